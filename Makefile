@@ -1,0 +1,62 @@
+# Every target sets up what it needs first; `setup` alone installs. A second run of any of them is fast.
+#
+# Behind a mirror: UV_DEFAULT_INDEX=<your index> and PIP_INDEX_URL=<your index>; Delta's jars from a folder: CLOISTER_JARS=<folder>.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SITE_STAMP := .venv/.installed
+WORK ?= work
+CLOISTER_DATA ?= ../shared/data
+export CLOISTER_DATA
+unexport PYTHONPATH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix bench serve ui jars clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+$(SITE_STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -m venv .venv 2>/dev/null || { echo "Python's venv module is missing: install it (Debian: python3-venv), then run this again."; exit 1; }
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-uv.lock
+	@echo "Installing the locked packages into .venv ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(SITE_STAMP) ## make .venv and install the locked packages
+
+demo: setup ## generate the synthetic city, run the main job on it, fetch one hint as a clinic would
+	@$(BIN)/cloister demo --work $(WORK)/demo
+
+jars: setup ## fetch Delta's jars once (only the Spark engine needs them)
+	@$(BIN)/python -m lake.jars
+
+test: setup ## run the tests; with Java 17+ also Apache Spark + delta-spark
+	@$(BIN)/python -m lake.jars --if-java
+	@$(BIN)/python -m pytest
+
+check: setup ## format, lint, types, imports, folders; never edits
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest -q tests/unit/test_layout.py
+
+fix: setup ## format and apply the linter's safe fixes
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## measure; tables go to benchmarks/results
+	@$(BIN)/python -m benchmarks
+
+serve: setup ## serve the demo region's released models as CDS Hooks
+	@$(BIN)/cloister serve regions/demo --work $(WORK)/demo
+
+ui: setup ## Dagster's web page with the demo region's assets, checks and jobs
+	@$(BIN)/cloister ui regions/demo --work $(WORK)/demo
+
+clean: ## remove what the targets made (work, caches, .venv)
+	rm -rf .venv .cache work benchmarks/results build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""Silver of one hospital: pseudonymous FHIR, the quarantine and the ledger; a pure function of the mapped tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from assets.hospital import Hospital
+from contracts.region import Site
+from fhir_mapping.silver import SILVER_RESOURCES, build_silver
+
+LEDGER = "ledger__file"
+
+
+def silver_assets(site: Site) -> dg.AssetsDefinition:
+    """``<site>/silver_fhir__<resource>`` for each resource type, ``<site>/quarantine__record``, ``<site>/ledger__file``."""
+    mapped = [dg.AssetKey([site.name, f"mapped_{source.name}"]) for source in site.sources]
+    names = [*(f"silver_fhir__{name.lower()}" for name in SILVER_RESOURCES), "quarantine__record", LEDGER]
+
+    @dg.multi_asset(
+        name=f"{site.name}__silver",
+        specs=[dg.AssetSpec([site.name, name], deps=mapped, group_name="silver", kinds={"deltalake"}) for name in names],
+        required_resource_keys={"hospital"},
+        pool="engine",
+    )
+    def silver(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        hospital: Hospital = context.resources.hospital
+        report = build_silver(hospital.spark, hospital.zone, hospital.region, hospital.site)
+        hospital.report(
+            "silver",
+            f"{report.records_in:,} records: {report.mapped:,} mapped, {report.quarantined:,} quarantined, "
+            f"{report.skipped:,} skipped, {report.superseded:,} superseded; {sum(report.resources_out.values()):,} resources",
+        )
+        for name in names:
+            resource = name.removeprefix("silver_fhir__")
+            rows = {k.lower(): v for k, v in report.resources_out.items()}.get(resource)
+            yield dg.MaterializeResult(
+                asset_key=[site.name, name], metadata={"resources": rows} if rows is not None else report.counts()
+            )
+
+    return silver

@@ -1,0 +1,79 @@
+"""The command ``cloister``: groups its commands and turns our errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from contracts.errors import CloisterError, exit_code
+
+COMMANDS = {
+    "run": ("pipelines.cli.run", "Run the main job on a region: raw exports to released models."),
+    "demo": ("pipelines.cli.demo", "Make the synthetic city, run the main job on it, fetch one hint."),
+    "predict": ("pipelines.cli.predict", "Score new records with a released model."),
+    "serve": ("pipelines.cli.serve", "Serve a region's released models as CDS Hooks."),
+    "ui": ("pipelines.cli.ui", "Open Dagster's web page on a region."),
+    "audit": ("pipelines.cli.audit", "Check an audit chain."),
+    "clinic": ("pipelines.cli.clinic", "Register a clinic, make a token for it."),
+    "models": ("pipelines.cli.models", "List, withdraw and promote released models."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it is used: `cloister --help` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="See `cloister COMMAND --help` for examples of each.",
+)
+@click.version_option(package_name="cloister", message="cloister %(version)s")
+def cli() -> None:
+    """Hospitals of a city learn together without a patient record ever leaving the hospital that holds it.
+
+    \b
+    Examples:
+      cloister demo --work work/demo
+      cloister run regions/heart --data ../shared/data --work work/heart --baselines
+      cloister predict work/heart/registry/diagnosis/current new.csv --out scores.csv
+      cloister serve regions/demo --work work/demo
+    """
+
+
+def main() -> None:
+    """Entry point: exit code 0, or that of the error; wrong use ends in one line and 2, never a traceback."""
+    try:
+        code = cli(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.UsageError as error:
+        hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
+        fail(error.format_message() + hint, 2)
+    except click.ClickException as error:
+        fail(error.format_message(), 2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        fail("stopped; a second run goes on from what is there", 130)
+    except CloisterError as error:
+        fail(str(error), exit_code(error))
+
+
+def fail(words: str, code: int) -> None:
+    """Say one line on standard error and exit."""
+    click.echo(f"cloister: {' '.join(words.split())}", err=True)
+    sys.exit(code)

@@ -1,0 +1,37 @@
+"""The Dagster home of a work directory: where runs are recorded and the web page shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts.zone import WorkArea
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
+
+
+def prepare_dagster_home(area: WorkArea) -> Path:
+    """Make the folder with our dagster.yaml in it; return it."""
+    area.dagster.mkdir(parents=True, exist_ok=True)
+    target = area.dagster / "dagster.yaml"
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    if not target.exists() or target.read_text(encoding="utf-8") != text:
+        target.write_text(text, encoding="utf-8")
+    return area.dagster
+
+
+@contextmanager
+def dagster_instance(area: WorkArea) -> Iterator[DagsterInstance]:
+    """The instance of that home, closed at the end."""
+    import dagster as dg
+
+    home = prepare_dagster_home(area)
+    os.environ["DAGSTER_HOME"] = str(home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
