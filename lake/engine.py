@@ -1,0 +1,128 @@
+"""One session of one engine a process: Sail inside this process, or Apache Spark beside it or far away.
+
+Both are reached as Spark Connect servers, so every DataFrame above is the same class whichever engine runs. Measured
+differences and what hides them: docs/explanation/engines.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pyspark.sql import SparkSession
+
+from contracts.errors import EngineUnavailableError
+from lake import sail, spark
+from lake.environment import environment
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """Which engine, and its limits.
+
+    Attributes:
+        kind: ``sail`` (embedded, no Java) or ``spark`` (Apache Spark with delta-spark).
+        memory_bytes: Sail: pool beyond which sorts and joins spill; Spark: heap of the driver.
+        master: Spark only: ``local[n]`` or the address of a cluster's master, for a server that is started here.
+        remote: Spark only: ``sc://host:port`` of a Spark Connect server that somebody else runs; nothing is started.
+        jars: folder of Delta's jars; None: ``lake.jars.default_folder()``.
+        work: folder for the Spark server's log and scratch files; None: a temporary one, removed at the end.
+    """
+
+    kind: Literal["sail", "spark"] = "sail"
+    memory_bytes: int = 2 << 30
+    master: str = "local[2]"
+    remote: str | None = None
+    jars: Path | None = None
+    work: Path | None = None
+
+
+@dataclass
+class _Open:
+    settings: EngineSettings
+    session: SparkSession
+    users: int = 1
+
+
+_lock = threading.RLock()
+_open: _Open | None = None
+
+
+@contextmanager
+def open_engine(settings: EngineSettings | None = None) -> Iterator[SparkSession]:
+    """A session in UTC. Nested calls with equal settings share it; the outermost stops the engine.
+
+    Raises:
+        EngineUnavailableError: the engine cannot start here, or another one is open in this process.
+    """
+    settings = settings or EngineSettings()
+    with _lock:
+        entered = _enter(settings)
+    if entered is not None:
+        try:
+            yield entered
+        finally:
+            with _lock:
+                _leave()
+        return
+    with _served(settings) as address, environment(PYSPARK_PYTHON=os.environ.get("PYSPARK_PYTHON", sys.executable)):
+        session = _connect(address)
+        try:
+            with _lock:
+                _register(settings, session)
+            yield session
+        finally:
+            with _lock:
+                _leave()
+            session.stop()
+
+
+def _enter(settings: EngineSettings) -> SparkSession | None:
+    if _open is None:
+        return None
+    if _open.settings != settings:
+        raise EngineUnavailableError(
+            f"engine '{_open.settings.kind}' is already open in this process; asked for '{settings.kind}' with other "
+            "settings. One process holds one engine: close the first, or use a second process."
+        )
+    _open.users += 1
+    return _open.session
+
+
+def _register(settings: EngineSettings, session: SparkSession) -> None:
+    global _open
+    _open = _Open(settings, session)
+
+
+def _leave() -> None:
+    global _open
+    if _open is not None:
+        _open.users -= 1
+        if _open.users == 0:
+            _open = None
+
+
+@contextmanager
+def _served(settings: EngineSettings) -> Iterator[str]:
+    """The address of a Spark Connect server of the wanted kind, started here unless it is remote."""
+    if settings.kind == "sail":
+        with sail.serve(settings.memory_bytes) as address:
+            yield address
+    elif settings.remote is not None:
+        spark.check_reachable(settings.remote)
+        yield settings.remote
+    else:
+        with spark.serve(settings.master, settings.memory_bytes, settings.jars, settings.work) as address:
+            yield address
+
+
+def _connect(address: str) -> SparkSession:
+    session = SparkSession.builder.remote(address).create()
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return session

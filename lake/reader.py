@@ -1,0 +1,55 @@
+"""Reading tables without an engine: deltalake and Arrow alone, for processes that must stay light."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+from contracts.errors import UsageError
+from lake.partitions import Where, filters
+
+
+def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
+    """The latest rows of a table, in no particular order.
+
+    Args:
+        columns: names wanted, in that order; None: all, in the table's order.
+        where: partitions wanted; None: all.
+
+    Raises:
+        UsageError: no table at ``path``.
+    """
+    table = _open(path)
+    names = list(columns) if columns is not None else [field.name for field in table.schema().fields]
+    return table.to_pyarrow_table(columns=names, filters=filters(where)).select(names)
+
+
+def version(path: Path) -> int:
+    """Number of the latest commit, from 0. Raises UsageError when there is no table."""
+    return _open(path).version()
+
+
+def digest(path: Path) -> str:
+    """SHA-256 (hex) that names this snapshot: schema and the data files it consists of, whatever the history.
+
+    Files are named by random identifiers and never rewritten, so equal digests mean the same bytes. The reverse does
+    not hold: the same rows written again are another snapshot.
+    """
+    table = _open(path)
+    actions = pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
+    files = sorted((str(action["path"]), int(action["size_bytes"])) for action in actions)
+    body = json.dumps({"schema": table.schema().to_json(), "files": files}, sort_keys=True)
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _open(path: Path) -> DeltaTable:
+    try:
+        return DeltaTable(str(path))
+    except TableNotFoundError as error:
+        raise UsageError(f"no table at {path}. Run the job that writes '{path.name}' first.") from error

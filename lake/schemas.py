@@ -1,0 +1,79 @@
+"""Schemas of tables: nullable throughout, compared by name and type, the same for DataFrames, Arrow and Delta."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import Schema as DeltaSchema
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
+
+from contracts.errors import SchemaDriftError
+
+
+def nullable(schema: StructType) -> StructType:
+    """The same schema with every field, element and map value nullable, and no field metadata.
+
+    Sail writes a non-null field of a nullable struct and then panics when it reads it; ``F.lit`` makes such fields.
+    """
+    return StructType([StructField(field.name, _nullable(field.dataType)) for field in schema.fields])
+
+
+def _nullable(kind: DataType) -> DataType:
+    if isinstance(kind, StructType):
+        return nullable(kind)
+    if isinstance(kind, ArrayType):
+        return ArrayType(_nullable(kind.elementType), True)
+    if isinstance(kind, MapType):
+        return MapType(_nullable(kind.keyType), _nullable(kind.valueType), True)
+    return kind
+
+
+def check_same(found: StructType, declared: StructType, place: Path, what: str) -> None:
+    """Raise SchemaDriftError unless ``found`` has the declared columns, in any order, of the declared types.
+
+    The order of fields inside a struct counts: engines cast structs by position.
+    """
+    names = [field.name for field in found.fields]
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    have, want = _types(found), _types(declared)
+    faults = [f"column {name} twice" for name in doubled]
+    faults += [f"missing column {name} ({want[name]})" for name in want if name not in have]
+    faults += [f"undeclared column {name} ({have[name]})" for name in have if name not in want]
+    faults += [
+        f"column {name} is {have[name]}, declared {want[name]}"
+        for name in want
+        if name in have and have[name] != want[name]
+    ]
+    if faults:
+        raise SchemaDriftError(
+            f"table '{place.name}': {what} differs from its declared schema: {'; '.join(faults)}. "
+            "Make them agree; a table whose declared schema changed on purpose is dropped and built again."
+        )
+
+
+def _types(schema: StructType) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in nullable(schema).fields}
+
+
+def to_delta(schema: StructType) -> DeltaSchema:
+    """The Delta schema: Spark's JSON is Delta's."""
+    return DeltaSchema.from_json(schema.json())
+
+
+def from_delta(schema: DeltaSchema) -> StructType:
+    """The Spark schema of a Delta table."""
+    body: dict[str, Any] = json.loads(schema.to_json())
+    return nullable(StructType.fromJson(body))
+
+
+def to_arrow(schema: StructType) -> pa.Schema:
+    """The Arrow schema in which Delta's reader and writer exchange such a table."""
+    return pa.schema(to_delta(schema).to_arrow())
+
+
+def from_arrow(schema: pa.Schema) -> StructType:
+    """The Spark schema of Arrow data; large and view variants of a type are the type."""
+    return from_delta(DeltaSchema.from_arrow(schema))

@@ -1,0 +1,236 @@
+"""Delta tables with a declared schema, written whole, by partition or by key; there is no append.
+
+Every write compares schemas first (Sail drops a new column without a word), casts to all-nullable types, and can be
+repeated: the same write twice leaves the same rows. Tables are created by delta-rs, so that they are the same whichever
+engine writes them: nullable throughout, columns in declared order, no values in the statistics of the log.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructType
+
+from contracts.errors import DataError
+from lake.partitions import Where, check_where, predicate
+from lake.schemas import check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
+
+_OUTSIDE = "cloister:row-outside-where"
+
+# Minimum and maximum of the first 32 columns would stand in the log as plain text and outlive the files.
+_PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table is declared to be.
+
+    Attributes:
+        path: its folder.
+        schema: columns in order; taken as nullable at every depth whatever it says.
+        partition_by: string columns that name the parts that can be replaced one by one.
+    """
+
+    path: Path
+    schema: StructType
+    partition_by: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "schema", nullable(self.schema))
+        for name in self.partition_by:
+            if name not in self.schema.names or not isinstance(self.schema[name].dataType, StringType):
+                raise ValueError(f"table '{self.path.name}': partition column {name} must be a declared string column")
+
+
+def exists(table: Table) -> bool:
+    """Whether anything was ever written."""
+    return DeltaTable.is_deltatable(str(table.path))
+
+
+def read(spark: SparkSession, table: Table) -> DataFrame:
+    """The latest rows, columns in declared order; an empty frame of the schema when the table is absent.
+
+    Raises:
+        SchemaDriftError: the table on disk is not as declared.
+    """
+    if not exists(table):
+        return spark.createDataFrame([], table.schema)
+    _check_disk(table)
+    return spark.read.format("delta").load(str(table.path)).select(*table.schema.names)
+
+
+def replace(spark: SparkSession, df: DataFrame, table: Table, where: Where | None = None) -> None:
+    """Make ``df`` the whole content of the table, or of the partitions ``where`` names. Atomic; safe to repeat.
+
+    Args:
+        df: columns of the declared names and types, in any order; with ``where``, every row in a named partition.
+        where: named partitions absent from ``df`` become empty; others are left alone.
+
+    Raises:
+        SchemaDriftError: ``df``, or the table on disk, is not as declared. Nothing is written.
+        DataError: a row of ``df`` is outside ``where``. Nothing is written.
+    """
+    if where is not None:
+        check_where(where, table.partition_by, table.path.name)
+    check_same(df.schema, table.schema, table.path, "what is to be written")
+    _create(table)
+    rows = _conform(spark, df, table, where)
+    writer = rows.write.format("delta").mode("overwrite")
+    if where is not None:
+        writer = writer.option("replaceWhere", predicate(where))
+    try:
+        writer.save(str(table.path))
+    except PySparkException as error:
+        if _OUTSIDE in str(error):
+            raise _outside(table, where) from None
+        raise
+
+
+def merge(spark: SparkSession, df: DataFrame, table: Table, keys: Sequence[str]) -> None:
+    """Update the rows whose key is in ``df``, insert the others of ``df``. Atomic; safe to repeat.
+
+    Raises:
+        SchemaDriftError: ``df``, or the table on disk, is not as declared.
+        DataError: a key is null, or stands twice in ``df``; a repeated merge would double such rows.
+    """
+    check_same(df.schema, table.schema, table.path, "what is to be merged")
+    _check_keys(df, table, keys)
+    _create(table)
+    view = "cloister_merge_source"
+    _conform(spark, df, table, None).createOrReplaceTempView(view)
+    match = " AND ".join(f"t.`{key}` = s.`{key}`" for key in keys)
+    try:
+        spark.sql(
+            f"MERGE INTO delta.`{table.path}` AS t USING {view} AS s ON {match} "
+            "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        ).collect()
+    finally:
+        spark.catalog.dropTempView(view)
+
+
+def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Where | None = None) -> None:
+    """What ``replace`` does, from Arrow data and without an engine; batches stream through.
+
+    Raises:
+        SchemaDriftError, DataError: as ``replace``.
+    """
+    if where is not None:
+        check_where(where, table.partition_by, table.path.name)
+    check_same(from_arrow(data.schema), table.schema, table.path, "what is to be written")
+    _create(table)
+    rows = predicate(where) if where is not None else None
+    faults: list[Exception] = []
+    batches = _remember_faults(_conform_batches(data, table, where), faults)
+    try:
+        reader = pa.RecordBatchReader.from_batches(arrow_schema(table), batches)
+        write_deltalake(str(table.path), reader, mode="overwrite", predicate=rows)
+    except DeltaError:
+        if faults:
+            raise faults[0] from None
+        raise
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The declared schema as Arrow."""
+    return to_arrow(table.schema)
+
+
+def drop(table: Table) -> None:
+    """Remove a derived table and its history, because its declared schema changed on purpose."""
+    shutil.rmtree(table.path, ignore_errors=True)
+
+
+def _create(table: Table) -> None:
+    if exists(table):
+        _check_disk(table)
+        return
+    table.path.mkdir(parents=True, exist_ok=True)
+    DeltaTable.create(
+        str(table.path),
+        to_delta(table.schema),
+        mode="ignore",
+        partition_by=list(table.partition_by),
+        configuration=_PROPERTIES,
+    )
+
+
+def _check_disk(table: Table) -> None:
+    disk = DeltaTable(str(table.path), without_files=True)
+    check_same(from_delta(disk.schema()), table.schema, table.path, "the table on disk")
+    partitions = tuple(disk.metadata().partition_columns)
+    if partitions != table.partition_by:
+        raise DataError(
+            f"table '{table.path.name}' is partitioned by {list(partitions)}, declared {list(table.partition_by)}. "
+            "Drop it and build it again."
+        )
+
+
+def _conform(spark: SparkSession, df: DataFrame, table: Table, where: Where | None) -> DataFrame:
+    """``df`` with declared order and types, every row checked against ``where`` as it is written.
+
+    The union with the table's own empty frame gives arrays the element names that Sail's replaceWhere insists on; Sail
+    does not check replaceWhere either, it adds a row of another partition a second time.
+    """
+    columns = [F.col(f"`{field.name}`").cast(field.dataType).alias(field.name) for field in table.schema.fields]
+    rows = df.select(*columns)
+    for name, values in (where or {}).items():
+        inside: Column = F.col(name).isin(list(values))
+        rows = rows.withColumn(name, F.when(inside, F.col(name)).otherwise(F.raise_error(F.lit(_OUTSIDE))))
+    empty = spark.read.format("delta").load(str(table.path)).select(*table.schema.names).where(F.lit(False))
+    return empty.unionByName(rows)
+
+
+def _conform_batches(
+    data: pa.Table | pa.RecordBatchReader, table: Table, where: Where | None
+) -> Iterator[pa.RecordBatch]:
+    schema = arrow_schema(table)
+    batches = data.to_batches() if isinstance(data, pa.Table) else data
+    for batch in batches:
+        for name, values in (where or {}).items():
+            # delta-rs would refuse such a row too, but quotes it in the message
+            if not pc.all(pc.is_in(batch.column(name), value_set=pa.array(values, batch.column(name).type))).as_py():
+                raise _outside(table, where)
+        yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
+
+
+def _remember_faults(batches: Iterator[pa.RecordBatch], faults: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """Pass batches on; keep what was raised, since delta-rs turns it into text of its own."""
+    try:
+        yield from batches
+    except Exception as error:
+        faults.append(error)
+        raise
+
+
+def _check_keys(df: DataFrame, table: Table, keys: Sequence[str]) -> None:
+    unknown = [key for key in keys if key not in table.schema.names]
+    if unknown or not keys:
+        raise ValueError(f"table '{table.path.name}': merge needs key columns of the table; found {unknown or 'none'}")
+    counts = df.groupBy(*keys).agg(F.count(F.lit(1)).alias("_rows"))
+    absent = F.lit(False)
+    for key in keys:
+        absent = absent | F.col(f"`{key}`").isNull()
+    bad = counts.where(absent | (F.col("_rows") > 1)).count()
+    if bad:
+        raise DataError(
+            f"table '{table.path.name}': {bad} keys of what is to be merged are null or stand more than once "
+            f"(key: {', '.join(keys)}). Keep one row a key before merging."
+        )
+
+
+def _outside(table: Table, where: Where | None) -> DataError:
+    names = ", ".join(where or {})
+    return DataError(
+        f"table '{table.path.name}': a row to be written is outside the partitions to be replaced (of {names}). "
+        "Nothing was written; filter the rows, or name their partitions."
+    )
