@@ -1,0 +1,113 @@
+"""Any supported file as records: what it is in (encoding, lines, header), or why it is refused, then its blocks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from contracts.errors import SourceContractError
+from contracts.region import Source
+from fhir_mapping.sources import csv_reader, ndjson
+from fhir_mapping.sources.encoding import Encoding, decode, detect
+from fhir_mapping.sources.lines import Lines, find_newline
+from fhir_mapping.sources.record import Block, RawRecord
+
+SAMPLE_BYTES = 16 << 20
+"""Bytes on which a file's encoding is judged; files up to this size are judged whole."""
+
+EMPTY_FILE = "empty_file"
+UNKNOWN_ENCODING = "unknown_encoding"
+
+_ADVICE = {
+    EMPTY_FILE: "expected at least one line that is not blank. Ask the source for the file again.",
+    UNKNOWN_ENCODING: "expected text in the declared encoding, UTF-8 or GB18030. Correct the source's export, or its "
+    "'encoding' setting.",
+    "missing_column": "a required column is not in the header. Correct the export, or name the new header under "
+    "'aliases' of that column.",
+}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that can be read as records of a source.
+
+    Attributes:
+        header: where the columns stand; None for JSON Lines.
+    """
+
+    source: Source
+    encoding: Encoding
+    newline: str
+    header: csv_reader.Header | None
+
+    @property
+    def header_lines(self) -> int:
+        return self.header.lines if self.header else 0
+
+    def blocks(self, stream: BinaryIO) -> Iterator[Block]:
+        """All records, from the start of ``stream``; never raises for what the bytes are."""
+        stream.seek(len(self.encoding.bom))
+        if self.header is None:
+            return ndjson.read_blocks(self.source, stream, self.encoding.codec, self.newline)
+        return csv_reader.read_blocks(self.source, self.header, stream, self.encoding.codec, self.newline)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file cannot be read at all: ``empty_file``, ``unknown_encoding``, ``missing_column:<name>``."""
+
+    reason: str
+    encoding: Encoding | None = None
+
+
+def inspect(source: Source, stream: BinaryIO) -> SourceFile | Refusal:
+    """Look at the start of a file (``stream`` is seekable) and decide how, or that it cannot, be read."""
+    sample = _sample(stream)
+    encoding = detect(sample, source.encoding)
+    if not sample.strip(b"\r\n"):
+        return Refusal(EMPTY_FILE)
+    if encoding is None:
+        return Refusal(UNKNOWN_ENCODING)
+    body = sample[len(encoding.bom) :]
+    newline = find_newline(body)
+    lines = Lines.of(decode(body, encoding.codec, newline)[0], newline)
+    if lines.is_blank.all():
+        return Refusal(EMPTY_FILE, encoding)
+    if source.format == "ndjson":
+        return SourceFile(source, encoding, newline, None)
+    header = csv_reader.read_header(source, lines)
+    if isinstance(header, str):
+        return Refusal(header, encoding)
+    return SourceFile(source, encoding, newline, header)
+
+
+def read_records(source: Source, data: bytes) -> Iterator[RawRecord]:
+    """The records of one file of a source, in file order, a bad record with its error among them.
+
+    Raises:
+        SourceContractError: the file cannot be read as records of this source; says why and what to do.
+    """
+    stream = io.BytesIO(data)
+    file = inspect(source, stream)
+    if isinstance(file, Refusal):
+        raise SourceContractError(f"source '{source.name}': {file.reason}: {_ADVICE[file.reason.partition(':')[0]]}")
+    return _records(file, stream)
+
+
+def _records(file: SourceFile, stream: BinaryIO) -> Iterator[RawRecord]:
+    first = 0
+    for block in file.blocks(stream):
+        yield from block.records(first)
+        first += len(block)
+
+
+def _sample(stream: BinaryIO) -> bytes:
+    """The file, or its first ``SAMPLE_BYTES`` cut after the last whole line."""
+    stream.seek(0)
+    sample = stream.read(SAMPLE_BYTES)
+    if len(sample) < SAMPLE_BYTES:
+        return sample
+    cut = max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1
+    return sample[:cut] if cut else sample
