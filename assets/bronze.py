@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
+from fhir_mapping.bronze import ingest_day, landing_days
 
 from assets.hospital import Hospital
 from contracts.region import Site
-from fhir_mapping.bronze import ingest_day, landing_days
 
 
 def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -18,7 +18,9 @@ def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinit
 
     @dg.multi_asset(
         name=f"{site.name}__bronze",
-        specs=[dg.AssetSpec([site.name, name], deps=[landing], group_name="bronze", kinds={"deltalake"}) for name in names],
+        specs=[
+            dg.AssetSpec([site.name, name], deps=[landing], group_name="bronze", kinds={"deltalake"}) for name in names
+        ],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"hospital"},

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import dagster as dg
+from fhir_mapping.silver import SILVER_RESOURCES, build_silver
 
 from assets.hospital import Hospital
 from contracts.region import Site
-from fhir_mapping.silver import SILVER_RESOURCES, build_silver
 
 LEDGER = "ledger__file"
 
@@ -20,7 +20,9 @@ def silver_assets(site: Site) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"{site.name}__silver",
-        specs=[dg.AssetSpec([site.name, name], deps=mapped, group_name="silver", kinds={"deltalake"}) for name in names],
+        specs=[
+            dg.AssetSpec([site.name, name], deps=mapped, group_name="silver", kinds={"deltalake"}) for name in names
+        ],
         required_resource_keys={"hospital"},
         pool="engine",
     )

@@ -23,7 +23,6 @@ from contracts.errors import SpecError, UsageError
 from contracts.feature_spec import FeatureSpec, Frozen
 from contracts.zone import SITE_NAME
 
-
 T = TypeVar("T", bound=Frozen)
 
 

@@ -40,7 +40,9 @@ class HospitalSession:
         self._open.close()
 
 
-def hospital_resource(region: Region, site: Site, settings: Settings, report: Report | None = None) -> dg.ResourceDefinition:
+def hospital_resource(
+    region: Region, site: Site, settings: Settings, report: Report | None = None
+) -> dg.ResourceDefinition:
     """Without ``report``, stages are told to Dagster's own log only (it has the counts as metadata)."""
 
     @dg.resource(description=f"{site.title}: its zone and its engine session")

@@ -24,7 +24,9 @@ def list_models(work: Path) -> None:
         click.echo(line)
 
 
-@command.command(epilog="\b\nExamples:\n  cloister models withdraw triage 1f2e3d4c --work work/demo --reason 'wrong map'")
+@command.command(
+    epilog="\b\nExamples:\n  cloister models withdraw triage 1f2e3d4c --work work/demo --reason 'wrong map'"
+)
 @click.argument("task")
 @click.argument("model")
 @click.option("--reason", required=True, help="Said in the registry; no patient values.")

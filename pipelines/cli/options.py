@@ -11,7 +11,10 @@ work_option = click.option(
     "--work", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Work directory; made when absent."
 )
 data_option = click.option(
-    "--data", type=click.Path(path_type=Path), metavar="PATH", help="Folder of the public data sets that the region reads."
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Folder of the public data sets that the region reads.",
 )
 engine_option = click.option(
     "--engine",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import data_option, engine_option, region_argument, work_option
+from pipelines.settings import EngineKind
 
 
 @click.command(
@@ -27,7 +28,9 @@ Examples:
 )
 @data_option
 @engine_option
-def command(region: Path, work: Path, tasks: tuple[str, ...], baselines: bool, data: Path | None, engine: str) -> None:
+def command(
+    region: Path, work: Path, tasks: tuple[str, ...], baselines: bool, data: Path | None, engine: EngineKind
+) -> None:
     """Take REGION from its hospitals' raw exports to released models.
 
     Exports become FHIR inside each hospital's zone below DIR, models are trained over encrypted sums by real Flower

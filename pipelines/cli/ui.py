@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import data_option, engine_option, region_argument, work_option
+from pipelines.settings import EngineKind
 
 
 @click.command(
@@ -21,7 +22,7 @@ Examples:
 @click.option("--port", type=int, default=3000, show_default=True, help="Port of the page on this machine.")
 @data_option
 @engine_option
-def command(region: Path, work: Path, port: int, data: Path | None, engine: str) -> None:
+def command(region: Path, work: Path, port: int, data: Path | None, engine: EngineKind) -> None:
     """Show REGION's assets, checks, partitions, jobs and past runs; one code location a hospital and one for the region.
 
     Stays in the foreground until Ctrl-C.

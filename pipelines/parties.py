@@ -1,0 +1,135 @@
+"""Set-up of the parties of a region that share one machine: keys, certificates, roster, approvals. Idempotent.
+
+Each private key is made inside its party's own folder with mode 0600 and never leaves it. What is public (root
+certificate, the commission's public key, the signed roster) goes to WORK/pki.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from contracts.errors import RefusedError
+from contracts.region import Region, Task
+from contracts.zone import SiteZone, WorkArea
+from federated.keys import LINK_TOKEN, NODE_KEY, make_link_secrets, make_secret, make_site_secrets
+from federated.programs import program_digest
+from governance.approvals import Approval, find_approval, sign_approval
+from governance.certificates import certificate_digest, issue_server, make_root
+from governance.files import write_durable, write_private
+from governance.roster import load_roster, make_roster
+from governance.signing import Identity, load_identity, make_identity
+
+HOSTS = ("localhost", "127.0.0.1")
+APPROVAL_DAYS = 365
+PSEUDONYM_KEY_BYTES = 32
+AUTHORITY_TOKEN = "authority.token"
+
+
+@dataclass(frozen=True)
+class Papers:
+    """Public papers of a region: what every party is given.
+
+    Attributes:
+        root: PEM certificate that all TLS of the region chains to.
+        roster: signed roster file.
+        commission: the commission's public key, hex.
+    """
+
+    root: Path
+    roster: Path
+    commission: str
+
+
+def set_up_parties(region: Region, area: WorkArea) -> Papers:
+    """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version."""
+    root, root_key = area.pki / "root.crt", area.authority / "secrets" / "root.key"
+    if not root.exists():
+        make_root(root, root_key, f"Cloister region {region.name}")
+    commission = _identity(area.authority / "secrets" / "commission.key")
+    authority = _identity(area.authority / "secrets" / "authority.key")
+    write_durable(area.pki / "commission.pub", commission.public.encode())
+    sites = {site.name: _set_up_site(area.site(site.name), root, root_key) for site in region.sites}
+    for folder in (area.authority, area.coordinator, area.gateway):
+        _server_certificate(root, root_key, folder / "secrets" / "server")
+    if not (area.coordinator / "secrets" / LINK_TOKEN).exists():
+        make_link_secrets(area.coordinator / "secrets")
+    if not (area.coordinator / "secrets" / AUTHORITY_TOKEN).exists():
+        make_secret(area.coordinator / "secrets" / AUTHORITY_TOKEN)
+    roster = area.pki / "roster.json"
+    _write_roster(roster, region, sites, authority.public, commission, certificate_digest(root))
+    return Papers(root, roster, commission.public)
+
+
+def approve(region: Region, area: WorkArea, task: Task) -> None:
+    """Sign an approval of the task's program unless a live one covers it.
+
+    On one machine the person who runs the demo is the commission too; in a real region the commission does this.
+    """
+    commission = _identity(area.authority / "secrets" / "commission.key")
+    folder, program = area.authority / "approvals", program_digest(task)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        find_approval(folder, commission.public, region.name, task.name, program)
+    except RefusedError:
+        now = datetime.now(UTC).replace(microsecond=0)
+        approval = Approval(
+            name=f"{region.name}-{task.name}-{program[:12]}-{now:%Y%m%d%H%M%S}",
+            region=region.name,
+            task=task.name,
+            program=program,
+            purpose=task.purpose,
+            valid_from=now.isoformat(),
+            valid_until=(now + timedelta(days=APPROVAL_DAYS)).isoformat(),
+            max_openings=100_000,
+            bilateral=len(region.sites) < 3,
+            at_least=task.training.min_patients,
+        )
+        write_durable(folder / f"{approval.name}.json", sign_approval(commission, approval))
+
+
+def _set_up_site(zone: SiteZone, root: Path, root_key: Path) -> str:
+    """A site's identity, SuperNode keys, runtime certificate and pseudonym key; gives the identity's public key."""
+    for folder in (zone.landing, zone.lake, zone.egress, zone.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not (zone.secrets / NODE_KEY).exists():
+        make_site_secrets(zone.secrets)
+    _server_certificate(root, root_key, zone.secrets / "runtime")
+    if not (zone.secrets / "pseudonym.key").exists():
+        write_private(zone.secrets / "pseudonym.key", os.urandom(PSEUDONYM_KEY_BYTES))
+    return _identity(zone.secrets / "identity.key").public
+
+
+def _server_certificate(root: Path, root_key: Path, stem: Path) -> None:
+    if not stem.with_suffix(".crt").exists():
+        issue_server(root, root_key, stem.with_suffix(".crt"), stem.with_suffix(".key"), HOSTS)
+
+
+def _identity(path: Path) -> Identity:
+    return load_identity(path) if path.exists() else make_identity(path)
+
+
+def _write_roster(
+    path: Path, region: Region, sites: dict[str, str], authority: str, commission: Identity, tls_root: str
+) -> None:
+    """Write the roster; the same content keeps its version (Ed25519 is deterministic), another one rises."""
+
+    def signed(version: int) -> bytes:
+        return make_roster(
+            region.name,
+            sites,
+            authority=authority,
+            commission=commission,
+            tls_root=tls_root,
+            version=version,
+            quorum=region.quorum,
+        )
+
+    if not path.exists():
+        write_durable(path, signed(1))
+        return
+    version = load_roster(path, commission.public).version
+    if path.read_bytes() != signed(version):
+        write_durable(path, signed(version + 1))
