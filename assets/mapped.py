@@ -1,4 +1,4 @@
-"""Mapped records of one hospital: what each record emits, its errors or the rule that skipped it, by day of delivery."""
+"""Mapped records of one hospital: what each emits, its errors or the rule that skipped it, by day of delivery."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ LEDGER = "ledger__file"
 
 
 def silver_assets(site: Site) -> dg.AssetsDefinition:
-    """``<site>/silver_fhir__<resource>`` for each resource type, ``<site>/quarantine__record``, ``<site>/ledger__file``."""
+    """``<site>/silver_fhir__<resource>`` a resource type, ``<site>/quarantine__record``, ``<site>/ledger__file``."""
     mapped = [dg.AssetKey([site.name, f"mapped_{source.name}"]) for source in site.sources]
     names = [*(f"silver_fhir__{name.lower()}" for name in SILVER_RESOURCES), "quarantine__record", LEDGER]
 
@@ -32,7 +32,8 @@ def silver_assets(site: Site) -> dg.AssetsDefinition:
         hospital.report(
             "silver",
             f"{report.records_in:,} records: {report.mapped:,} mapped, {report.quarantined:,} quarantined, "
-            f"{report.skipped:,} skipped, {report.superseded:,} superseded; {sum(report.resources_out.values()):,} resources",
+            f"{report.skipped:,} skipped, {report.superseded:,} superseded; "
+            f"{sum(report.resources_out.values()):,} resources",
         )
         for name in names:
             resource = name.removeprefix("silver_fhir__")

@@ -160,7 +160,7 @@ class Task(Frozen):
     features: FeatureSpec
     training: Training
     service: Service | None = None
-    class_names: dict[str, str] = {}
+    class_names: dict[str, str] = Field(default_factory=dict)
     folder: Path = Field(exclude=True)
 
 

@@ -1,4 +1,4 @@
-"""Run jobs in processes of their own, forked from one server process that has imported the libraries but opened nothing.
+"""Run jobs in processes of their own, forked from one server that has imported the libraries but opened nothing.
 
 A job tells its progress over a pipe, as a stage and words that hold counts only; all else it prints goes to its log.
 """

@@ -6,11 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 from contracts.errors import UsageError
 from contracts.zone import WorkArea
 
-ENGINES = ("sail", "spark")
+EngineKind = Literal["sail", "spark"]
+ENGINES: tuple[EngineKind, ...] = get_args(EngineKind)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Settings:
 
     region: Path
     work: Path
-    engine: str = "sail"
+    engine: EngineKind = "sail"
     data: Path | None = None
 
     def __post_init__(self) -> None:
@@ -58,6 +60,6 @@ def settings_from(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         region=Path(environment["CLOISTER_REGION"]).resolve(),
         work=Path(environment["CLOISTER_WORK"]).resolve(),
-        engine=environment.get("CLOISTER_ENGINE", "sail"),
+        engine=cast(EngineKind, environment.get("CLOISTER_ENGINE", "sail")),
         data=Path(data) if data else None,
     )

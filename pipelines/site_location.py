@@ -1,4 +1,4 @@
-"""The code location of one hospital: ``pipelines.site_location.<site>`` builds that site's definitions and no other's."""
+"""The code location of one hospital: ``pipelines.site_location.<site>`` builds that site's definitions alone."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def build_definitions(region: Region, site: Site, settings: Settings, report: Re
         job_name=SITE_JOB,
         cron_schedule="30 1 * * *",
         execution_timezone=region.timezone,
-        tags=yesterday_and_today,
+        tags_fn=yesterday_and_today,
     )
     return dg.Definitions(
         assets=[dg.AssetSpec([site.name, "landing"], description="Files as the hospital delivered them"), *assets],

@@ -14,7 +14,7 @@ data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Folder of the public data sets that the region reads.",
+    help="Folder of public data sets the region reads.",
 )
 engine_option = click.option(
     "--engine",

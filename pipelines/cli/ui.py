@@ -23,7 +23,7 @@ Examples:
 @data_option
 @engine_option
 def command(region: Path, work: Path, port: int, data: Path | None, engine: EngineKind) -> None:
-    """Show REGION's assets, checks, partitions, jobs and past runs; one code location a hospital and one for the region.
+    """Show REGION's assets, checks, partitions, jobs and runs; one code location a hospital, one for the region.
 
     Stays in the foreground until Ctrl-C.
     """
