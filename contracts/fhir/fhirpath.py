@@ -53,7 +53,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 
 
 @lru_cache(maxsize=4096)
-def parse_path(text: str) -> Node:
+def parse_expression(text: str) -> Node:
     """The tree of an expression. Raises SpecError that names the expression and the position."""
     return _Parser(text).whole()
 

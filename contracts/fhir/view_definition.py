@@ -17,7 +17,7 @@ from pydantic import Field, StrictStr, ValidationError
 from contracts.errors import SpecError
 from contracts.feature_spec import Frozen
 from contracts.fhir import expression as tree
-from contracts.fhir.fhirpath import parse_path
+from contracts.fhir.fhirpath import parse_expression
 
 ColumnKind = Literal["string", "integer", "decimal", "boolean"]
 
@@ -152,7 +152,7 @@ def _parse_text(text: str) -> View:
     view = View(
         resource=checked.resource,
         constants=_constants(checked.constant),
-        where=tuple(parse_path(clause.path) for clause in checked.where),
+        where=tuple(parse_expression(clause.path) for clause in checked.where),
         selects=tuple(_select(select) for select in checked.select),
     )
     _check_names(view)
@@ -168,8 +168,8 @@ def _select(body: _Select) -> Select:
     paths = body.repeat if iterate == "repeat" else ((getattr(body, iterate),) if iterate else ())
     select = Select(
         iterate=iterate,  # type: ignore[arg-type]  # one of the three names above
-        foci=tuple(parse_path(path) for path in paths),
-        columns=tuple(ViewColumn(c.name, parse_path(c.path), c.type, c.collection) for c in body.column),
+        foci=tuple(parse_expression(path) for path in paths),
+        columns=tuple(ViewColumn(c.name, parse_expression(c.path), c.type, c.collection) for c in body.column),
         selects=tuple(_select(child) for child in body.select),
         unions=tuple(_select(child) for child in body.unionAll),
     )
@@ -197,7 +197,7 @@ def _constants(bodies: tuple[dict[str, Any], ...]) -> dict[str, tree.Literal]:
 
 
 def _constant(kind: str, value: Any) -> tree.Literal:
-    number = parse_path(repr(abs(value))) if kind in ("decimal", "integer") else None
+    number = parse_expression(repr(abs(value))) if kind in ("decimal", "integer") else None
     if isinstance(number, tree.Literal) and not isinstance(number.value, str):
         return tree.Literal(-number.value if value < 0 else number.value, kind)
     return tree.Literal(value, "boolean" if kind == "boolean" else kind)
