@@ -1,8 +1,4 @@
-"""CSV files: the header's contract, and records as Arrow columns at the speed the file allows.
-
-Lines without a quote are split by Arrow, without a Python object a cell; only records that begin on a line with a
-quote pass the csv module (``csv_scanner``). Both give the same records; a property test holds them equal.
-"""
+"""CSV files: the header's contract, and the records block by block."""
 
 from __future__ import annotations
 
@@ -12,16 +8,13 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from contracts.region import Column, Source
-from fhir_mapping.sources.csv_scanner import QuotedRecord, Scan, parse_record, scan_quoted
-from fhir_mapping.sources.encoding import decode, double_backslashes
+from fhir_mapping.sources.csv_columns import Assembly
+from fhir_mapping.sources.csv_scanner import parse_record, scan_quotes
+from fhir_mapping.sources.encoding import decode
 from fhir_mapping.sources.lines import Lines, read_whole_lines
-from fhir_mapping.sources.record import BAD_ENCODING, COLUMN_COUNT, RECORD_ERRORS, Block
-
-_CODE = {name: code for code, name in enumerate(RECORD_ERRORS)}
+from fhir_mapping.sources.record import Block
 
 
 @dataclass(frozen=True)
@@ -42,8 +35,8 @@ class Header:
 def read_header(source: Source, lines: Lines) -> Header | str:
     """The header of a file from its first lines, or the reason to refuse it (``missing_column:<name>``).
 
-    Headers are compared after trimming and NFKC (a full-width bracket is a bracket); of two equal ones the first counts.
-    Fields that no column declares are allowed: they stay in the record's text.
+    Headers are compared after trimming and NFKC (a full-width bracket is a bracket); of two equal ones the first
+    counts. Fields that no column declares are allowed: they stay in the record's text.
     """
     if not source.header:
         return Header({column.name: number for number, column in enumerate(source.column)}, len(source.column), 0)
@@ -73,86 +66,9 @@ def read_blocks(source: Source, header: Header, stream: BinaryIO, codec: str, ne
             first = int(np.argmin(lines.is_blank))
             head, needs_header = range(first, first + header.lines), False
         raw = lines.to_arrow()
-        scan = scan_quoted(lines, raw, source.delimiter, header.width, first=head.stop, is_last=is_last)
+        scan = scan_quotes(lines, raw, source.delimiter, header.width, first=head.stop, is_last=is_last)
         carry = _from_line(data, scan.consumed, newline) if scan.consumed < len(lines) else b""
-        yield _Assembly(source, header, lines, raw, scan, bad, head).block()
-
-
-@dataclass(frozen=True)
-class _Assembly:
-    """One block's lines and the records with quotes found among them, on the way to Arrow columns."""
-
-    source: Source
-    header: Header
-    lines: Lines
-    raw: pa.StringArray
-    scan: Scan
-    bad: frozenset[int]
-    head: range
-
-    def block(self) -> Block:
-        consumed = self.scan.consumed
-        is_plain = np.ones(consumed, dtype=bool)
-        is_plain[self.head.start : self.head.stop] = False
-        for record in self.scan.records:
-            is_plain[record.line : record.line + record.lines] = False
-        is_blank = is_plain & self.lines.is_blank[:consumed]
-        is_plain &= ~is_blank
-        plain = self._plain(np.flatnonzero(is_plain))
-        columns = plain if not self.scan.records else self._merge(plain, np.flatnonzero(is_plain))
-        values = dict(zip(self.header.positions, columns[2:], strict=True))
-        return Block(columns[0], columns[1], values, consumed, int(is_blank.sum()))
-
-    def _plain(self, numbers: np.ndarray) -> list[pa.StringArray]:
-        """Raw, error and columns of lines that are one record each and hold no quote."""
-        raw = self.raw if len(numbers) == len(self.raw) else self.raw.take(pa.array(numbers))
-        fields = pc.split_pattern(raw, self.source.delimiter)
-        codes = np.where(pc.list_value_length(fields).to_numpy() == self.header.width, -1, _CODE[COLUMN_COUNT])
-        if self.bad:
-            codes[np.isin(numbers, list(self.bad))] = _CODE[BAD_ENCODING]
-        is_good = codes == -1
-        row = None
-        if not is_good.all():
-            fields = fields.filter(pa.array(is_good))
-            row = pa.array(np.cumsum(is_good) - 1, mask=~is_good)
-        columns = []
-        for position in self.header.positions.values():
-            column = pa.nulls(len(fields), pa.string()) if position is None else pc.list_element(fields, position)
-            columns.append(column if row is None else column.take(row))
-        errors = pa.DictionaryArray.from_arrays(pa.array(codes, mask=is_good), pa.array(RECORD_ERRORS))
-        return [raw, errors.cast(pa.string()), *columns]
-
-    def _merge(self, plain: list[pa.StringArray], numbers: np.ndarray) -> list[pa.StringArray]:
-        """Lay the records with quotes between the plain ones, in file order."""
-        quoted = self._quoted()
-        order = np.argsort(np.concatenate([numbers, [record.line for record in self.scan.records]]), kind="stable")
-        index = pa.array(order)
-        return [pa.concat_arrays(pair).take(index) for pair in zip(plain, quoted, strict=True)]
-
-    def _quoted(self) -> list[pa.StringArray]:
-        """Raw, error and columns of the records with quotes."""
-        nothing: list[str | None] = [None] * self.header.width
-        raw, errors, rows = [], [], []
-        for record in self.scan.records:
-            is_bad = not self.bad.isdisjoint(range(record.line, record.line + record.lines))
-            raw.append(self._text(record, is_bad))
-            errors.append(BAD_ENCODING if is_bad else record.error)
-            rows.append(nothing if is_bad or record.fields is None else record.fields)
-        columns = list(zip(*rows, strict=True))
-        absent = [None] * len(rows)
-        picked = [absent if p is None else columns[p] for p in self.header.positions.values()]
-        return [pa.array(column, pa.string()) for column in (raw, errors, *picked)]
-
-    def _text(self, record: QuotedRecord, is_bad: bool) -> str:
-        """Exact text of a record; where one of its lines holds bad bytes, all are escaped alike."""
-        end = record.line + record.lines
-        if not is_bad or record.lines == 1:
-            return self.lines.text(record.line, end)
-        parts = []
-        for number in range(record.line, end):
-            line = self.lines.text(number, number + 1)
-            parts += [line if number in self.bad else double_backslashes(line), self.lines.line_end(number)]
-        return "".join(parts[:-1])
+        yield Assembly(lines, raw, scan, bad, head, source.delimiter, header.width, header.positions).block()
 
 
 def _from_line(data: bytes, number: int, newline: str) -> bytes:

@@ -16,12 +16,14 @@ Reading goes on at line i + 1. So an unclosed quote costs its own first line; li
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fhir_mapping.sources.lines import Lines
 from fhir_mapping.sources.record import COLUMN_COUNT, STRAY_QUOTE, UNCLOSED_QUOTE
@@ -30,6 +32,7 @@ MAX_RECORD_LINES = 1000
 """Physical lines one record may take. Long discharge summaries have a few hundred; it bounds memory and rescanning."""
 
 _QUOTE = ord('"')
+_QUOTED = '"(?:[^"]|"")*"'
 
 # The csv module refuses fields beyond 128 kB (embedded documents); this is its only switch, and it is process-wide.
 csv.field_size_limit(sys.maxsize)
@@ -39,12 +42,9 @@ csv.field_size_limit(sys.maxsize)
 _HIDE = str.maketrans("\r\n", "\udc0d\udc0a")
 _SHOW = str.maketrans("\udc0d\udc0a", "\r\n")
 
-_FEWEST, _MOST = 8, 4096
-"""Lines tried at once as one-line records; fewer after a failure, so that what is read in vain stays small."""
 
-
-class QuotedRecord(NamedTuple):
-    """A record that begins on a line with a quote: ``lines`` lines from ``line`` on. Fields are None beside an error."""
+class Record(NamedTuple):
+    """A record of ``lines`` lines from ``line`` on. Fields are None beside an error."""
 
     line: int
     lines: int
@@ -53,9 +53,16 @@ class QuotedRecord(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The records with quotes of a block, in order, and how many of its lines belong to whole records."""
+    """What the quotes of a block's lines mean.
 
-    records: list[QuotedRecord]
+    Attributes:
+        simple: for each line, True: its quotes pair up on it, so it is one record unless an earlier record spans it.
+        records: the records that begin on any other line with a quote, in order.
+        consumed: lines that belong to whole records; the rest waits for the next block.
+    """
+
+    simple: np.ndarray
+    records: list[Record]
     consumed: int
 
 
@@ -63,40 +70,34 @@ class _NeedsMoreLinesError(Exception):
     """The record runs past the end of a block that is not the last."""
 
 
-def scan_quoted(
+def scan_quotes(
     lines: Lines, raw: pa.StringArray, delimiter: str, expected: int, *, first: int = 0, is_last: bool = True
 ) -> Scan:
-    """Find the records from line ``first`` on that begin on a line with a quote.
+    """Find the records, from line ``first`` on, whose quotes do not simply pair up on one line.
 
-    Every other line outside of them is one record (or blank). When the block is not the last of its file, a record that
-    may run on is left for the next block: ``consumed`` is then its first line.
+    When the block is not the last of its file, a record that may run on is left for the next one.
 
     Args:
         raw: the text of each of ``lines`` (``lines.to_arrow()``).
         expected: fields a record has.
     """
-    quoted = lines.with_byte(_QUOTE)
-    records: list[QuotedRecord] = []
-    index, size = int(np.searchsorted(quoted, first)), _FEWEST
-    while index < len(quoted):
-        some = quoted[index : index + size]
-        simple = _one_line_records(lines, raw, some, delimiter, expected)
-        records.extend(simple)
-        if len(simple) == len(some):
-            index, size = index + len(some), min(size * 2, _MOST)
+    has_quote = lines.with_byte(_QUOTE)
+    simple = np.zeros(len(lines), dtype=bool)
+    simple[has_quote] = _pairs_up(lines, raw, has_quote, delimiter)
+    records: list[Record] = []
+    position = first
+    for number in has_quote[~simple[has_quote]].tolist():
+        if number < position:
             continue
-        number = int(some[len(simple)])
         try:
             records.append(parse_record(lines, number, delimiter, expected, is_last=is_last))
         except _NeedsMoreLinesError:
-            return Scan(records, number)
-        index, size = int(np.searchsorted(quoted, number + records[-1].lines)), _FEWEST
-    return Scan(records, len(lines))
+            return Scan(simple, records, number)
+        position = number + records[-1].lines
+    return Scan(simple, records, len(lines))
 
 
-def parse_record(
-    lines: Lines, number: int, delimiter: str, expected: int | None, *, is_last: bool = True
-) -> QuotedRecord:
+def parse_record(lines: Lines, number: int, delimiter: str, expected: int | None, *, is_last: bool = True) -> Record:
     """Read the one record that starts at a line, by the rules above; ``expected`` None accepts any field count."""
     taken = 0
     ran_out = False
@@ -106,7 +107,8 @@ def parse_record(
         while taken < MAX_RECORD_LINES and number + taken < len(lines):
             line = number + taken
             taken += 1
-            yield lines.text(line, line + 1).translate(_HIDE) + lines.line_end(line)
+            text = lines.text(line, line + 1)
+            yield (text.translate(_HIDE) if line in lines.with_stray_break else text) + lines.line_end(line)
         if taken < MAX_RECORD_LINES and not is_last:
             raise _NeedsMoreLinesError
         ran_out = True
@@ -115,30 +117,28 @@ def parse_record(
         fields = next(csv.reader(feed(), delimiter=delimiter, strict=True))
     except csv.Error:
         is_stray = taken == 1 and not ran_out
-        return QuotedRecord(number, 1, None, STRAY_QUOTE if is_stray else UNCLOSED_QUOTE)
+        return Record(number, 1, None, STRAY_QUOTE if is_stray else UNCLOSED_QUOTE)
     if expected is not None and len(fields) != expected:
-        return QuotedRecord(number, 1, None, UNCLOSED_QUOTE if taken > 1 else COLUMN_COUNT)
-    return QuotedRecord(number, taken, [field.translate(_SHOW) for field in fields], None)
+        return Record(number, 1, None, UNCLOSED_QUOTE if taken > 1 else COLUMN_COUNT)
+    return Record(number, taken, [field.translate(_SHOW) for field in fields], None)
 
 
-def _one_line_records(
-    lines: Lines, raw: pa.StringArray, numbers: np.ndarray, delimiter: str, expected: int
-) -> list[QuotedRecord]:
-    """Records of lines that each are one whole record, up to the first line that is not; the fast path.
+def count_fields(texts: pa.StringArray, delimiter: str) -> np.ndarray:
+    """Fields of each text whose quotes pair up (``Scan.simple``)."""
+    bare = pc.replace_substring_regex(texts, pattern=_QUOTED, replacement="")
+    return pc.count_substring(bare, delimiter).to_numpy() + 1
 
-    In strict mode a line read by itself succeeds only if its quotes close on it, so its neighbours do not matter.
+
+def _pairs_up(lines: Lines, raw: pa.StringArray, numbers: np.ndarray, delimiter: str) -> np.ndarray:
+    """Which lines are, read by themselves, fields that are quoted whole or hold no quote.
+
+    One pass of Arrow's regular expressions instead of the csv module: a file with every field quoted stays fast.
     """
-    texts = raw.take(pa.array(numbers)).to_pylist()
-    records: list[QuotedRecord] = []
-    reader = csv.reader(texts, delimiter=delimiter, strict=True)
-    try:
-        for number, fields in zip(numbers.tolist(), reader, strict=False):
-            if reader.line_num != len(records) + 1 or number in lines.with_stray_break:
-                break
-            if len(fields) == expected:
-                records.append(QuotedRecord(number, 1, fields, None))
-            else:
-                records.append(QuotedRecord(number, 1, None, COLUMN_COUNT))
-    except csv.Error:
-        pass
-    return records
+    if not delimiter.isascii():
+        return np.zeros(len(numbers), dtype=bool)
+    field = f'(?:[^"{re.escape(delimiter)}]*|{_QUOTED})'
+    texts = raw if len(numbers) == len(raw) else raw.take(pa.array(numbers))
+    matches = pc.match_substring_regex(texts, f"^{field}(?:{re.escape(delimiter)}{field})*$").to_numpy(False)
+    if lines.with_stray_break:
+        matches &= ~np.isin(numbers, list(lines.with_stray_break))
+    return matches

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 UTF_8 = "utf-8"
 GB18030 = "gb18030"
@@ -38,6 +39,7 @@ _HALF = 0.5
 _SURE_UTF8_CHARACTERS = 8
 _SURE_CHINESE_CHARACTERS = 4
 _CHINESE_SHARE = 0.9
+_ENOUGH_LINES = 10_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def detect(sample: bytes, declared: str) -> Encoding | None:
     for codec, bom in _BOMS.items():
         if sample.startswith(bom):
             return Encoding(codec, bom) if _holds(codec, _lines(sample[len(bom) :])) else None
+    if declared == UTF_8 and _is_text(sample, UTF_8):
+        return Encoding(UTF_8)
     lines = _lines(sample)
     telling = [line for line in lines if not line.isascii() or b"\0" in line]
     if not telling:
@@ -68,7 +72,7 @@ def detect(sample: bytes, declared: str) -> Encoding | None:
     is_other = _is_gb18030_not_utf8 if other == GB18030 else _is_utf8_not_gb18030
     if is_other(telling):
         return Encoding(other)
-    return Encoding(declared) if _holds(declared, lines) else None
+    return Encoding(declared) if _is_text(sample, declared) or _holds(declared, lines) else None
 
 
 def decode(data: bytes, codec: str, newline: str) -> tuple[bytes, frozenset[int]]:
@@ -109,18 +113,18 @@ def _lines(sample: bytes) -> list[bytes]:
     return [line for line in re.split(rb"[\r\n]", sample) if line]
 
 
-def _is_bad(line: bytes, codec: str) -> bool:
-    if b"\0" in line:
-        return True
+def _is_text(data: bytes, codec: str) -> bool:
+    if b"\0" in data:
+        return False
     try:
-        line.decode(codec)
+        data.decode(codec)
     except UnicodeDecodeError:
-        return True
-    return False
+        return False
+    return True
 
 
 def _bad(lines: Sequence[bytes], codec: str) -> int:
-    return sum(_is_bad(line, codec) for line in lines)
+    return sum(not _is_text(line, codec) for line in lines)
 
 
 def _holds(codec: str, lines: Sequence[bytes]) -> bool:
@@ -128,22 +132,27 @@ def _holds(codec: str, lines: Sequence[bytes]) -> bool:
     return _bad(lines, codec) <= _HALF * len(lines)
 
 
+def _is_mostly(codec: str, lines: Sequence[bytes]) -> bool:
+    """At least 95 % of the lines are good; stops at the first line that settles it."""
+    allowed = _MOSTLY_VALID * len(lines)
+    return next(islice((line for line in lines if not _is_text(line, codec)), int(allowed), None), None) is None
+
+
 def _is_utf8_not_gb18030(telling: Sequence[bytes]) -> bool:
-    bad = _bad(telling, UTF_8)
-    if bad > _MOSTLY_VALID * len(telling):
+    if not _is_mostly(UTF_8, telling):
         return False
     wide = 0
     for line in telling:
         wide += sum(character >= "\u0800" for character in line.decode(UTF_8, "ignore"))
         if wide >= _SURE_UTF8_CHARACTERS:
             return True
-    return bad == 0 and _bad(telling, GB18030) > _HALF * len(telling)
+    return _bad(telling, UTF_8) == 0 and _bad(telling, GB18030) > _HALF * len(telling)
 
 
 def _is_gb18030_not_utf8(telling: Sequence[bytes]) -> bool:
-    if _bad(telling, UTF_8) <= _HALF * len(telling) or _bad(telling, GB18030) > _MOSTLY_VALID * len(telling):
+    if _bad(telling, UTF_8) <= _HALF * len(telling) or not _is_mostly(GB18030, telling):
         return False
-    text = b"\n".join(telling).decode(GB18030, "ignore")
+    text = b"\n".join(telling[:_ENOUGH_LINES]).decode(GB18030, "ignore")
     characters = [character for character in text if character > "\x7f"]
     chinese = sum(bool(character.encode("gb2312", "ignore")) for character in characters)
     return chinese >= max(_SURE_CHINESE_CHARACTERS, _CHINESE_SHARE * len(characters))

@@ -87,6 +87,11 @@ class Lines:
         """What ends a line: LF, CR LF, CR, or nothing at the end of the file."""
         return self.data[self.stop[number] : self.after[number]].decode()
 
+    def keep(self, is_kept: np.ndarray) -> bytes:
+        """The bytes of some lines, with their line ends."""
+        buffer = np.frombuffer(self.data, dtype=np.uint8)
+        return buffer[np.repeat(is_kept, self.after - self.start)].tobytes()
+
     def to_arrow(self) -> pa.StringArray:
         """All lines, without their line ends, as one Arrow array; no Python object is made a line."""
         buffer = np.frombuffer(self.data, dtype=np.uint8)
@@ -101,4 +106,6 @@ class Lines:
     def with_byte(self, byte: int) -> np.ndarray:
         """Numbers of the lines that hold a byte (ASCII), ascending."""
         found = np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == byte)
-        return np.unique(np.searchsorted(self.start, found, side="right") - 1)
+        has_byte = np.zeros(len(self), dtype=bool)
+        has_byte[np.searchsorted(self.start, found, side="right") - 1] = True
+        return np.flatnonzero(has_byte)
