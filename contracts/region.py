@@ -120,6 +120,10 @@ class Training(Frozen):
         min_patients: an n-gram bucket with fewer patients never becomes a feature.
         buckets: hash buckets of text n-grams.
         ngrams: lengths of character n-grams.
+        idf: weigh buckets by how few patients have them; costs one more round.
+        max_features: cap on text features; what is left out is counted in the report.
+        class_weight: 0 to 1; a training row counts as (rows of its class) ^ -class_weight, mean 1 (``gradient`` only).
+        min_class_rows: a class that fewer records carry is never predicted.
         max_abs: standardised inputs are clipped to this (clips are counted).
         max_rows: largest number of rows a site may have (bounds of sums).
         folds, seeds: cross-validation fits that share every round with the full fit (0 folds: a holdout instead).
@@ -133,6 +137,10 @@ class Training(Frozen):
     min_patients: int = 10
     buckets: int = 32768
     ngrams: tuple[int, ...] = (1, 2, 3)
+    idf: bool = True
+    max_features: int = 8192
+    class_weight: float = Field(default=0.0, ge=0.0, le=1.0)
+    min_class_rows: int = 10
     max_abs: float = 10.0
     max_rows: int = 200_000
     folds: int = 0
