@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from random import Random
 
@@ -10,7 +9,7 @@ from contracts.errors import UsageError
 from contracts.region import Region, Site
 from contracts.zone import WorkArea
 from synthetic import east, north, south, west
-from synthetic.city import DAYS, FIRST_DAY, delivery_days, open_hospital
+from synthetic.city import FIRST_DAY, delivery_days, open_hospital
 from synthetic.defects import plant
 from synthetic.sheets import Entry, Habit, Layout
 from synthetic.truth import FileTruth, SiteTruth, Truth, write_truth
@@ -74,8 +73,6 @@ def _write_site(site: Site, landing: Path, patients: int, seed: int) -> SiteTrut
     hospital = open_hospital(site.name, patients, seed)
     rng = Random(f"{seed}|{site.name}|defects")
     entries, planted = plant(habit, habit.rows(hospital), habit.strangers(hospital), rng)
-    for k in range(DAYS):
-        shutil.rmtree(landing / delivery_days()[k].isoformat(), ignore_errors=True)
     files = [
         _write_file(layout, day_entries, landing / day.isoformat(), f"{day:%Y%m%d}")
         for layout in habit.layouts
@@ -84,6 +81,7 @@ def _write_site(site: Site, landing: Path, patients: int, seed: int) -> SiteTrut
     ]
     files.append(_send_again(next(file for file in files if file.source == RESENT[habit.name]), landing))
     planted[f"{RESENT[habit.name]}/file_delivered_twice"] = 1
+    _remove_others(landing, {(file.day, file.name) for file in files})
     resources = {
         resource
         for layout in habit.layouts
@@ -95,11 +93,10 @@ def _write_site(site: Site, landing: Path, patients: int, seed: int) -> SiteTrut
 
 
 def _write_file(layout: Layout, entries: list[Entry], folder: Path, day: str) -> FileTruth:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / layout.file_name.format(day=day)
     records = [layout.record(entry.row) for entry in entries]
     damaged = [entry.damage(record) if entry.damage else record for entry, record in zip(entries, records, strict=True)]
-    path.write_bytes(layout.header() + b"".join(damaged))
+    _write(path, layout.header() + b"".join(damaged))
     return FileTruth.count(layout.source, folder.name, path.name, entries)
 
 
@@ -108,8 +105,23 @@ def _send_again(file: FileTruth, landing: Path) -> FileTruth:
     original = landing / file.day / file.name
     day = delivery_days()[1] if file.day == FIRST_DAY.isoformat() else delivery_days()[-1]
     again = landing / day.isoformat() / original.name.replace(".", "_again.")
-    again.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(original, again)
+    _write(again, original.read_bytes())
     return FileTruth(
         source=file.source, day=again.parent.name, name=again.name, records=file.records, superseded=file.records
     )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Leave a file with the same bytes alone, so that a sensor sees no new delivery where none is."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _remove_others(landing: Path, wanted: set[tuple[str, str]]) -> None:
+    """Remove what an earlier generation, of another seed or size, left in the generator's days."""
+    for day in delivery_days():
+        for path in (landing / day.isoformat()).glob("*"):
+            if (day.isoformat(), path.name) not in wanted:
+                path.unlink()

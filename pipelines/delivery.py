@@ -1,0 +1,117 @@
+"""Public data sets as hospitals' deliveries: each source's file is put into its site's landing folder.
+
+A source says by ``delivery`` which file of the data folder stands for its export. One file may serve several sites:
+``part = [k, n]`` delivers every n-th record, counted by the source's own reader (a quoted line break ends no record),
+each with its exact bytes, under the file's own header.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from contracts.errors import SourceContractError, UsageError
+from contracts.region import Delivery, Region, Source
+from contracts.zone import WorkArea
+from fhir_mapping.sources.encoding import restore
+from fhir_mapping.sources.reader import Refusal, SourceFile, inspect
+from fhir_mapping.sources.record import BAD_ENCODING
+
+
+def require_data(region: Region, data: Path | None) -> None:
+    """Raise UsageError, in one line, unless every file that the region's sources are delivered from is there."""
+    wanted = sorted({delivery.data for _, _, delivery in _deliveries(region)})
+    if not wanted:
+        return
+    if data is None:
+        raise UsageError(
+            f"region '{region.name}' stands on public data: give --data PATH, a folder that holds {wanted[0]}"
+        )
+    for name in wanted:
+        if not (data / name).is_file():
+            raise UsageError(
+                f"no file {name} in {data}: give --data PATH, the folder of public data sets that holds it"
+            )
+
+
+def deliver_public_data(region: Region, data: Path, work: WorkArea) -> int:
+    """Put every source's public file into its site's landing folder, ``.gz`` unpacked, cut to the source's part.
+
+    Repeating it changes nothing: a file that is there with the same bytes is left alone.
+
+    Returns:
+        How many files the sites' landing folders now hold of the region's deliveries.
+
+    Raises:
+        UsageError: a data file is not there.
+        SourceContractError: a file that has to be cut cannot be read as records of its source.
+    """
+    require_data(region, data)
+    count = 0
+    for site, source, delivery in _deliveries(region):
+        target = work.site(site).landing / delivery.day / landing_name(delivery)
+        write_if_changed(target, part_of(source, delivery, _read(data / delivery.data)))
+        count += 1
+    return count
+
+
+def landing_name(delivery: Delivery) -> str:
+    """The file's name in landing: as in the data folder, without ``.gz``."""
+    return Path(delivery.data).name.removesuffix(".gz")
+
+
+def part_of(source: Source, delivery: Delivery, content: bytes) -> bytes:
+    """The records of one part: byte-order mark, header, and the chosen records with their line ends, bytes unchanged."""
+    part, parts = delivery.part
+    if parts == 1:
+        return content
+    file = inspect(source, io.BytesIO(content))
+    if isinstance(file, Refusal):
+        raise SourceContractError(f"{delivery.data} cannot be cut into parts as source '{source.name}': {file.reason}")
+    header, records = _cut(file, content)
+    return header + b"".join(record for number, record in enumerate(records) if number % parts == part)
+
+
+def write_if_changed(path: Path, content: bytes) -> None:
+    """Write a file unless it already holds these bytes, so that a sensor sees no new delivery where none is."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _deliveries(region: Region) -> Iterator[tuple[str, Source, Delivery]]:
+    for site in region.sites:
+        for source in site.sources:
+            if source.delivery:
+                yield site.name, source, source.delivery
+
+
+def _read(path: Path) -> bytes:
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
+
+
+def _cut(file: SourceFile, content: bytes) -> tuple[bytes, list[bytes]]:
+    """The bytes before the first record, and each record with the line end that follows it."""
+    start = position = _after_lines(content, len(file.encoding.bom), file.header_lines, file.newline.encode())
+    records = []
+    for block in file.blocks(io.BytesIO(content)):
+        for record in block.records(0):
+            raw = restore(record.raw, file.encoding.codec, is_escaped=record.error == BAD_ENCODING)
+            begin = content.index(raw, position)
+            position = _after_lines(content, begin + len(raw), 1, file.newline.encode())
+            records.append(content[begin:position])
+    return content[:start], records
+
+
+def _after_lines(content: bytes, position: int, lines: int, newline: bytes) -> int:
+    """The position after so many line ends from ``position`` on; the end of the content where there are fewer."""
+    for _ in range(lines):
+        found = content.find(newline, position)
+        if found < 0:
+            return len(content)
+        position = found + 1
+    return position
