@@ -2,8 +2,8 @@
 
     site -> outside   KeyMessage, TermHeader (+ ciphertexts), Refusal, Heartbeat          nothing else (SECURE_SUM 11)
     authority -> all  RunDescriptor (+ public key, approval), SealedSeed (+ sealed seed), TotalHeader (+ totals),
-                      ModelSignature
-    coordinator -> authority   CreateRun, OpenRequest (+ signed term headers, summed ciphertexts), SignModel
+                      ModelSignature (a record)
+    coordinator -> authority   CreateRun, KeyBatch, OpenRequest (+ signed term headers, summed ciphertexts), SignModel
 
 A header names everything it depends on by digest; ``content`` is the digest of the parts that travel with it.
 Signing and checking is governance.signing's business.
@@ -235,13 +235,21 @@ class SignModel(Header):
     card: Digest
 
 
-class ModelSignature(Header):
-    """The authority's statement that a model with this card digest came from a run it opened. No parts.
+class KeyBatch(Header):
+    """Sites' KeyMessages (to the authority) or SealedSeeds (back), one part a site, in the order of ``sites``."""
 
+    kind: Literal["keys"] = "keys"
+    run: RunId
+    sites: tuple[SiteName, ...]
+
+
+class ModelSignature(Frozen):
+    """The authority's statement that a model with this card digest came from a run it opened.
+
+    A signed record (governance.signing.open_record, kind ``model_signature``), kept beside the model.
     ``state`` is the last state digest: with the signed totals anyone can recompute the state the model is read from.
     """
 
-    kind: Literal["model"] = "model"
     run: RunId
     task: str
     program: Digest
@@ -251,6 +259,8 @@ class ModelSignature(Header):
     rounds: Count
     state: Digest
 
+
+MODEL_SIGNATURE = "model_signature"
 
 SITE_MESSAGES: dict[str, type[Header]] = {
     "key": KeyMessage,

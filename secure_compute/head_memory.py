@@ -1,0 +1,43 @@
+"""What a party remembers of the authority's audit chain, so that a restored old ledger is noticed (SECURE_SUM 10)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from contracts.errors import RefusedError
+from contracts.messages import Head, RefusalCode
+from contracts.wire import canonical, parse_canonical
+from governance.files import write_durable
+
+
+class HeadMemory:
+    """The furthest audit head of the authority that this party has seen, in a file of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.last: Head | None = parse_canonical(path.read_bytes(), Head) if path.exists() else None
+
+    def remember(self, head: Head) -> None:
+        """Keep a head that the authority signed. Older heads change nothing: messages may arrive late.
+
+        Raises:
+            RefusedError: ledger_restored when the chain stood differently at the same length.
+        """
+        if self.last is not None and head.entries == self.last.entries and head.last != self.last.last:
+            raise RefusedError(RefusalCode.LEDGER_RESTORED, f"the authority has two chains of {head.entries} entries")
+        if self.last is None or head.entries > self.last.entries:
+            write_durable(self._path, canonical(head))
+            self.last = head
+
+    def require_fresh(self, head: Head) -> None:
+        """Keep a head that the authority made just now in answer to us.
+
+        Raises:
+            RefusedError: ledger_restored when it is behind, or differs from, what was seen before.
+        """
+        if self.last is not None and head.entries < self.last.entries:
+            raise RefusedError(
+                RefusalCode.LEDGER_RESTORED,
+                f"the authority's audit chain has {head.entries} entries; it had {self.last.entries}: it was restored",
+            )
+        self.remember(head)

@@ -1,0 +1,55 @@
+"""Arithmetic modulo the 40-bit prime t of the secure sum, exact, on NumPy arrays of residues (uint64 in [0, t))."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = 1_099_511_480_321
+"""2^40 - 147455, prime, 1 modulo 8192 so that BFV with N = 4096 has 4096 slots (SECURE_SUM rule 1)."""
+
+HALF = T // 2
+
+Residues = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+
+_LOW_BITS = 20
+_LOW = np.uint64((1 << _LOW_BITS) - 1)
+_MAX_DOT = 1 << 13
+
+
+def to_residues(values: Integers) -> Residues:
+    """Integers in (-t, t) as residues."""
+    return np.where(values < 0, values + T, values).astype(np.uint64)
+
+
+def centred(residues: Residues) -> Integers:
+    """Residues as the integers in [-t/2, t/2) they stand for."""
+    signed = residues.astype(np.int64)
+    return np.where(signed > HALF, signed - T, signed)
+
+
+def add(left: Residues, right: Residues) -> Residues:
+    """Sum of residues, element by element."""
+    total = left + right
+    return np.where(total >= T, total - np.uint64(T), total)
+
+
+def dot(left: Residues, right: Residues) -> int:
+    """Sum of products of two vectors of at most 8192 residues, as a residue.
+
+    Each residue is split into halves of 20 bits; a dot product of 8192 half products of 40 bits stays below 2^53, so
+    float64 holds every partial sum exactly in any order and BLAS may be used.
+    """
+    if left.shape != right.shape or left.ndim != 1 or left.size > _MAX_DOT:
+        raise ValueError(f"dot takes two vectors of one length up to {_MAX_DOT}, got {left.shape} and {right.shape}")
+    left_high, left_low = _halves(left)
+    right_high, right_low = _halves(right)
+    high = int(left_high @ right_high)
+    middle = int(left_high @ right_low) + int(left_low @ right_high)
+    low = int(left_low @ right_low)
+    return ((high << (2 * _LOW_BITS)) + (middle << _LOW_BITS) + low) % T
+
+
+def _halves(residues: Residues) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return (residues >> np.uint64(_LOW_BITS)).astype(np.float64), (residues & _LOW).astype(np.float64)

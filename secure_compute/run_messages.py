@@ -1,0 +1,157 @@
+"""Checks of the authority's messages that a site and the coordinator both make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from contracts.errors import IntegrityError, RangeError, RefusedError
+from contracts.messages import (
+    BlockRecord,
+    RefusalCode,
+    RunDescriptor,
+    TermHeader,
+    TotalHeader,
+    layout_digest,
+    layout_of,
+    next_state,
+)
+from contracts.wire import FrameError, digest
+from governance.approvals import Approval, read_approval
+from governance.roster import Roster
+from governance.signing import open_message
+from secure_compute.bfv import BfvContext
+from secure_compute.fixed_point import Plan, decode, make_plan
+from secure_compute.modular import Integers
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its signed descriptor says, checked."""
+
+    descriptor: RunDescriptor
+    digest: str
+    approval: Approval
+    public: BfvContext
+    roster: Roster
+
+
+@dataclass(frozen=True)
+class Total:
+    """An opened total, checked: its signature, its run and that it follows ``state``."""
+
+    header: TotalHeader
+    plan: Plan
+    slots: Integers
+
+    def values(self) -> dict[str, np.ndarray]:
+        """The total as float64 arrays by block name, and ``fixed_point.CLIPPED``."""
+        return decode(self.plan, self.slots)
+
+
+def read_descriptor(data: bytes, roster: Roster) -> Run:
+    """Check a run's descriptor against the roster.
+
+    Raises:
+        RefusedError: not signed by the roster's authority, another roster, an approval that is not the commission's,
+            not live or for something else, a key that is not the one named, or a context that holds a secret key.
+    """
+    descriptor, parts = open_message(data, RunDescriptor, roster.authority)
+    if len(parts) != 2:
+        raise RefusedError(RefusalCode.BAD_MESSAGE, "a descriptor carries a public key and an approval")
+    if descriptor.roster != roster.digest:
+        raise RefusedError(RefusalCode.WRONG_ROSTER, f"the run is for roster version {descriptor.roster_version}")
+    try:
+        approval = read_approval(bytes(parts[1]), roster.commission)
+    except IntegrityError as error:
+        raise RefusedError(RefusalCode.WRONG_APPROVAL, str(error)) from error
+    if approval.digest != descriptor.approval:
+        raise RefusedError(RefusalCode.WRONG_APPROVAL, "the approval is not the one the descriptor names")
+    if not approval.covers(roster.region, descriptor.task, descriptor.program):
+        raise RefusedError(RefusalCode.WRONG_APPROVAL, "the approval is for another region, task or program")
+    if not approval.is_live():
+        raise RefusedError(RefusalCode.APPROVAL_EXPIRED, f"approval '{approval.name}' is not live")
+    public = BfvContext(parts[0])
+    if digest(parts[0]) != descriptor.bfv or public.is_secret:
+        raise RefusedError(RefusalCode.WRONG_KEY, "the public key is not the one the descriptor names")
+    return Run(descriptor, digest(data), approval, public, roster)
+
+
+def read_total(data: bytes, run: Run, round_no: int, state: str) -> Total:
+    """Check a signed total: this run's, of round ``round_no``, following the state digest ``state``.
+
+    Raises:
+        RefusedError: bad_signature, wrong_run, wrong_round, wrong_state, quorum_not_met, ...
+    """
+    header, parts = open_message(data, TotalHeader, run.roster.authority)
+    if header.run != run.descriptor.run:
+        raise RefusedError(RefusalCode.WRONG_RUN, "a total of another run")
+    if header.round != round_no:
+        raise RefusedError(RefusalCode.WRONG_ROUND, f"a total of round {header.round}, expected {round_no}")
+    if header.state != state:
+        raise RefusedError(RefusalCode.WRONG_STATE, "a total that follows another state")
+    if header.roster != run.roster.digest or not set(header.sites) <= set(run.roster.sites):
+        raise RefusedError(RefusalCode.WRONG_ROSTER, "a total over another roster")
+    if len(header.sites) < run.roster.quorum:
+        raise RefusedError(RefusalCode.QUORUM_NOT_MET, f"{len(header.sites)} sites, quorum {run.roster.quorum}")
+    plan = read_plan(header.layout, len(run.roster.sites))
+    if len(parts) != 1 or len(parts[0]) != 8 * plan.slots:
+        raise RefusedError(RefusalCode.WRONG_LENGTH, "a total of another length than its layout")
+    if header.next_state != next_state(state, plan.layout, parts[0]):
+        raise RefusedError(RefusalCode.WRONG_STATE, "the state after the total is not what it says")
+    return Total(header, plan, np.frombuffer(parts[0], "<i8").astype(np.int64))
+
+
+def read_plan(layout: tuple[BlockRecord, ...], sites: int) -> Plan:
+    """The slots of a layout that came in a message. Raises RefusedError bad_message or range."""
+    try:
+        return make_plan(layout_of(layout), sites)
+    except FrameError as error:
+        raise RefusedError(RefusalCode.BAD_MESSAGE, str(error)) from error
+    except RangeError as error:
+        raise RefusedError(RefusalCode.RANGE, str(error)) from error
+
+
+def expected_term(
+    descriptor: RunDescriptor, round_no: int, attempt: int, state: str, plan: Plan
+) -> dict[str, str | int]:
+    """What the header of every site's term of a round must say (SECURE_SUM rule 5)."""
+    return {
+        "run": descriptor.run,
+        "round": round_no,
+        "attempt": attempt,
+        "roster": descriptor.roster,
+        "approval": descriptor.approval,
+        "program": descriptor.program,
+        "bfv": descriptor.bfv,
+        "layout": layout_digest(plan.layout),
+        "sites": plan.sites,
+        "slots": plan.slots,
+        "ciphertexts": plan.chunks,
+        "state": state,
+    }
+
+
+def check_term(header: TermHeader, expected: Mapping[str, str | int]) -> None:
+    """Raise RefusedError naming the first thing that a term was made for and that is not this round's."""
+    for name, value in expected.items():
+        if getattr(header, name) != value:
+            raise RefusedError(_WRONG[name], f"the term of '{header.site}' was made for another {name}")
+
+
+_WRONG = {
+    "run": RefusalCode.WRONG_RUN,
+    "round": RefusalCode.WRONG_ROUND,
+    "attempt": RefusalCode.WRONG_ATTEMPT,
+    "roster": RefusalCode.WRONG_ROSTER,
+    "approval": RefusalCode.WRONG_APPROVAL,
+    "program": RefusalCode.WRONG_PROGRAM,
+    "bfv": RefusalCode.WRONG_KEY,
+    "layout": RefusalCode.WRONG_LAYOUT,
+    "sites": RefusalCode.WRONG_ROSTER,
+    "slots": RefusalCode.WRONG_LENGTH,
+    "ciphertexts": RefusalCode.WRONG_LENGTH,
+    "state": RefusalCode.WRONG_STATE,
+}
