@@ -8,26 +8,27 @@ needed beyond the small module that delta-spark's classes refer to.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.errors import EngineUnavailableError
 
 DELTA_VERSION = "4.4.0"
-ARTIFACTS = (
-    "delta-spark_4.2_2.13",
-    "delta-storage",
-    "delta-kernel-api",
-    "delta-kernel-defaults",
-    "delta-kernel-unitycatalog",
-)
-FILES = tuple(f"{artifact}-{DELTA_VERSION}.jar" for artifact in ARTIFACTS)
+# artifact -> SHA-256 of its jar, the same from Maven and from Ivy
+ARTIFACTS = {
+    "delta-spark_4.2_2.13": "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead",
+    "delta-storage": "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
+    "delta-kernel-api": "ee9b5a14ac3b7efdff4d61a58478fe8eb0e5a3fbca43889dca7290795fe79a11",
+    "delta-kernel-defaults": "225c975199e4718b38ee5b7e6da7f19e9585024262b2cec2656b32151a856b0b",
+    "delta-kernel-unitycatalog": "cea22dfb4ac562b3cd27bf652697750e8336009d73fb06631363aaaad5345ffa",
+}
+FILES = {f"{artifact}-{DELTA_VERSION}.jar": sha256 for artifact, sha256 in ARTIFACTS.items()}
 
 _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 # what PySpark ships itself, or nobody needs: without these Ivy would fetch 300 MB
@@ -44,8 +45,8 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def missing(folder: Path) -> list[str]:
-    """Names of the jars that are absent from ``folder`` or are no whole zip file."""
-    return [name for name in FILES if not _is_jar(folder / name)]
+    """Names of the jars that are absent from ``folder`` or are not the released ones."""
+    return [name for name, sha256 in FILES.items() if not _is_released(folder / name, sha256)]
 
 
 def class_path(folder: Path) -> list[Path]:
@@ -53,7 +54,8 @@ def class_path(folder: Path) -> list[Path]:
     absent = missing(folder)
     if absent:
         raise EngineUnavailableError(
-            f"engine 'spark' needs Delta's {len(FILES)} jars: {len(absent)} missing in {folder} ({', '.join(absent)}). "
+            f"engine 'spark' needs Delta's {len(FILES)} jars: {len(absent)} missing or altered in {folder} "
+            f"({', '.join(absent)}). "
             "Run 'make jars', or set CLOISTER_JARS to a folder that has them, or use engine 'sail'."
         )
     return [folder / name for name in FILES]
@@ -71,10 +73,10 @@ def fetch(folder: Path) -> str:
     way = "Maven" if shutil.which("mvn") else "Spark's Ivy"
     with tempfile.TemporaryDirectory(prefix="cloister-jars-") as scratch:
         run = _fetch_with_maven(Path(scratch)) if way == "Maven" else _fetch_with_ivy(Path(scratch))
-        for name in FILES:
-            found = next(iter(sorted(Path(scratch).rglob(f"*{name}"))), None)
-            if found is not None and _is_jar(found):
-                _place(found, folder / name)
+        for name, sha256 in FILES.items():
+            for found in Path(scratch).rglob(f"*{name}"):  # Ivy puts the group before the name
+                if _is_released(found, sha256):
+                    _place(found, folder / name)
     absent = missing(folder)
     if absent:
         raise EngineUnavailableError(
@@ -125,8 +127,8 @@ def _place(found: Path, wanted: Path) -> None:
     partial.replace(wanted)
 
 
-def _is_jar(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size > 0 and zipfile.is_zipfile(path)
+def _is_released(path: Path, sha256: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
 if __name__ == "__main__":

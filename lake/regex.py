@@ -32,8 +32,8 @@ def check_regex(pattern: str) -> None:
     """Accept a pattern that both engines read alike.
 
     Allowed: literals, ``[...]`` with ranges and negation, ``(...)``, ``(?:...)``, ``|``, ``* + ? {n,m}`` and their lazy
-    forms, ``^`` and ``\\A``, ``\\z``, ``\\p{L}`` and other general categories, ``\\p{script=Han}``, escaped punctuation,
-    ``\\n \\r \\t \\f \\xhh \\uhhhh``.
+    forms, ``^`` and ``\\A``, ``\\z``, ``\\p{L}`` and other general categories, ``\\p{script=Han}``, escaped
+    punctuation, ``\\n \\r \\t \\f \\xhh \\uhhhh``.
 
     Raises:
         SpecError: anything else; names the construct and what to write instead.

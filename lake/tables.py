@@ -165,7 +165,7 @@ def _create(table: Table) -> None:
 
 
 def _check_disk(table: Table) -> None:
-    disk = DeltaTable(str(table.path), without_files=True)
+    disk = DeltaTable(str(table.path))
     check_same(from_delta(disk.schema()), table.schema, table.path, "the table on disk")
     partitions = tuple(disk.metadata().partition_columns)
     if partitions != table.partition_by:
