@@ -1,0 +1,139 @@
+"""Bronze: one lossless row a source record, ``bronze_<system>__<entity>``, replaced by day of delivery.
+
+A day's part is a function of the day's landing folder and the site's settings alone: ingesting it again, or the days in
+another order, gives the same rows. Files delivered twice are in it twice (the manifest flags the later one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+from contracts.region import Site, Source
+from contracts.zone import SiteZone
+from fhir_mapping.landing import Delivered, delivered_files, landing_days
+from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
+from fhir_mapping.sources.record import Block
+from lake.tables import Table, arrow_schema, write_arrow
+
+__all__ = ["IngestReport", "ingest_day", "landing_days", "table"]
+
+COLUMNS = ("_delivery_date", "_file_id", "_file_name", "_record_no", "_raw", "_error")
+"""Columns before the source's own. ``_record_no`` is from 0, file order; ``_error`` is a reader error or null."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one day's ingest did: counts only.
+
+    Attributes:
+        files: all files of the day; accepted + refused.
+        duplicates: accepted files whose bytes were delivered before.
+        records: records in bronze for the day.
+        bad_records: those among them that carry a reader error.
+        bytes: size of all files.
+    """
+
+    day: str
+    files: int
+    accepted: int
+    refused: int
+    duplicates: int
+    records: int
+    bad_records: int
+    bytes: int
+
+
+@dataclass
+class _Tally:
+    """What was counted of a file while its records streamed by."""
+
+    records: int = 0
+    lines: int = 0
+    blank_lines: int = 0
+    bad_records: int = 0
+
+    def add(self, block: Block) -> None:
+        self.records += len(block)
+        self.lines += block.lines
+        self.blank_lines += block.blank_lines
+        self.bad_records += len(block) - block.error.null_count
+
+
+def table(zone: SiteZone, source: Source) -> Table:
+    """The bronze table of a source: all strings but ``_record_no``; values null beside an error."""
+    names = [*COLUMNS, *(column.name for column in source.column)]
+    kinds = {"_record_no": LongType()}
+    schema = StructType([StructField(name, kinds.get(name, StringType())) for name in names])
+    return Table(zone.table(f"bronze_{source.name}"), schema, partition_by=("_delivery_date",))
+
+
+def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
+    """Read a day's delivered files into bronze and the manifest. Safe to repeat; a refused file stops no other.
+
+    One commit a bronze table, then one of the manifest (see ``fhir_mapping.manifest`` why last). Memory does not grow
+    with the size of the files.
+
+    Raises:
+        UsageError: landing has no such day.
+        SchemaDriftError: a bronze table on disk has other columns than the source declares.
+    """
+    found = delivered_files(zone, site, day)
+    tallies = {delivered.entry.file_name: _Tally() for delivered in found}
+    for source in site.sources:
+        own = [delivered for delivered in found if delivered.entry.source == source.name]
+        target = table(zone, source)
+        schema = arrow_schema(target)
+        rows = pa.RecordBatchReader.from_batches(schema, _batches(own, schema, tallies))
+        write_arrow(rows, target, where={"_delivery_date": [day]})
+    entries = record_day(zone, day, [_counted(delivered, tallies[delivered.entry.file_name]) for delivered in found])
+    return _report(day, entries, sum(tally.bad_records for tally in tallies.values()))
+
+
+def _batches(own: Sequence[Delivered], schema: pa.Schema, tallies: dict[str, _Tally]) -> Iterator[pa.RecordBatch]:
+    """The accepted files' records, block by block, counted as they pass."""
+    for delivered in own:
+        if delivered.file is None:
+            continue
+        tally = tallies[delivered.entry.file_name]
+        with delivered.path.open("rb") as stream:
+            for block in delivered.file.blocks(stream):
+                if len(block):
+                    yield _batch(delivered.entry, block, tally.records, schema)
+                tally.add(block)
+
+
+def _batch(entry: FileEntry, block: Block, first: int, schema: pa.Schema) -> pa.RecordBatch:
+    count = len(block)
+    lineage = [pa.repeat(value, count) for value in (entry.delivery_date, entry.file_id, entry.file_name)]
+    numbers = pa.array(np.arange(first, first + count, dtype=np.int64))
+    arrays = [*lineage, numbers, block.raw, block.error, *block.values.values()]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _counted(delivered: Delivered, tally: _Tally) -> FileEntry:
+    return replace(
+        delivered.entry,
+        records=tally.records,
+        lines=tally.lines,
+        header_lines=delivered.file.header_lines if delivered.file else 0,
+        blank_lines=tally.blank_lines,
+    )
+
+
+def _report(day: str, entries: Sequence[FileEntry], bad_records: int) -> IngestReport:
+    accepted = sum(entry.status == ACCEPTED for entry in entries)
+    return IngestReport(
+        day=day,
+        files=len(entries),
+        accepted=accepted,
+        refused=len(entries) - accepted,
+        duplicates=sum(entry.is_duplicate for entry in entries),
+        records=sum(entry.records for entry in entries),
+        bad_records=bad_records,
+        bytes=sum(entry.bytes for entry in entries),
+    )

@@ -1,0 +1,119 @@
+"""What lies in landing: days of delivery, the files of a day, and what each is before its records are read."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from contracts.errors import UsageError
+from contracts.region import Site, Source
+from contracts.zone import SiteZone
+from fhir_mapping.manifest import ACCEPTED, REFUSED, FileEntry
+from fhir_mapping.sources.reader import Refusal, SourceFile, inspect
+
+NO_SOURCE = "no_source"
+SEVERAL_SOURCES = "several_sources"
+COMPRESSED_FILE = "compressed_file"
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A file in landing.
+
+    Attributes:
+        entry: its manifest row; the counts are still 0.
+        file: how to read it; None when refused.
+    """
+
+    path: Path
+    entry: FileEntry
+    file: SourceFile | None
+
+
+def landing_days(zone: SiteZone) -> list[str]:
+    """Days of delivery (``YYYY-MM-DD``) that have a folder in landing, ascending."""
+    if not zone.landing.is_dir():
+        return []
+    return sorted(path.name for path in zone.landing.iterdir() if path.is_dir() and _is_day(path.name))
+
+
+def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
+    """All files of a day, by name, those in sub-folders too. Names that begin with a dot are still being delivered.
+
+    Raises:
+        UsageError: landing has no such day.
+    """
+    folder = zone.landing / day
+    if not _is_day(day) or not folder.is_dir():
+        raise UsageError(
+            f"site '{site.name}': no day of delivery '{day}' in {zone.landing}; expected a folder named YYYY-MM-DD. "
+            f"There are {len(landing_days(zone))}."
+        )
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return sorted((_look(site, day, folder, path) for path in paths), key=lambda found: found.entry.file_name)
+
+
+def claim(site: Site, file_name: str) -> Source | str:
+    """The one source whose patterns match a file name, or why there is none."""
+    claims = [source for source in site.sources if _matches(source, file_name)]
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        return SEVERAL_SOURCES
+    stem = file_name.removesuffix(".gz")
+    return COMPRESSED_FILE if stem != file_name and isinstance(claim(site, stem), Source) else NO_SOURCE
+
+
+def _look(site: Site, day: str, folder: Path, path: Path) -> Delivered:
+    # A name that is not UTF-8 must still be a row of a table.
+    name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    source = claim(site, name)
+    if isinstance(source, str):
+        return Delivered(path, _entry(site, day, name, path, None, Refusal(source)), None)
+    with path.open("rb") as stream:
+        found = inspect(source, stream)
+    return Delivered(path, _entry(site, day, name, path, source, found), None if isinstance(found, Refusal) else found)
+
+
+def _entry(
+    site: Site, day: str, name: str, path: Path, source: Source | None, found: SourceFile | Refusal
+) -> FileEntry:
+    sha256 = _sha256(path)
+    identity = "|".join((site.name, source.name if source else "", sha256))
+    return FileEntry(
+        delivery_date=day,
+        site=site.name,
+        source=source.name if source else None,
+        file_name=name,
+        file_id=hashlib.sha256(identity.encode()).hexdigest()[:32],
+        sha256=sha256,
+        bytes=path.stat().st_size,
+        declared_encoding=source.encoding if source else None,
+        detected_encoding=found.encoding.label if found.encoding else None,
+        records=0,
+        lines=0,
+        header_lines=0,
+        blank_lines=0,
+        is_duplicate=False,
+        status=REFUSED if isinstance(found, Refusal) else ACCEPTED,
+        reason=found.reason if isinstance(found, Refusal) else None,
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _matches(source: Source, file_name: str) -> bool:
+    return any(fnmatchcase(file_name, pattern) for pattern in source.files)
+
+
+def _is_day(name: str) -> bool:
+    try:
+        return date.fromisoformat(name).isoformat() == name
+    except ValueError:
+        return False

@@ -1,0 +1,111 @@
+"""The manifest: one row for every file ever found in landing, whatever became of it.
+
+It is written after a day's bronze tables, as the last commit of an ingest: a day counts as ingested when the manifest
+says so. A run that dies earlier leaves whole bronze partitions without a manifest row, which no ledger can explain
+(``quality.reconcile`` names them) and which the rerun replaces. Written first, it would vouch for rows that are not
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+import pyarrow as pa
+from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
+
+from contracts.zone import SiteZone
+from lake.reader import read_arrow
+from lake.tables import Table, arrow_schema, exists, write_arrow
+
+ACCEPTED = "accepted"
+REFUSED = "refused"
+
+NAME = "manifest__file"
+
+_TYPES = {"str": StringType(), "str | None": StringType(), "int": LongType(), "bool": BooleanType()}
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One delivered file.
+
+    Attributes:
+        delivery_date: the day's folder in landing.
+        source: ``his__visit``; None when no source or several claim the file.
+        file_name: path below the day's folder.
+        file_id: names site, source and content: equal for a file delivered twice.
+        sha256: of the bytes as delivered.
+        declared_encoding: what the source says; None without a source.
+        detected_encoding: what it was read in (``-sig``: opens with a byte-order mark); None when not recognised.
+        records: source records; 0 when refused.
+        lines: physical lines = header_lines + blank_lines + the lines of the records; 0 when refused.
+        is_duplicate: an accepted file with this file_id was delivered before (earlier day, or earlier name that day).
+            Its rows are in bronze like any other's; the ledger counts them as superseded.
+        status: ``accepted`` or ``refused``.
+        reason: why refused: ``no_source``, ``several_sources``, ``compressed_file``, ``empty_file``,
+            ``unknown_encoding``, ``missing_column:<name>``.
+    """
+
+    delivery_date: str
+    site: str
+    source: str | None
+    file_name: str
+    file_id: str
+    sha256: str
+    bytes: int
+    declared_encoding: str | None
+    detected_encoding: str | None
+    records: int
+    lines: int
+    header_lines: int
+    blank_lines: int
+    is_duplicate: bool
+    status: str
+    reason: str | None
+
+
+def table(zone: SiteZone) -> Table:
+    """``manifest__file``, one part a day of delivery."""
+    schema = StructType([StructField(field.name, _TYPES[str(field.type)]) for field in fields(FileEntry)])
+    return Table(zone.table(NAME), schema, partition_by=("delivery_date",))
+
+
+def read_manifest(zone: SiteZone) -> list[FileEntry]:
+    """All entries, by day and file name; none when nothing was ingested yet."""
+    if not exists(table(zone)):
+        return []
+    entries = [FileEntry(**row) for row in read_arrow(table(zone).path).to_pylist()]
+    return sorted(entries, key=_order)
+
+
+def record_day(zone: SiteZone, day: str, entries: Sequence[FileEntry]) -> list[FileEntry]:
+    """Make ``entries`` the manifest of a day, in one commit; returns them with ``is_duplicate`` set.
+
+    Days may be ingested in any order: where an earlier delivery of the same bytes turns up late, the flags of the later
+    days change in the same commit.
+    """
+    others = [entry for entry in read_manifest(zone) if entry.delivery_date != day]
+    flagged = flag_duplicates([*others, *entries])
+    changed = {day} | {entry.delivery_date for entry in set(flagged) - set(others)}
+    rows = [entry for entry in flagged if entry.delivery_date in changed]
+    target = table(zone)
+    data = pa.Table.from_pylist([asdict(entry) for entry in rows], schema=arrow_schema(target))
+    write_arrow(data, target, where={"delivery_date": sorted(changed)})
+    return [entry for entry in flagged if entry.delivery_date == day]
+
+
+def flag_duplicates(entries: Sequence[FileEntry]) -> list[FileEntry]:
+    """The entries in order, ``is_duplicate`` set from their contents alone. A refused file makes no duplicate."""
+    seen: set[str] = set()
+    flagged = []
+    for entry in sorted(entries, key=_order):
+        is_accepted = entry.status == ACCEPTED
+        flagged.append(replace(entry, is_duplicate=is_accepted and entry.file_id in seen))
+        if is_accepted:
+            seen.add(entry.file_id)
+    return flagged
+
+
+def _order(entry: FileEntry) -> tuple[str, str]:
+    return entry.delivery_date, entry.file_name
