@@ -1,0 +1,149 @@
+"""Runs that the authority granted: their descriptors, the sites' keys for them, their secrets while they are open."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from contracts.errors import RefusedError
+from contracts.messages import CreateRun, Head, KeyMessage, RefusalCode, RunDescriptor, SealedSeed
+from contracts.wire import canonical, digest, parts_digest
+from governance.approvals import Approval, find_approval, read_approval
+from governance.roster import Roster
+from governance.signing import Identity, open_message, sign_message
+from secure_compute.authority.keys import Granted, destroy_run_keys, kept_runs, load_run_keys, make_run_keys
+from secure_compute.authority.ledger import Ledger, RunRecord
+from secure_compute.authority.policy import judge_run
+from secure_compute.key_exchange import pad_seed, seal, shared_secret
+
+_NOTHING = parts_digest(())
+
+
+class Runs:
+    """All runs, by their ledger."""
+
+    def __init__(self, folder: Path, identity: Identity, roster: Roster, ledger: Ledger) -> None:
+        """Destroys secrets of runs that are over, or that were never granted because of a crash."""
+        self._secrets = folder / "secrets"
+        self._approvals = folder / "approvals"
+        self._identity = identity
+        self._roster = roster
+        self._ledger = ledger
+        self._granted: dict[str, Granted] = {}
+        for run in kept_runs(self._secrets):
+            if run not in ledger.runs or ledger.runs[run].status != "open":
+                destroy_run_keys(self._secrets, run)
+
+    def create(self, request: CreateRun) -> bytes:
+        """Grant a run and keep its keys; returns the signed descriptor."""
+        self._require_remembered(request.remembered)
+        approval, signed_approval = find_approval(
+            self._approvals, self._roster.commission, self._roster.region, request.task, request.program
+        )
+        judge_run(self._roster, approval, request.roster)
+        run = os.urandom(16).hex()
+        keys, public = make_run_keys(self._secrets, run)
+        self._ledger.record(
+            "run_created",
+            run,
+            task=request.task,
+            program=request.program,
+            approval=approval.digest,
+            roster=self._roster.digest,
+        )
+        parts = (public, signed_approval)
+        descriptor = RunDescriptor(
+            content=parts_digest(parts),
+            run=run,
+            task=request.task,
+            program=request.program,
+            approval=approval.digest,
+            roster=self._roster.digest,
+            roster_version=self._roster.version,
+            bfv=digest(public),
+            authority_key=keys.exchange_public,
+            head=self._ledger.head,
+        )
+        signed = sign_message(self._identity, descriptor, parts)
+        self._ledger.keep(run, "descriptor.bin", signed)
+        self._granted[run] = Granted(descriptor, digest(signed), approval, keys)
+        return signed
+
+    def register(self, run: str, site: str, data: bytes) -> bytes:
+        """Take a site's signed key; returns the seed of r sealed to it. The same key may come again."""
+        granted = self.granted(run)
+        key = self._check_key(granted, site, data)
+        self._require_remembered(key.remembered)
+        kept = self._ledger.kept(run, _key_file(site))
+        if kept is not None and kept != data:
+            raise RefusedError(RefusalCode.DUPLICATE, f"site '{site}' registered another key for this run")
+        shared = shared_secret(granted.keys.exchange, key.site_key)
+        if kept is None:
+            self._ledger.keep(run, _key_file(site), data)
+            self._ledger.record("key_registered", run, site=site, key=key.site_key)
+        granted.pad_seeds[site] = pad_seed(shared, run, site)
+        header = SealedSeed(content=_NOTHING, run=run, site=site, head=self._ledger.head)
+        parts = (seal(shared, run, site, granted.keys.r_seed, canonical(header)),)
+        return sign_message(self._identity, header.model_copy(update={"content": parts_digest(parts)}), parts)
+
+    def granted(self, run: str) -> Granted:
+        """An open run. Raises RefusedError unknown_run, run_closed or wrong_roster."""
+        record = self.record(run)
+        if record.status != "open":
+            raise RefusedError(RefusalCode.RUN_CLOSED, f"the run is {record.status}: its keys are destroyed")
+        if record.roster != self._roster.digest:
+            raise RefusedError(RefusalCode.WRONG_ROSTER, "the run was granted for another roster")
+        if run not in self._granted:
+            self._granted[run] = self._load(run)
+        return self._granted[run]
+
+    def record(self, run: str) -> RunRecord:
+        """What the ledger says of a run. Raises RefusedError unknown_run."""
+        if run not in self._ledger.runs:
+            raise RefusedError(RefusalCode.UNKNOWN_RUN, "no such run")
+        return self._ledger.runs[run]
+
+    def approval(self, run: str) -> Approval:
+        """The approval under which a run was granted, open or not."""
+        _, parts = open_message(self._document(run), RunDescriptor, self._identity.public)
+        return read_approval(bytes(parts[1]), self._roster.commission)
+
+    def forget(self, run: str) -> None:
+        """Destroy a run's secrets (SECURE_SUM rule 2)."""
+        self._granted.pop(run, None)
+        destroy_run_keys(self._secrets, run)
+
+    def _load(self, run: str) -> Granted:
+        raw = self._document(run)
+        descriptor, _ = open_message(raw, RunDescriptor, self._identity.public)
+        granted = Granted(descriptor, digest(raw), self.approval(run), load_run_keys(self._secrets, run))
+        for site in self._roster.sites:
+            data = self._ledger.kept(run, _key_file(site))
+            if data is not None:
+                shared = shared_secret(granted.keys.exchange, self._check_key(granted, site, data).site_key)
+                granted.pad_seeds[site] = pad_seed(shared, run, site)
+        return granted
+
+    def _check_key(self, granted: Granted, site: str, data: bytes) -> KeyMessage:
+        identity = self._roster.identity(site)
+        if identity is None:
+            raise RefusedError(RefusalCode.UNKNOWN_SITE, "a key of a site that is not on the roster")
+        key, _ = open_message(data, KeyMessage, identity)
+        made_for = (key.run, key.site, key.descriptor, key.roster)
+        if made_for != (granted.descriptor.run, site, granted.digest, granted.descriptor.roster):
+            raise RefusedError(RefusalCode.WRONG_RUN, f"the key of '{site}' was made for another run or roster")
+        return key
+
+    def _document(self, run: str) -> bytes:
+        raw = self._ledger.kept(run, "descriptor.bin")
+        if raw is None:
+            raise RefusedError(RefusalCode.UNKNOWN_RUN, "the run was never handed out")
+        return raw
+
+    def _require_remembered(self, head: Head | None) -> None:
+        if not self._ledger.contains(head):
+            raise RefusedError(RefusalCode.LEDGER_RESTORED, "this ledger is older than what others remember of it")
+
+
+def _key_file(site: str) -> str:
+    return f"keys/{site}.bin"
