@@ -57,7 +57,7 @@ class Bed:
 
     @property
     def credentials(self) -> Credentials:
-        folder = self.area.coordinator
+        folder = self.area.coordinator / "secrets"
         return Credentials((folder / keys.LINK_TOKEN).read_bytes(), (folder / keys.SUPEREXEC_SECRET).read_bytes())
 
     def start(self, sites: Sequence[str] | None = None) -> None:
@@ -72,7 +72,7 @@ class Bed:
 
     def start_link(self) -> None:
         folder = self.area.coordinator
-        command = processes.superlink(self.link, folder, folder / "link.crt", folder / "link.key", tie=leash())
+        command = processes.superlink(self.link, folder / "secrets", folder / "flwr", tie=leash())
         self.launch("superlink", command)
         self.wait_port("superlink", self.link.port)
 
@@ -146,9 +146,9 @@ class Bed:
     def _lay_out(self) -> Identity:
         area, root, root_key = self.area, self.area.pki / "root.crt", self.area.pki / "root.key"
         make_root(root, root_key, "bench region")
-        folder = area.coordinator
+        folder = area.coordinator / "secrets"
         keys.make_link_secrets(folder)
-        issue_server(root, root_key, folder / "link.crt", folder / "link.key", LOOPBACK)
+        issue_server(root, root_key, folder / "server.crt", folder / "server.key", LOOPBACK)
         for site in self.sites:
             zone = area.site(site)
             keys.make_site_secrets(zone.secrets)

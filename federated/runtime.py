@@ -1,0 +1,216 @@
+"""A small layer over flwr 1.41.0's Runtime API client: be a task's executor without starting Flower's own.
+
+With ``--isolation process`` SuperLink and SuperNode start no executor: any process that holds the SuperExec secret acts
+as one. ``RuntimeConnection`` does that for the coordinator (a ServerApp task at the SuperLink) and for a site's worker
+(ClientApp tasks at its SuperNode). Flower gives no stability promise for these names: the version is pinned and
+tests/unit/federated/test_federated_flower_names.py guards each of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from flwr.app import Message
+from flwr.app.message import remove_content_from_message
+from flwr.common.constant import SubStatus
+from flwr.common.serde import message_to_proto
+from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest
+from flwr.proto.node_pb2 import Node
+from flwr.proto.runtime_pb2 import (
+    AcquireTaskRequest,
+    GetNodesRequest,
+    PullAppMessagesRequest,
+    PullTaskInputRequest,
+    PullTaskInputResponse,
+    PushAppMessagesRequest,
+    PushTaskOutputRequest,
+    SendTaskHeartbeatRequest,
+)
+from flwr.proto.task_pb2 import Task
+from flwr.supercore.constant import TASK_TOKEN_HEADER
+from flwr.supercore.inflatable.inflatable_object import (
+    get_all_nested_objects,
+    get_object_tree,
+    iterate_object_tree,
+    no_object_id_recompute,
+)
+from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+    make_pull_object_fn_protobuf,
+    make_push_object_fn_protobuf,
+)
+from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents, pull_objects, push_objects
+from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supercore.task_identity import TaskIdentity
+
+from federated.guard import TOKEN_HEADER
+
+HEARTBEAT_SECONDS = 20.0
+"""Between heartbeats of a task; the server forgets a task it has not heard of for 30 s."""
+
+OBJECT_BACKOFF_SECONDS = 0.01
+"""First wait for an object that is not uploaded yet; Flower's own default is a whole second."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a Runtime API is and what opens it.
+
+    Attributes:
+        address: ``host:port``.
+        ca: PEM file of the root that signed the server's certificate.
+        secret: SuperExec secret (raw bytes of its file): whoever has it may take tasks.
+        token: the coordinator's token for the SuperLink's guard; None at a SuperNode.
+    """
+
+    address: str
+    ca: Path
+    secret: bytes
+    token: bytes | None = None
+
+
+class HeaderInterceptor:
+    """Adds headers to every request of a Flower HTTP client; ``headers`` may be changed between requests."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = headers
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        context.request.headers.update(self.headers)
+        return call_next(context)
+
+
+def token_headers(token: bytes | None) -> dict[str, str]:
+    """The header that the SuperLink's guard asks for, or none."""
+    return {TOKEN_HEADER: token.decode()} if token else {}
+
+
+class RuntimeConnection:
+    """One executor's connection; holds at most one task at a time."""
+
+    def __init__(self, endpoint: Endpoint, name: str) -> None:
+        """Open nothing yet; ``name`` says in Flower's logs who asks."""
+        self._headers = HeaderInterceptor(token_headers(endpoint.token))
+        self._client = RuntimeHttpClient.from_server_address(
+            server_address=endpoint.address,
+            insecure=False,
+            root_certificates=endpoint.ca.read_bytes(),
+            interceptors=[
+                RuntimeVersionHttpInterceptor(component_name=name),
+                self._headers,
+                SuperExecAuthHttpInterceptor(
+                    master_secret=endpoint.secret, protected_methods=["/flwr.proto.Runtime/AcquireTask"]
+                ),
+            ],
+        )
+        self.run_id = 0
+        self.node_id = 0
+
+    def acquire(self, task_types: Collection[str]) -> Task | None:
+        """Take the oldest pending task of these types, or None. Raises httpx.HTTPError when refused or unreachable."""
+        self._headers.headers.pop(TASK_TOKEN_HEADER, None)
+        response = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=list(task_types)))
+        if not (response.HasField("task") and response.token):
+            return None
+        self._headers.headers[TASK_TOKEN_HEADER] = response.token
+        self.run_id = response.task.run_id
+        return response.task
+
+    def pull_input(self) -> PullTaskInputResponse:
+        """Start the acquired task and get its run, bundle and context; Message objects need the identity set here."""
+        answer = self._client.PullTaskInput(PullTaskInputRequest())
+        self.node_id = answer.context.node_id
+        TaskIdentity.task_id, TaskIdentity.run_id, TaskIdentity.node_id = answer.task_id, self.run_id, self.node_id
+        return answer
+
+    def nodes(self) -> set[int]:
+        """Ids of the SuperNodes that are online (coordinator only)."""
+        return {node.node_id for node in self._client.GetNodes(GetNodesRequest()).nodes}
+
+    def push(self, messages: Iterable[Message]) -> list[str]:
+        """Send messages; returns their ids in order. Equal content for several receivers is uploaded once."""
+        batch = list(messages)
+        for message in batch:
+            message.metadata.__dict__["_message_id"] = message.object_id
+        with no_object_id_recompute():
+            request = PushAppMessagesRequest(
+                messages_list=[message_to_proto(remove_content_from_message(message)) for message in batch],
+                message_object_trees=[get_object_tree(message) for message in batch],
+            )
+            response = self._client.PushMessages(request)
+            objects = {key: part for message in batch for key, part in get_all_nested_objects(message).items()}
+            upload = make_push_object_fn_protobuf(
+                self._client.PushObject, Node(node_id=self.node_id), self.run_id, response.session_id
+            )
+            push_objects(objects, upload, object_ids_to_push=set(response.objects_to_push))
+        return list(response.message_ids)
+
+    def pull(self, ids: Collection[str] = ()) -> list[Message]:
+        """Messages that have arrived (replies to ``ids`` for the coordinator, the task's message for a worker)."""
+        response = self._client.PullMessages(PullAppMessagesRequest(message_ids=ids))
+        node = Node(node_id=self.node_id)
+        download = make_pull_object_fn_protobuf(self._client.PullObject, node, self.run_id)
+        messages = []
+        for tree in response.message_object_trees:
+            contents = pull_objects(
+                [part.object_id for part in iterate_object_tree(tree)],
+                download,
+                initial_backoff=OBJECT_BACKOFF_SECONDS,
+                backoff_cap=10 * OBJECT_BACKOFF_SECONDS,
+                max_time=60,
+                max_tries_per_object=2000,
+            )
+            self._client.ConfirmMessageReceived(
+                ConfirmMessageReceivedRequest(node=node, run_id=self.run_id, message_object_id=tree.object_id)
+            )
+            message = inflate_object_from_contents(tree.object_id, contents)
+            message.metadata.__dict__["_message_id"] = tree.object_id
+            messages.append(message)
+        return messages
+
+    def beat(self) -> bool:
+        """Tell the server that the task is alive; False when it has given the task up."""
+        return bool(self._client.SendTaskHeartbeat(SendTaskHeartbeatRequest()).success)
+
+    def finish(self, *, completed: bool) -> None:
+        """End the task. No detail text is ever sent: only whether it completed."""
+        status = SubStatus.COMPLETED if completed else SubStatus.FAILED
+        self._client.PushTaskOutput(PushTaskOutputRequest(sub_status=status, details=""))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class Heartbeat:
+    """Keeps a task alive from a thread while the context is open; short tasks send none."""
+
+    def __init__(self, connection: RuntimeConnection) -> None:
+        self._connection = connection
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="task-heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        wait = HEARTBEAT_SECONDS
+        while not self._over.wait(wait):
+            try:
+                self._connection.beat()
+                wait = HEARTBEAT_SECONDS
+            except httpx.TransportError:
+                wait = 1.0  # the server may be restarting: keep trying until the task ends
+            except httpx.HTTPStatusError:
+                return  # the task is gone; the next call of its owner says so
+
+

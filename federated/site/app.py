@@ -1,0 +1,121 @@
+"""The application that a hospital installed: answers ping, join, round and end for the runs it has agreed to.
+
+The program of a run is the site's *own*: read from its own region folder, and compared by digest with the one that the
+run's descriptor names. Public state is recomputed here from totals that the authority signed; nothing that the
+coordinator says enters a term.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+
+from contracts.errors import PrivacyError, RefusedError
+from contracts.messages import Heartbeat, Refusal, RefusalCode, RunDescriptor
+from contracts.region import Task, load_region
+from contracts.wire import parts_digest
+from federated.envelope import Request
+from federated.site.egress import EgressGuard
+from federated.site.rows import load_rows
+from federated.site.run import SiteRun
+from federated.site.settings import IDENTITY_KEY, WorkerSettings
+from governance.roster import Roster, load_roster
+from governance.signing import Identity, load_identity, open_message, sign_message
+from secure_compute.site_session import SiteSession
+
+log = logging.getLogger("cloister.site")
+
+NO_PARTS = parts_digest(())
+
+
+class SiteApplication:
+    """State of one worker: its identity, its guard and the runs it joined."""
+
+    def __init__(self, settings: WorkerSettings, identity: Identity, roster: Roster, guard: EgressGuard) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.roster = roster
+        self.guard = guard
+        self.runs: dict[str, SiteRun] = {}
+        self.heartbeats = 0
+        self._handlers: dict[str, Callable[[Request], bytes]] = {
+            "ping": self._heartbeat,
+            "join": self._join,
+            "round": self._round,
+            "end": self._end,
+        }
+
+    @classmethod
+    def open(cls, settings: WorkerSettings) -> SiteApplication:
+        """Load keys and roster and open the ledger. Raises CredentialError, IntegrityError or UsageError."""
+        secrets = settings.site_zone.secrets
+        identity = load_identity(secrets / IDENTITY_KEY)
+        roster = load_roster(settings.roster, settings.commission, secrets / "roster.memory")
+        guard = EgressGuard(settings.site_zone.egress, settings.site, identity.public)
+        return cls(settings, identity, roster, guard)
+
+    def answer(self, request: Request) -> bytes:
+        """The frame that answers one request; a rule of the protocol that is broken becomes its refusal code."""
+        try:
+            return self.guard.admit(self._handlers[request.kind](request))
+        except RefusedError as refused:
+            return self.refuse(RefusalCode(refused.code), request.run, request.round)
+        except PrivacyError as error:
+            log.error("a %s request was declined: %s", request.kind, error)
+            return self.refuse(RefusalCode.POLICY, request.run, request.round)
+
+    def refuse(self, code: RefusalCode, run: str = "", round_no: int | None = None) -> bytes:
+        """A signed refusal with its code, audited; names the run only when this site joined it."""
+        self.guard.note_refusal(code, run)
+        known = run if run in self.runs else None
+        header = Refusal(content=NO_PARTS, run=known, round=round_no, site=self.settings.site, code=code)
+        return self.guard.admit(sign_message(self.identity, header))
+
+    def _heartbeat(self, _: Request) -> bytes:
+        self.heartbeats += 1
+        header = Heartbeat(content=NO_PARTS, site=self.settings.site, number=self.heartbeats)
+        return sign_message(self.identity, header)
+
+    def _join(self, request: Request) -> bytes:
+        """Agree to a run: the authority granted it, its program is ours, and we have data for it."""
+        descriptor = _only(request.named("descriptor"))
+        header, _ = open_message(descriptor, RunDescriptor, self.roster.authority)
+        if header.run in self.runs:
+            return self.runs[header.run].key_message
+        task = self._task(header.task)
+        programs = importlib.import_module(self.settings.programs)
+        if task is None or programs.program_digest(task) != header.program:
+            raise RefusedError(RefusalCode.WRONG_PROGRAM, f"this hospital's program for '{header.task}' is another")
+        snapshot = load_rows(self.settings.site_zone, task)
+        if snapshot is None:
+            raise RefusedError(RefusalCode.NO_DATA, f"no rows for task '{task.name}'")
+        memory = self.settings.site_zone.secrets / "authority.memory"
+        session = SiteSession(self.settings.site, self.identity, self.roster, memory)
+        run = SiteRun(session, programs.program_for(task), snapshot, session.join(descriptor, header.program))
+        self.runs[header.run] = run
+        return run.key_message
+
+    def _round(self, request: Request) -> bytes:
+        return self._run(request).contribute(request)
+
+    def _end(self, request: Request) -> bytes:
+        """Take the last totals and forget the run."""
+        self._run(request).accept(request)
+        del self.runs[request.run]
+        return self._heartbeat(request)
+
+    def _run(self, request: Request) -> SiteRun:
+        if request.run not in self.runs:
+            raise RefusedError(RefusalCode.UNKNOWN_RUN, "this site has not joined that run")
+        return self.runs[request.run]
+
+    def _task(self, name: str) -> Task | None:
+        """The site's own definition of a task, read afresh so that an update needs no restart."""
+        return next((task for task in load_region(self.settings.region).tasks if task.name == name), None)
+
+
+def _only(parts: list[bytes]) -> bytes:
+    if len(parts) != 1:
+        raise RefusedError(RefusalCode.BAD_MESSAGE, f"expected one part, found {len(parts)}")
+    return parts[0]
