@@ -63,7 +63,7 @@ def landing_name(delivery: Delivery) -> str:
 
 
 def part_of(source: Source, delivery: Delivery, content: bytes) -> bytes:
-    """The records of one part: byte-order mark, header, and the chosen records with their line ends, bytes unchanged."""
+    """The records of one part, bytes unchanged: byte-order mark, header, chosen records with their line ends."""
     part, parts = delivery.part
     if parts == 1:
         return content
