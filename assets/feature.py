@@ -23,7 +23,7 @@ def feature_asset(site: Site, task: Task) -> dg.AssetsDefinition:
     )
     def feature(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         hospital: Hospital = context.resources.hospital
-        rows = build_features(hospital.spark, hospital.zone, hospital.region, task)
+        rows = build_features(hospital.spark, hospital.zone, hospital.region, task.name)
         hospital.report("features", f"{task.name}: {rows:,} rows")
         return dg.MaterializeResult(metadata={"rows": rows})
 

@@ -56,8 +56,10 @@ def set_up_parties(region: Region, area: WorkArea) -> Papers:
         _server_certificate(root, root_key, folder / "secrets" / "server")
     if not (area.coordinator / "secrets" / LINK_TOKEN).exists():
         make_link_secrets(area.coordinator / "secrets")
-    if not (area.coordinator / "secrets" / AUTHORITY_TOKEN).exists():
-        make_secret(area.coordinator / "secrets" / AUTHORITY_TOKEN)
+    token = area.coordinator / "secrets" / AUTHORITY_TOKEN
+    if not token.exists():
+        make_secret(token)
+    write_private(area.authority / "secrets" / "coordinator.token", token.read_bytes())
     roster = area.pki / "roster.json"
     _write_roster(roster, region, sites, authority.public, commission, certificate_digest(root))
     return Papers(root, roster, commission.public)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from contracts.region import Region
 
-HEADER = (
+HEADER = "# One code location a hospital, one for the region; `cloister ui` sets CLOISTER_REGION and CLOISTER_WORK.\n"
     "# One code location a hospital, one for the region; `cloister ui` gives them CLOISTER_REGION, CLOISTER_WORK.\n"
 )
 

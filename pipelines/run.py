@@ -1,0 +1,129 @@
+"""The main job on a region: set up the parties, deliver, run every site's job, then the region's; write the report."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import UsageError
+from contracts.region import Region, load_region
+from pipelines.console import Console
+from pipelines.settings import Settings
+
+
+def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (), baselines: bool = False) -> Path:
+    """Run the main job; what is there already is not made again.
+
+    Args:
+        tasks: names of the tasks to train; empty: all of the region.
+        baselines: also train on pooled data and on each site alone (public or synthetic data only).
+
+    Returns:
+        The report's path.
+
+    Raises:
+        UsageError: the region, a task, the data or the engine is not there; nothing was changed.
+        CloisterError: a stage failed; what was finished stays and a second run goes on from it.
+    """
+    region = load_region(settings.region)
+    chosen = tuple(region.task(name).name for name in tasks) or tuple(task.name for task in region.tasks)
+    _require(region, settings, baselines)
+    stages: dict[str, dict[str, float]] = {}
+    with _locked(settings.work):
+        console.say(f"Region {region.name}: {region.title} ({len(region.sites)} hospitals; engine {settings.engine})")
+        with _timed(stages, "prepare"):
+            _prepare(region, settings, chosen)
+        console.stage("region", "parties", f"{len(region.sites)} sites on the roster, keys and certificates in place")
+        with _timed(stages, "deliver"):
+            console.stage("region", "delivery", _deliver(region, settings))
+        with _timed(stages, "sites"):
+            from pipelines.site_run import run_sites
+
+            run_sites(settings, [site.name for site in region.sites], console.stage)
+        with _timed(stages, "region"):
+            from pipelines.region_run import run_region_job
+
+            outcome = run_region_job(settings, chosen, baselines, console.stage)
+        return _report(region, settings, console, stages, outcome)
+
+
+def _require(region: Region, settings: Settings, baselines: bool) -> None:
+    """Say what is missing before anything is made."""
+    from pipelines.delivery import require_data
+
+    if baselines and not region.public_data:
+        raise UsageError(
+            f"region '{region.name}' is not marked public_data: pooled and single-site baselines would need its rows "
+            "in one place. Leave --baselines out."
+        )
+    require_data(region, settings.data)
+    if settings.engine == "spark":
+        from lake.engine import require_spark
+
+        require_spark()
+
+
+def _prepare(region: Region, settings: Settings, tasks: Sequence[str]) -> None:
+    from pipelines.dagster_home import prepare_dagster_home
+    from pipelines.parties import approve, set_up_parties
+
+    set_up_parties(region, settings.area)
+    for name in tasks:
+        approve(region, settings.area, region.task(name))
+    prepare_dagster_home(settings.area)
+
+
+def _deliver(region: Region, settings: Settings) -> str:
+    """Put the exports where the hospitals would: made by the generator, or taken from the public data."""
+    if region.synthetic is not None:
+        from synthetic.generate import generate_city
+
+        generate_city(region, settings.work)
+        return f"synthetic exports of {region.synthetic['patients']:,} patients"
+    from pipelines.delivery import deliver_public_data
+
+    assert settings.data is not None
+    files = deliver_public_data(region, settings.data, settings.area)
+    return f"{files} files from {settings.data}"
+
+
+def _report(
+    region: Region, settings: Settings, console: Console, stages: dict[str, dict[str, float]], outcome: dict[str, Any]
+) -> Path:
+    from pipelines.report import build_report, write_report
+    from pipelines.summary import summary_lines
+
+    report = build_report(region, settings.area, stages, outcome)
+    write_report(settings.area.report, report)
+    for line in summary_lines(region, report):
+        console.say(line)
+    console.say(f"Report: {_short(settings.area.report)} ({console.seconds:.0f} s)")
+    return settings.area.report
+
+
+def _short(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+@contextmanager
+def _timed(stages: dict[str, dict[str, float]], name: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    stages[name] = {"seconds": round(time.monotonic() - started, 3)}
+
+
+@contextmanager
+def _locked(work: Path) -> Iterator[None]:
+    """One run at a time in a work directory; the lock goes with the process, so a killed run leaves none."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"another run is at work in {work}: wait for it, or give another --work") from error
+        yield

@@ -1,0 +1,95 @@
+"""Jobs in processes of their own, deployments that leave nothing behind, and what the landing sensor sees."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import CloisterError, UsageError
+from contracts.zone import SiteZone
+from pipelines.job_process import Job, Report, run_jobs
+from pipelines.landing import landing_state
+from pipelines.ports import free_ports, require_free
+from pipelines.processes import Supervisor
+
+
+def tell_and_write(path: Path, report: Report) -> None:
+    report("stage", f"in process {os.getpid()}")
+    print("a line for the log")
+    path.write_text("done", encoding="utf-8")
+
+
+def fail_with_a_known_error(_: Report) -> None:
+    raise UsageError("no such table")
+
+
+def fail_with_a_value(_: Report) -> None:
+    raise ValueError("patient 王小明")
+
+
+def test_a_job_runs_elsewhere_and_tells_its_progress(tmp_path: Path) -> None:
+    told: list[tuple[str, str, str]] = []
+    job = Job("north", tell_and_write, (tmp_path / "out",), tmp_path / "job.log")
+    seconds = run_jobs([job], lambda *words: told.append(words))
+    assert seconds["north"] > 0
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "done"
+    assert told == [("north", "stage", told[0][2])]
+    assert f"in process {os.getpid()}" != told[0][2]
+    assert "a line for the log" in (tmp_path / "job.log").read_text(encoding="utf-8")
+
+
+def test_our_own_error_is_quoted_and_a_foreign_one_only_named(tmp_path: Path) -> None:
+    jobs = [
+        Job("north", fail_with_a_known_error, (), tmp_path / "north.log"),
+        Job("south", fail_with_a_value, (), tmp_path / "south.log"),
+    ]
+    with pytest.raises(CloisterError) as caught:
+        run_jobs(jobs, lambda *_: None)
+    assert "no such table" in str(caught.value)
+    assert "ValueError" in str(caught.value)
+    assert "王小明" not in str(caught.value)
+    assert "王小明" in (tmp_path / "south.log").read_text(encoding="utf-8")
+
+
+def test_a_supervisor_names_the_process_that_ended(tmp_path: Path) -> None:
+    with Supervisor() as processes:
+        processes.start(
+            "short", [sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ), tmp_path / "short.log"
+        )
+        end = time.monotonic() + 20
+        with pytest.raises(CloisterError, match="short ended with code 3"):
+            while time.monotonic() < end:
+                processes.check()
+                time.sleep(0.05)
+
+
+def test_a_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
+    with Supervisor() as processes:
+        processes.start(
+            "long", [sys.executable, "-c", "import time; time.sleep(60)"], dict(os.environ), tmp_path / "log"
+        )
+        process = processes.ids()["long"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_a_changed_file_changes_the_landing_state(tmp_path: Path) -> None:
+    zone = SiteZone(tmp_path, "north")
+    assert landing_state(zone) == {}
+    day = zone.landing / "2026-11-20"
+    day.mkdir(parents=True)
+    (day / "visit.csv").write_text("a", encoding="utf-8")
+    before = landing_state(zone)
+    (day / "visit.csv").write_text("ab", encoding="utf-8")
+    assert landing_state(zone) != before
+
+
+def test_free_ports_are_free_and_different() -> None:
+    ports = free_ports(3)
+    assert len(set(ports)) == 3
+    for port in ports:
+        require_free(port, "--port")
