@@ -38,6 +38,4 @@ def tolerance(sites: int, quorum: int | None = None, threshold: int | None = Non
     quorum = default_quorum(sites) if quorum is None else quorum
     threshold = quorum if threshold is None else threshold
     with_one = max(0, quorum - 2)
-    return Tolerance(
-        sites, quorum, threshold, sites - quorum, with_one, min(with_one, 2 * threshold - sites - 1)
-    )
+    return Tolerance(sites, quorum, threshold, sites - quorum, with_one, min(with_one, 2 * threshold - sites - 1))

@@ -15,7 +15,11 @@ class HeadMemory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.last: Head | None = parse_canonical(path.read_bytes(), Head) if path.exists() else None
+
+    @property
+    def last(self) -> Head | None:
+        """Read each time: several runs of one party share the file."""
+        return parse_canonical(self._path.read_bytes(), Head) if self._path.exists() else None
 
     def remember(self, head: Head) -> None:
         """Keep a head that the authority signed. Older heads change nothing: messages may arrive late.
@@ -23,11 +27,11 @@ class HeadMemory:
         Raises:
             RefusedError: ledger_restored when the chain stood differently at the same length.
         """
-        if self.last is not None and head.entries == self.last.entries and head.last != self.last.last:
+        last = self.last
+        if last is not None and head.entries == last.entries and head.last != last.last:
             raise RefusedError(RefusalCode.LEDGER_RESTORED, f"the authority has two chains of {head.entries} entries")
-        if self.last is None or head.entries > self.last.entries:
+        if last is None or head.entries > last.entries:
             write_durable(self._path, canonical(head))
-            self.last = head
 
     def require_fresh(self, head: Head) -> None:
         """Keep a head that the authority made just now in answer to us.
@@ -35,9 +39,10 @@ class HeadMemory:
         Raises:
             RefusedError: ledger_restored when it is behind, or differs from, what was seen before.
         """
-        if self.last is not None and head.entries < self.last.entries:
+        last = self.last
+        if last is not None and head.entries < last.entries:
             raise RefusedError(
                 RefusalCode.LEDGER_RESTORED,
-                f"the authority's audit chain has {head.entries} entries; it had {self.last.entries}: it was restored",
+                f"the authority's audit chain has {head.entries} entries; it had {last.entries}: it was restored",
             )
         self.remember(head)

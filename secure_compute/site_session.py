@@ -1,6 +1,6 @@
 """A site's half of a run: join, encrypt terms, accept totals. One object a run; it holds the run's secrets in memory.
 
-    join -> receive_seed -> (contribute -> accept_total)*
+join -> receive_seed -> (contribute -> accept_total)*
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def serve(settings: AuthoritySettings) -> None:
     roster = load_roster(settings.roster, settings.commission, settings.folder / "ledger" / "roster_seen.json")
     token = read_private(settings.token_file).decode().strip()
     read_private(settings.private_key)  # for its file mode
-    opener = Opener(settings.folder, load_identity(settings.folder / "secrets" / "identity.key"), roster)
+    opener = Opener(settings.folder, load_identity(settings.folder / "secrets" / "authority.key"), roster)
     try:
         uvicorn.run(
             make_service(opener, token),

@@ -1,6 +1,6 @@
 """Secrets of one run at the authority: BFV secret key, X25519 key, seed of r. On disk for the life of the run only.
 
-    <authority>/secrets/runs/<run>/bfv.key, exchange.key, r.seed       mode 0600
+<authority>/secrets/runs/<run>/bfv.key, exchange.key, r.seed       mode 0600
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from contracts.region import read_toml
 
 class AuthoritySettings(Frozen):
     """Attributes:
-    folder: the authority's own: secrets/identity.key, approvals/*.json, ledger/, audit.jsonl.
+    folder: the authority's own: secrets/authority.key, approvals/*.json, ledger/, audit.jsonl.
     host, port: where it listens, TLS only.
     certificate, private_key: PEM, issued by the region's root; the key with mode 0600.
     token_file: the coordinator's bearer token, mode 0600.

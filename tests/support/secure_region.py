@@ -1,0 +1,179 @@
+"""A small region with real keys, a real authority and real ciphertexts, for tests of the secure sum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from contracts.messages import OpenRequest, first_state
+from contracts.sums import Layout
+from contracts.wire import canonical, digest, pack, parts_digest, unpack
+from governance.approvals import Approval, sign_approval
+from governance.audit import read_audit
+from governance.files import write_durable
+from governance.roster import Roster, make_roster, read_roster
+from governance.signing import Identity, make_identity, open_message
+from secure_compute.aggregate import Aggregator
+from secure_compute.authority.opener import Opener
+from secure_compute.authority_client import AuthorityClient
+from secure_compute.head_memory import HeadMemory
+from secure_compute.run_messages import Total
+from secure_compute.site_session import SiteSession
+
+REGION, TASK, PROGRAM = "testland", "sepsis", digest(b"a program")
+SNAPSHOT = digest(b"a snapshot")
+
+
+class DirectAuthority(AuthorityClient):
+    """The coordinator's client, wired to an opener in this process instead of HTTPS."""
+
+    def __init__(self, opener: Opener, roster: Roster, memory: Path) -> None:
+        self.opener = opener
+        self._roster = roster
+        self._memory = HeadMemory(memory)
+
+    def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
+        parts = path.strip("/").split("/")
+        if parts[1:] == ["runs"]:
+            return self.opener.create_run(body)
+        act = {"keys": self.opener.register_keys, "open": self.opener.open, "model": self.opener.sign_model}
+        run, name = parts[2], parts[3]
+        return self.opener.close_run(run) if name == "close" else act[name](run, body)
+
+    def close(self) -> None:
+        self.opener.close()
+
+
+@dataclass
+class RunningRun:
+    """A run with all sites joined."""
+
+    run: str
+    descriptor: bytes
+    sessions: dict[str, SiteSession]
+    aggregator: Aggregator
+    authority: AuthorityClient
+
+    def contributions(
+        self, layout: Layout, terms: Mapping[str, Mapping[str, np.ndarray]], attempt: int = 0
+    ) -> dict[str, bytes]:
+        return {
+            site: self.sessions[site].contribute(self.aggregator.round, attempt, layout, term, SNAPSHOT)
+            for site, term in terms.items()
+        }
+
+    def request(self, layout: Layout, contributions: Mapping[str, bytes], attempt: int = 0) -> bytes:
+        """An honest coordinator's request to open the sum of these contributions."""
+        self.aggregator.start(self.aggregator.round, attempt, layout, self.aggregator.state)
+        for contribution in contributions.values():
+            self.aggregator.add(contribution)
+        return self.aggregator.request()
+
+    def open(self, layout: Layout, terms: Mapping[str, Mapping[str, np.ndarray]]) -> Total:
+        """A whole honest round: contribute, add, open, and every site accepts the total."""
+        signed = self.authority.open(self.run, self.request(layout, self.contributions(layout, terms)))
+        total = self.aggregator.accept_total(signed)
+        for site, session in self.sessions.items():
+            values = session.accept_total(signed)
+            assert all(np.array_equal(values[name], total.values()[name]) for name in values), site
+        return total
+
+
+@dataclass
+class SecureRegion:
+    """Keys, roster and approvals of a region below ``root``; ``authority()`` starts an opener in this process."""
+
+    root: Path
+    sites: tuple[str, ...]
+    quorum: int | None = None
+    approvals: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.commission = make_identity(self.root / "commission.key")
+        self.authority_identity = make_identity(self.root / "authority" / "secrets" / "authority.key")
+        self.identities: dict[str, Identity] = {
+            site: make_identity(self.root / site / "identity.key") for site in self.sites
+        }
+        self.signed_roster = make_roster(
+            REGION,
+            {site: identity.public for site, identity in self.identities.items()},
+            authority=self.authority_identity.public,
+            commission=self.commission,
+            tls_root=digest(b"root"),
+            quorum=self.quorum,
+        )
+        self.roster = read_roster(self.signed_roster, self.commission.public)
+        self.approve(**self.approvals)
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "authority"
+
+    def approve(self, *, days: float = 30.0, **changes: object) -> Approval:
+        """Sign an approval for ``days`` from yesterday on (negative: it is over)."""
+        now = datetime.now(UTC)
+        body = {
+            "name": "test",
+            "region": REGION,
+            "task": TASK,
+            "program": PROGRAM,
+            "purpose": "tests",
+            "valid_from": (now - timedelta(days=400)).isoformat(),
+            "valid_until": (now + timedelta(days=days)).isoformat(),
+            "at_least": 2,
+            "bilateral": len(self.sites) < 3,
+        } | changes
+        approval = Approval.model_validate(body)
+        write_durable(self.folder / "approvals" / "test.json", sign_approval(self.commission, approval))
+        return approval
+
+    def opener(self) -> Opener:
+        return Opener(self.folder, self.authority_identity, self.roster)
+
+    def authority(self) -> DirectAuthority:
+        return DirectAuthority(self.opener(), self.roster, self.root / "coordinator.head")
+
+    def session(self, site: str) -> SiteSession:
+        return SiteSession(site, self.identities[site], self.roster, self.root / site / "authority.head")
+
+    def start(self, authority: AuthorityClient, sites: Sequence[str] | None = None) -> RunningRun:
+        """Grant a run and let sites join it."""
+        descriptor = authority.create_run(TASK, PROGRAM)
+        sessions = {site: self.session(site) for site in (sites or self.sites)}
+        keys = {site: session.join(descriptor, PROGRAM) for site, session in sessions.items()}
+        aggregator = Aggregator(descriptor, self.roster)
+        run = aggregator.run.descriptor.run
+        for site, sealed in authority.register_keys(run, keys).items():
+            sessions[site].receive_seed(sealed)
+        assert all(session.state == first_state(PROGRAM) for session in sessions.values())
+        return RunningRun(run, descriptor, sessions, aggregator, authority)
+
+    def refusals(self) -> list[str]:
+        """Codes of the refusals in the authority's audit chain, which is proved on the way."""
+        return [str(e.facts["code"]) for e in read_audit(self.folder / "audit.jsonl") if e.event == "refused"]
+
+
+def forge(
+    request: bytes, *, heads: Sequence[bytes] | None = None, sums: Sequence[bytes] | None = None, **fields: object
+) -> bytes:
+    """What a malicious coordinator sends: an honest request with other signed headers, other ciphertexts, other fields."""
+    header, parts = open_message(request, OpenRequest, None)
+    count = len(header.sites)
+    new_parts = [*(parts[:count] if heads is None else heads), *(parts[count:] if sums is None else sums)]
+    forged = header.model_copy(update={"content": parts_digest(new_parts), **fields})
+    return pack(canonical(forged), b"", new_parts)
+
+
+def ciphertexts_of(contribution: bytes) -> list[bytes]:
+    """The ciphertexts of a site's contribution."""
+    return [bytes(part) for part in unpack(contribution).parts]
+
+
+def head_of(contribution: bytes) -> bytes:
+    """A contribution's signed header without its ciphertexts."""
+    frame = unpack(contribution)
+    return pack(frame.header, frame.signature)
