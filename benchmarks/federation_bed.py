@@ -71,8 +71,8 @@ class Bed:
             self.wait_port(f"supernode-{site}", self.node_ports[site])
 
     def start_link(self) -> None:
-        folder = self.area.coordinator
-        command = processes.superlink(self.link, folder / "secrets", folder / "flwr", tie=leash())
+        folder = self.area.coordinator / "secrets"
+        command = processes.superlink(self.link, folder, folder / "server.crt", folder / "server.key", tie=leash())
         self.launch("superlink", command)
         self.wait_port("superlink", self.link.port)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,7 +56,7 @@ class _Side:
 
 
 class LongPoll:
-    """Answers a pull at once when there is something, else when something was pushed, the hold ends or the caller goes."""
+    """Answers a pull when there is something to pull, the hold ends or the caller goes, whichever is first."""
 
     def __init__(self, app: ASGIApp, holding: Holding | None = None) -> None:
         self.app = app
@@ -107,7 +108,8 @@ class LongPoll:
             if not _is_empty(answer) or left <= 0 or gone.done():
                 return answer
             waiting = asyncio.ensure_future(woken.wait())
-            await asyncio.wait({waiting, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {waiting, gone}
+            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             await self._settle(side, gone)
 

@@ -55,23 +55,30 @@ def environment(home: Path, tie: Mapping[str, str] | None = None) -> dict[str, s
 
 
 def superlink(
-    link: LinkAddress, secrets: Path, home: Path, *, tie: Mapping[str, str] | None = None
+    link: LinkAddress,
+    secrets: Path,
+    certificate: Path,
+    key: Path,
+    home: Path | None = None,
+    *,
+    tie: Mapping[str, str] | None = None,
 ) -> Command:
     """The SuperLink, state in memory.
 
-    ``secrets`` holds ``link.token``, ``superexec.secret``, ``server.crt`` and ``server.key``.
+    Args:
+        secrets: folder of ``link.token`` and ``superexec.secret``, mode 0600 (``federated.keys.make_link_secrets``).
+        home: Flower's own folder; default: ``flwr`` beside ``secrets``.
     """
     return Command(
         (
-            *_module("federated.superlink"),
+            *python_module("federated.superlink"),
             *("--token-file", str(secrets / LINK_TOKEN)),
             *("--host", link.host, "--port", str(link.port)),
-            *("--ssl-certfile", str(secrets / "server.crt"), "--ssl-keyfile", str(secrets / "server.key")),
-            *("--ssl-ca-certfile", str(link.ca)),
+            *("--ssl-certfile", str(certificate), "--ssl-keyfile", str(key), "--ssl-ca-certfile", str(link.ca)),
             *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
             *("--isolation", "process", "--superexec-auth-secret-file", str(secrets / SUPEREXEC_SECRET)),
         ),
-        environment(home, tie),
+        environment(home or secrets.parent / "flwr", tie),
     )
 
 
@@ -84,7 +91,7 @@ def supernode(
     """
     return Command(
         (
-            *_module("federated.site.supernode"),
+            *python_module("federated.site.supernode"),
             *("--superlink", link.address, "--root-certificates", str(link.ca)),
             *("--auth-supernode-private-key", str(secrets / NODE_KEY)),
             *("--host", "127.0.0.1", "--port", str(port), "--isolation", "process"),
@@ -98,13 +105,14 @@ def supernode(
 
 def worker(config: Path, home: Path, *, tie: Mapping[str, str] | None = None) -> Command:
     """A site's warm worker; ``config`` is a ``federated.site.settings.WorkerSettings`` as JSON."""
-    return Command((*_module("federated.site.worker"), "--config", str(config)), environment(home, tie))
+    return Command((*python_module("federated.site.worker"), "--config", str(config)), environment(home, tie))
 
 
 def coordinator(config: Path, home: Path, *, tie: Mapping[str, str] | None = None) -> Command:
     """The coordinator; ``config`` is a ``federated.coordinator.settings.CoordinatorSettings`` as JSON."""
-    return Command((*_module("federated.coordinator"), "--config", str(config)), environment(home, tie))
+    return Command((*python_module("federated.coordinator"), "--config", str(config)), environment(home, tie))
 
 
-def _module(name: str) -> tuple[str, ...]:
+def python_module(name: str) -> tuple[str, ...]:
+    """The start of a command line that runs a module with this interpreter."""
     return (sys.executable, "-m", name)

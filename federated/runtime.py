@@ -212,5 +212,3 @@ class Heartbeat:
                 wait = 1.0  # the server may be restarting: keep trying until the task ends
             except httpx.HTTPStatusError:
                 return  # the task is gone; the next call of its owner says so
-
-

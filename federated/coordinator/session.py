@@ -107,7 +107,7 @@ class Session:
             due = {site for site, at in again.items() if at <= time.monotonic()}
             waiting |= self._send({site: contents[site] for site in due}, end, group)
             again = {site: at for site, at in again.items() if site not in due}
-            if not waiting:
+            if again and not waiting:
                 time.sleep(ONLINE_POLL_SECONDS)
 
     def _send(self, contents: Mapping[str, RecordDict], end: float, group: str) -> dict[str, str]:

@@ -31,12 +31,8 @@ log = logging.getLogger("cloister.site")
 TASK_TYPES = (TaskType.CLIENT_APP, TaskType.AGENT_APP)
 """Agent tasks are taken only to be refused: left alone, they would block the SuperNode for good."""
 
-BUSY_POLL_SECONDS = 0.04
-IDLE_POLL_SECONDS = 0.2
-"""Between questions for a task. The SuperNode looks for our reply every 0.5 s, so faster polling would gain nothing."""
-
-LINGER_SECONDS = 20.0
-"""How long after a task the worker still expects the next one soon."""
+PAUSE_SECONDS = 0.1
+"""After a question that found no task. The SuperNode holds the question until there is one, up to two seconds."""
 
 MESSAGE_TRIES = 200
 
@@ -63,16 +59,13 @@ class Worker:
 
     def run(self) -> None:
         """Work until the process is told to stop. A SuperNode that is away is waited for."""
-        busy_until = 0.0
         while True:
             try:
                 if self.step():
-                    busy_until = time.monotonic() + LINGER_SECONDS
                     continue
             except httpx.HTTPError as error:
                 log.warning("the SuperNode did not answer: %s", type(error).__name__)
-                time.sleep(IDLE_POLL_SECONDS)
-            time.sleep(BUSY_POLL_SECONDS if time.monotonic() < busy_until else IDLE_POLL_SECONDS)
+            time.sleep(PAUSE_SECONDS)
 
     def step(self) -> bool:
         """Take and answer one task; False when there is none. Raises httpx.HTTPError when the SuperNode fails."""
