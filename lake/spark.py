@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def _start(settings: Path, token: str, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
         return subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, "sh", *command],
-            stdin=subprocess.PIPE, stdout=out, stderr=out, env=env, cwd=settings.parent,
+            stdin=subprocess.PIPE, stdout=out, stderr=out, env=env, cwd=settings.parent, start_new_session=True,
         )  # fmt: skip
 
 
@@ -165,5 +166,5 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     try:
         server.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        server.kill()
+        os.killpg(server.pid, signal.SIGKILL)  # the shell and Java, whose group is their own
         server.wait()
