@@ -26,14 +26,14 @@ def known_classes(codes: Sequence[str], counts: np.ndarray, min_rows: int) -> np
     known = np.flatnonzero(counts >= min_rows)
     if len(known) < 2:
         raise DataError(
-            f"{len(known)} of {len(codes)} classes are carried by {min_rows} or more records of all sites, 2 are needed; "
-            "check the label's codes and prefixes, or lower training.min_class_rows"
+            f"{len(known)} of {len(codes)} classes are carried by {min_rows} or more records of all sites, expected "
+            "at least 2; check the label's codes and prefixes, or lower training.min_class_rows"
         )
     return known
 
 
 def learning_order(codes: Sequence[str], counts: np.ndarray) -> np.ndarray:
-    """``(classes,)`` rank of each class: a record learns its code of lowest rank: deepest, then rarest, then by code."""
+    """``(classes,)`` rank of each class: a record learns its lowest: the deepest, then rarest, then first code."""
     order = sorted(range(len(codes)), key=lambda at: (-levels(codes[at]), counts[at], codes[at]))
     rank = np.empty(len(codes), np.int64)
     rank[order] = np.arange(len(codes))

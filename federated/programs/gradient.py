@@ -1,4 +1,4 @@
-"""The gradient solver for models with text: class sums once, which give the start, then one sum an L-BFGS evaluation."""
+"""The solver for models with text: class sums once, which give the start, then one sum an L-BFGS evaluation."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class TrainedModel:
             two classes. ``contracts.encoder.linear_scores`` and ``probabilities`` take them.
         classes: the codes that can be predicted, in the order of the scores (two: the second is the scored one).
         metrics: figures of the fits that did not see their test rows, see ``federated.programs.measure``; also
-            ``unfinished_fits`` (stopped by the cap on rounds) and ``features_left_out`` (by the cap on features).
+            ``unfinished_fits`` (stopped by the cap on rounds) ``features_left_out`` (by the cap on
+            features) and ``clipped_values`` (that sites clipped before summing; equal to pooled is claimed only at 0).
         rounds: sums taken.
     """
 
@@ -40,7 +41,11 @@ def model_from(state: State, task: Task) -> TrainedModel:
         raise UsageError(f"task '{task.name}': stage '{state['stage']}' after {state['rounds']} sums, not done; go on")
     full = state["parameters"][0]
     encoder = standard.encoder(task, state, 0)
-    capped = {"unfinished_fits": float(state["unfinished"]), "features_left_out": float(state["left_out"])}
+    capped = {
+        "unfinished_fits": float(state["unfinished"]),
+        "features_left_out": float(state["left_out"]),
+        "clipped_values": state["clipped_values"],
+    }
     return TrainedModel(
         encoder=encoder,
         arrays={"coef": full[:, 1:].copy(), "intercept": full[:, 0].copy()},

@@ -16,13 +16,14 @@ from federated.programs import gradient, measure, newton, standard
 from federated.programs.classes import known_classes, learning_order, training_targets
 from federated.programs.logistic import Design
 from federated.programs.rows import Sample, read_sample
+from secure_compute.fixed_point import CLIPPED
 
 VERSION = 1
 """Raised whenever equal tasks and rows may give another model or another sequence of sums."""
 
 
 def program_digest(task: Task) -> str:
-    """SHA-256, hex, over what decides the sums of a task: its feature spec, its training settings, this code's version."""
+    """SHA-256, hex, over what decides a task's sums: its feature spec, training settings and this code's version."""
     said = {
         "version": VERSION,
         "features": task.features.model_dump(mode="json"),
@@ -37,8 +38,9 @@ class TaskProgram:
     """Implements ``contracts.sums.SumProgram`` for one task.
 
     The state holds ``stage`` (``describe``, ``weigh``, ``start``, ``solve``, ``measure``, ``done``), ``rounds`` (sums
-    taken so far), ``solver_rounds`` and the arrays of the stages. What a site derives from its rows is kept between
-    rounds, as long as the same arrays are passed; it changes no result.
+    taken so far), ``solver_rounds``, ``clipped_values`` (that sites clipped, over all sums) and the arrays of the
+    stages. What a site derives from its rows is kept between rounds, as long as the same arrays are passed; it changes
+    no result.
     """
 
     def __init__(self, task: Task) -> None:
@@ -48,7 +50,7 @@ class TaskProgram:
         self._desks: dict[int, _Desk] = {}
 
     def initial(self) -> State:
-        return {"stage": "describe", "rounds": 0, "solver_rounds": 0}
+        return {"stage": "describe", "rounds": 0, "solver_rounds": 0, "clipped_values": 0.0}
 
     def layout(self, state: State) -> Layout:
         match state["stage"]:
@@ -81,14 +83,15 @@ class TaskProgram:
         raise ValueError(f"no sum is due in stage {state['stage']!r}")
 
     def advance(self, state: State, total: Mapping[str, np.ndarray]) -> State:
-        following = {**state, "rounds": state["rounds"] + 1}
+        clipped = state["clipped_values"] + float(total.get(CLIPPED, 0.0))
+        following = {**state, "rounds": state["rounds"] + 1, "clipped_values": clipped}
         match state["stage"]:
             case "describe":
                 return self._described({**following, **standard.advance(self.task, total)})
             case "weigh":
                 return {**following, "patients": total["patients"], "stage": "start"}
             case "start":
-                return {**following, **gradient.begin(self.task, following, total), "stage": "solve"}
+                return {**following, **gradient.begin(self.task, state, total), "stage": "solve"}
             case "solve":
                 return self._solved({**following, **self._solver.advance(self.task, state, total)})
             case "measure":

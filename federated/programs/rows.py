@@ -1,9 +1,9 @@
 """A site's rows as a program sees them: usable units, their labels, and on which side of each split they fall.
 
-What ``Arrays`` must hold (``federated.site.rows`` reads them so from ``feature__{task}``): ``patient_id`` (object, str),
-``label`` (object, tuples of str; several for a record with several codes) and one array an input: ``number`` float64
-with NaN for null, ``category`` and ``text`` object arrays of str with None for null. Other arrays are ignored, and
-neither the order of rows nor how ids are spelt changes anything: folds and sides depend on content.
+What ``Arrays`` must hold (``federated.site.rows`` reads them so from ``feature__{task}``): ``patient_id`` (object,
+str), ``label`` (object, tuples of str; several for a record with several codes) and one array an input: ``number`` is
+float64 with NaN for null, ``category`` and ``text`` are object arrays of str with None for null. Other arrays are
+ignored. Neither the order of rows nor how ids are spelt changes anything: folds and sides depend on content.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contracts.errors import DataError
+from contracts.feature_spec import Input
 from contracts.region import Task
 from contracts.sums import Arrays
 from contracts.text import normalise_text
@@ -62,14 +63,19 @@ def read_sample(rows: Arrays, task: Task) -> Sample:
     carries = np.zeros((len(known), len(place)), bool)
     for row, codes in enumerate(known):
         carries[row, codes] = True
-    columns = {item.name: _clean(rows[item.name], item.kind)[usable] for item in task.features.input}
+    columns = {item.name: _clean(rows[item.name], item)[usable] for item in task.features.input}
     patient = np.unique(np.asarray(rows["patient_id"], object)[usable].astype(str), return_inverse=True)[1]
     carries = carries[usable]
     return Sample(columns, carries, patient, _sides(columns, carries, patient, task))
 
 
-def _clean(column: np.ndarray, kind: str) -> np.ndarray:
-    return np.asarray(column, np.float64) if kind == "number" else np.asarray(column, object)
+def _clean(column: np.ndarray, item: Input) -> np.ndarray:
+    """Numbers outside their plausible range become null, as both evaluators of features have it: sums are bounded."""
+    if item.kind != "number" or item.plausible is None:
+        return np.asarray(column, object if item.kind != "number" else np.float64)
+    low, high = item.plausible
+    values = np.asarray(column, np.float64)
+    return np.where((values >= low) & (values <= high), values, np.nan)
 
 
 def fit_count(task: Task) -> int:

@@ -77,7 +77,8 @@ def term(task: Task, sample: Sample) -> dict[str, np.ndarray]:
 
 
 def advance(task: Task, total: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """State entries ``rows``, ``labels``, ``mean``, ``scale`` ``(fits, d)``, ``selected`` ``(v,)``, ``in_fit`` ``(fits, v)``.
+    """Entries of the state: ``rows`` ``(fits,)``, ``labels`` ``(classes,)``, ``mean`` and ``scale`` ``(fits, d)``,
+    ``selected`` ``(v,)``, ``in_fit`` ``(fits, v)`` 0/1, ``left_out``: buckets beyond the cap.
 
     Raises:
         DataError: a fit has no training row.
@@ -188,10 +189,10 @@ def _patients_by_bucket(task: Task, sample: Sample) -> np.ndarray:
     for row in range(len(sample)):
         numbers = np.concatenate([c.count(sample.columns[n][row])[0] for c, n in zip(counters, names, strict=True)])
         pairs.append(row * training.buckets + np.unique(numbers))
-    row, number = np.divmod(np.concatenate(pairs), training.buckets)
+    rows, numbers = np.divmod(np.concatenate(pairs), training.buckets)
     counts = np.zeros((len(sample.test), training.buckets))
     for fit, test in enumerate(sample.test):
-        train = ~test[row]
-        seen = np.unique(sample.patient[row[train]] * training.buckets + number[train])
+        train = ~test[rows]
+        seen = np.unique(sample.patient[rows[train]] * training.buckets + numbers[train])
         counts[fit] = np.bincount(seen % training.buckets, minlength=training.buckets)
     return counts
