@@ -105,7 +105,7 @@ def _prescriptions(visit: Visit) -> Iterable[Row]:
             "药品编码": number,
             "药品名称": name,
             "单次剂量": f"{dose:g}",
-            "剂量单位": {"[drp]": "滴"}.get(unit, unit),
+            "剂量单位": unit,
             "频次": frequency,
             "开方时间": chinese_time(visit.at + timedelta(minutes=15)),
         }

@@ -115,7 +115,7 @@ def _orders(visit: Visit) -> Iterable[Row]:
             "DRUG_CODE": number,
             "DRUG_NAME": name,
             "DOSE": f"{dose:g}",
-            "DOSE_UNIT": {"[drp]": "滴"}.get(unit, unit),
+            "DOSE_UNIT": unit,
             "FREQ": frequency,
             "ORDER_DT": f"{visit.at + timedelta(minutes=15):%Y-%m-%d %H:%M:%S}",
         }
