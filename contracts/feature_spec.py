@@ -66,6 +66,7 @@ class Input(Frozen):
         years_between: ``[earlier column, later column]``, whole years between two dates (text, FHIR precision).
         plausible: closed range; a number outside it is null.
         levels: the known categories, in order.
+        unit: of a number, in UCUM; for readers, changes nothing.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Input(Frozen):
     years_between: tuple[str, str] | None = None
     plausible: tuple[float, float] | None = None
     levels: tuple[str, ...] = ()
+    unit: str | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Input:
@@ -92,8 +94,8 @@ class Label(Frozen):
         kind: ``codes``: the unit carries one or more shared codes of ``column`` (a text column, several joined by
             ``|``); ``condition``: 1 when ``view`` has a row for the unit whose ``code`` starts with one of
             ``prefixes`` and whose ``status`` column (when given) is ``confirmed``, else 0.
-        classes: the codes that may be predicted, in order (codes outside it make the label null). For
-            ``condition``: ``("0", "1")``.
+        classes: the codes that may be predicted, in order; others are not part of the label, and a unit that has no
+            other has no label. For ``condition``: ``("0", "1")``.
     """
 
     kind: Literal["codes", "condition"]
