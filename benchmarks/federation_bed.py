@@ -13,21 +13,28 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from contracts.zone import WorkArea
 from federated import keys, processes
 from federated.coordinator.session import Credentials
+from federated.coordinator.settings import CoordinatorSettings
 from federated.leash import leash
 from federated.processes import Command, LinkAddress
 from federated.registration import register_nodes
 from federated.site.settings import IDENTITY_KEY, WorkerSettings
+from governance.approvals import Approval, sign_approval
 from governance.certificates import certificate_digest, issue_server, make_root
+from governance.files import write_private
 from governance.roster import make_roster
 from governance.signing import Identity, load_identity, make_identity
 
 LOOPBACK = ("127.0.0.1", "localhost")
 PROGRAMS = "federated.programs"
+REGION = "bench"
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass
@@ -38,7 +45,6 @@ class Bed:
     region: Path
     sites: tuple[str, ...]
     programs: str = PROGRAMS
-    extra_path: Path | None = None
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started_in: dict[str, float] = field(default_factory=dict)
     node_ids: dict[str, int] = field(default_factory=dict)
@@ -61,7 +67,8 @@ class Bed:
         return Credentials((folder / keys.LINK_TOKEN).read_bytes(), (folder / keys.SUPEREXEC_SECRET).read_bytes())
 
     def start(self, sites: Sequence[str] | None = None) -> None:
-        """Start the SuperLink, register all sites, start SuperNode and worker of ``sites`` (default: all)."""
+        """Start authority and SuperLink, register all sites, start SuperNode and worker of ``sites`` (default: all)."""
+        self.start_authority()
         self.start_link()
         self.register()
         chosen = self.sites if sites is None else sites
@@ -75,6 +82,67 @@ class Bed:
         command = processes.superlink(self.link, folder, folder / "server.crt", folder / "server.key", tie=leash())
         self.launch("superlink", command)
         self.wait_port("superlink", self.link.port)
+
+    def start_authority(self) -> None:
+        """Start the key authority; does not wait."""
+        folder = self.area.authority
+        settings = {
+            "folder": str(folder),
+            "port": self.authority_port,
+            "certificate": str(folder / "secrets" / "server.crt"),
+            "private_key": str(folder / "secrets" / "server.key"),
+            "token_file": str(folder / "secrets" / "coordinator.token"),
+            "roster": str(self.roster),
+            "commission": self.commission.public,
+        }
+        config = folder / "authority.toml"
+        config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+        argv = (*processes.python_module("secure_compute.authority"), "--config", str(config))
+        self.launch("authority", Command(argv, processes.environment(folder / "flwr", leash())))
+
+    def approve(self, task: str, program: str) -> None:
+        """Sign an approval of a program for a day."""
+        now = datetime.now(UTC)
+        approval = Approval(
+            name=f"bench-{task}-{program[:8]}",
+            region=REGION,
+            task=task,
+            program=program,
+            purpose="measuring and testing",
+            valid_from=(now - timedelta(hours=1)).isoformat(),
+            valid_until=(now + timedelta(days=1)).isoformat(),
+        )
+        folder = self.area.authority / "approvals"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{approval.name}.json").write_bytes(sign_approval(self.commission, approval))
+
+    def coordinator_settings(self, *tasks: str, **changes: object) -> CoordinatorSettings:
+        """Settings of a coordinator for these tasks."""
+        folder = self.area.coordinator
+        settings = CoordinatorSettings(
+            region=self.region,
+            tasks=tasks,
+            folder=folder / "runs",
+            roster=self.roster,
+            commission=self.commission.public,
+            port=self.link.port,
+            ca=self.link.ca,
+            secrets=folder / "secrets",
+            authority=f"https://127.0.0.1:{self.authority_port}",
+            memory=folder / "authority.memory",
+            nodes=self.node_ids,
+            programs=self.programs,
+        )
+        return settings.model_copy(update=changes)
+
+    def run_coordinator(self, settings: CoordinatorSettings) -> tuple[int, list[dict[str, Any]]]:
+        """Run the coordinator's process to its end; its exit code and its progress."""
+        config = self.area.coordinator / "coordinator.json"
+        config.write_text(settings.model_dump_json(indent=2))
+        command = processes.coordinator(config, self.area.coordinator / "flwr", tie=leash())
+        with (self.root / "coordinator.log").open("ab") as log:
+            done = subprocess.run(command.argv, env=self._env(command), stdout=subprocess.PIPE, stderr=log, timeout=300)
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
     def register(self) -> None:
         public = {site: self.area.site(site).secrets / keys.NODE_PUBLIC_KEY for site in self.sites}
@@ -106,11 +174,8 @@ class Bed:
         return path
 
     def launch(self, name: str, command: Command) -> subprocess.Popen[bytes]:
-        env = dict(command.env)
-        if self.extra_path is not None:
-            env["PYTHONPATH"] = str(self.extra_path)
         with (self.root / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(command.argv, env=env, stdout=log, stderr=log)
+            self.running[name] = subprocess.Popen(command.argv, env=self._env(command), stdout=log, stderr=log)
         self.started_in[name] = time.monotonic()
         return self.running[name]
 
@@ -143,23 +208,29 @@ class Bed:
         fields = Path(f"/proc/{self.running[name].pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def _env(self, command: Command) -> dict[str, str]:
+        return {**command.env, "PYTHONPATH": str(CHECKOUT)}
+
     def _lay_out(self) -> Identity:
         area, root, root_key = self.area, self.area.pki / "root.crt", self.area.pki / "root.key"
         make_root(root, root_key, "bench region")
-        folder = area.coordinator / "secrets"
-        keys.make_link_secrets(folder)
-        issue_server(root, root_key, folder / "server.crt", folder / "server.key", LOOPBACK)
+        for folder in (area.coordinator / "secrets", area.authority / "secrets"):
+            issue_server(root, root_key, folder / "server.crt", folder / "server.key", LOOPBACK)
+        keys.make_link_secrets(area.coordinator / "secrets")
+        keys.make_secret(area.coordinator / "secrets" / "authority.token")
+        token = (area.coordinator / "secrets" / "authority.token").read_bytes()
+        write_private(area.authority / "secrets" / "coordinator.token", token)
         for site in self.sites:
             zone = area.site(site)
             keys.make_site_secrets(zone.secrets)
             issue_server(root, root_key, zone.secrets / "runtime.crt", zone.secrets / "runtime.key", LOOPBACK)
             make_identity(zone.secrets / IDENTITY_KEY)
             zone.logs.mkdir(parents=True)
-        authority = make_identity(area.authority / "secrets" / IDENTITY_KEY)
+        authority = make_identity(area.authority / "secrets" / "authority.key")
         commission = make_identity(area.pki / "commission.key")
         identities = {site: load_identity(area.site(site).secrets / IDENTITY_KEY).public for site in self.sites}
         roster = make_roster(
-            "bench",
+            REGION,
             identities,
             authority=authority.public,
             commission=commission,

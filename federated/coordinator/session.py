@@ -6,6 +6,7 @@ with the SuperExec secret, then messages. It knows sites by name; node ids come 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from flwr.supercore.fab import Fab
 
 from contracts.errors import CloisterError, CredentialError, UsageError
 from federated.envelope import message_for, unpack_frames
-from federated.marker import marker_bundle, marker_hash
+from federated.marker import marker_bundle
 from federated.processes import LinkAddress
 from federated.registration import control_client
 from federated.runtime import Endpoint, Heartbeat, RuntimeConnection
@@ -40,8 +41,14 @@ class Credentials:
 class Session:
     """A started run. Use as a context manager: the run ends with it, completed or failed."""
 
-    def __init__(self, link: LinkAddress, credentials: Credentials, nodes: Mapping[str, int]) -> None:
-        """Start the run. ``nodes``: site -> node id.
+    def __init__(
+        self, link: LinkAddress, credentials: Credentials, nodes: Mapping[str, int], bundle: bytes | None = None
+    ) -> None:
+        """Start the run.
+
+        Args:
+            nodes: site -> node id.
+            bundle: the FAB that Flower ships with the run; None: the marker, the only one that sites accept.
 
         Raises CredentialError when the SuperLink refuses us, UsageError when it cannot be reached.
         """
@@ -50,7 +57,7 @@ class Session:
         endpoint = Endpoint(link.address, link.ca, credentials.secret, credentials.token)
         self._connection = RuntimeConnection(endpoint, "cloister-coordinator")
         try:
-            self.run_id = _start_run(link, credentials.token)
+            self.run_id = _start_run(link, credentials.token, marker_bundle() if bundle is None else bundle)
             self._take_task()
         except httpx.HTTPStatusError as error:
             raise CredentialError(
@@ -131,10 +138,10 @@ class Session:
         self._connection.pull_input()
 
 
-def _start_run(link: LinkAddress, token: bytes) -> int:
-    bundle = Fab(marker_hash(), marker_bundle(), {})
+def _start_run(link: LinkAddress, token: bytes, bundle: bytes) -> int:
+    fab = Fab(hashlib.sha256(bundle).hexdigest(), bundle, {})
     with control_client(link, token) as client:
-        return int(client.StartRun(StartRunRequest(fab=fab_to_proto(bundle))).run_id)
+        return int(client.StartRun(StartRunRequest(fab=fab_to_proto(fab))).run_id)
 
 
 def _frames(message: Message) -> list[bytes]:
