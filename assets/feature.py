@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dagster as dg
-from features.build import build_features
 
 from assets.hospital import Hospital
 from assets.silver import LEDGER
 from contracts.region import Site, Task
+from features.build import build_features
 
 
 def feature_asset(site: Site, task: Task) -> dg.AssetsDefinition:

@@ -1,4 +1,4 @@
-"""The region's processes on one machine: authority, SuperLink, a SuperNode and a warm worker a site; and the coordinator.
+"""The region's processes on one machine: authority, SuperLink, a SuperNode and a warm worker a site.
 
 Each has its own work directory, TLS is on, nodes are authenticated, nothing listens beyond loopback. In a real region
 the same commands run on one host a party (deploy/).
@@ -7,9 +7,6 @@ the same commands run on one host a party (deploy/).
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Sequence
-from pathlib import Path
 
 from contracts.region import Region, Site
 from contracts.zone import WorkArea
@@ -19,7 +16,8 @@ from federated.processes import LinkAddress
 from federated.registration import register_nodes
 from federated.site.settings import WorkerSettings
 from governance.files import read_private, write_durable
-from pipelines.parties import AUTHORITY_TOKEN, Papers
+from governance.roster import load_roster
+from pipelines.parties import Papers
 from pipelines.ports import LOOPBACK, free_ports, wait_for
 from pipelines.processes import Supervisor
 
@@ -30,7 +28,9 @@ class Deployment:
     def __init__(self, region: Region, area: WorkArea, papers: Papers, processes_: Supervisor) -> None:
         self.region = region
         self.area = area
+        self.nodes: dict[str, int] = {}
         self.papers = papers
+        self.roster = load_roster(papers.roster, papers.commission)
         self._processes = processes_
         ports = free_ports(2 + len(region.sites))
         self.authority_url = f"https://{LOOPBACK}:{ports[0]}"

@@ -1,17 +1,34 @@
-"""``report.json``: what a run did, recounted from the tables and ledgers that it left."""
+"""``report.json``: what a run did, recounted from the tables, ledgers and audit chains that it left."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contracts.messages import SITE_MESSAGES
 from contracts.region import Region
 from contracts.zone import SiteZone, WorkArea
+from federated.coordinator.checkpoint import read_result
+from governance.audit import read_audit
 
 DISPOSITIONS = ("mapped", "quarantined", "skipped", "superseded", "erased")
+METRICS = ("accuracy", "auc", "macro_f1")
+
+
+def build_report(
+    region: Region, area: WorkArea, tasks: Sequence[str], baselines: bool, stages: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The whole report. Per-site figures are in it because all sites share this machine."""
+    return {
+        "region": region.name,
+        "sites": {site.name: site_report(area.site(site.name)) for site in region.sites},
+        "tasks": {name: task_report(area, name, baselines) for name in tasks},
+        "privacy": privacy_report(region, area),
+        "stages": dict(stages),
+    }
 
 
 def site_report(zone: SiteZone) -> dict[str, Any]:
@@ -28,29 +45,50 @@ def site_report(zone: SiteZone) -> dict[str, Any]:
     return {**totals, "resources_out": dict(sorted(resources.items())), "files": len(rows), "unexplained": unexplained}
 
 
-def egress_report(zones: Mapping[str, SiteZone], closed_list: frozenset[str]) -> dict[str, int]:
-    """Messages in all sites' egress ledgers: how many, and how many of a kind that is not on the closed list."""
+def task_report(area: WorkArea, task: str, baselines: bool) -> dict[str, Any]:
+    """Figures of the task's run, its model's metrics and, when computed in this run, the baselines."""
+    run = read_result(area.coordinator / "runs" / task)
+    folder = (area.registry / task / "current").resolve()
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    metrics: dict[str, Any] = {"federated": _main(card["metrics"])}
+    report: dict[str, Any] = {
+        "rounds": run["rounds"],
+        "seconds": run["seconds"],
+        "bytes_per_slot": run["bytes_per_slot"],
+        "bytes_out": run["bytes_out"],
+        "ciphertexts": run["ciphertexts"],
+        "metrics": metrics,
+        "model_dir": str(folder),
+    }
+    if baselines:
+        found = json.loads((area.coordinator / "runs" / task / "baselines.json").read_text(encoding="utf-8"))
+        metrics["pooled"] = _main(found["pooled"])
+        metrics["local"] = {site: _main(values) for site, values in found["local"].items()}
+        report["max_coefficient_gap"] = found["max_coefficient_gap"]
+    return report
+
+
+def privacy_report(region: Region, area: WorkArea) -> dict[str, int]:
+    """Openings and refusals from the authority's and the sites' audit chains; messages from the egress ledgers."""
+    authority = read_audit(area.authority / "audit.jsonl")
+    events = [entry.event for entry in authority]
+    figures = {"opened": events.count("opened"), "refused": events.count("refused") + events.count("run_failed")}
     messages = other = 0
-    for zone in zones.values():
-        for line in _lines(zone.egress / "ledger.jsonl"):
-            messages += 1
-            other += line["kind"] not in closed_list
-    return {"egress_messages": messages, "egress_other": other}
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def sites_report(region: Region, area: WorkArea) -> dict[str, Any]:
-    """Per-site figures; written because all sites share this machine, never in a deployment with a host a party."""
-    return {site.name: site_report(area.site(site.name)) for site in region.sites}
+    for site in region.sites:
+        egress = area.site(site.name).egress
+        sent = [entry for entry in read_audit(egress / "ledger.jsonl") if entry.event == "sent"]
+        messages += len(sent)
+        other += sum(entry.facts["kind"] not in SITE_MESSAGES for entry in sent)
+        figures["refused"] += sum(entry.event == "refused" for entry in read_audit(egress / "audit.jsonl"))
+    return {**figures, "egress_messages": messages, "egress_other": other}
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Write the report whole or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(report, ensure_ascii=False, indent=2, sort_keys=False) + "\n", encoding="utf-8")
+    part.write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def _main(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: metrics[name] for name in METRICS if name in metrics}

@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from contracts.errors import UsageError
 from contracts.region import Region, load_region
 from pipelines.console import Console
+from pipelines.report import build_report, write_report
 from pipelines.settings import Settings
+from pipelines.summary import summary_lines
 
 
 def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (), baselines: bool = False) -> Path:
@@ -48,8 +49,13 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
         with _timed(stages, "region"):
             from pipelines.region_run import run_region_job
 
-            outcome = run_region_job(settings, chosen, baselines, console.stage)
-        return _report(region, settings, console, stages, outcome)
+            run_region_job(settings, chosen, baselines, console.stage)
+        report = build_report(region, settings.area, chosen, baselines, stages)
+        write_report(settings.area.report, report)
+    for line in summary_lines(region, report):
+        console.say(line)
+    console.say(f"Report: {_short(settings.area.report)} ({console.seconds:.0f} s)")
+    return settings.area.report
 
 
 def _require(region: Region, settings: Settings, baselines: bool) -> None:
@@ -63,9 +69,11 @@ def _require(region: Region, settings: Settings, baselines: bool) -> None:
         )
     require_data(region, settings.data)
     if settings.engine == "spark":
-        from lake.engine import require_spark
+        from lake import jars
+        from lake.spark import check_java
 
-        require_spark()
+        check_java()
+        jars.class_path(jars.default_folder())
 
 
 def _prepare(region: Region, settings: Settings, tasks: Sequence[str]) -> None:
@@ -83,27 +91,13 @@ def _deliver(region: Region, settings: Settings) -> str:
     if region.synthetic is not None:
         from synthetic.generate import generate_city
 
-        generate_city(region, settings.work)
+        generate_city(region, settings.area)
         return f"synthetic exports of {region.synthetic['patients']:,} patients"
     from pipelines.delivery import deliver_public_data
 
     assert settings.data is not None
     files = deliver_public_data(region, settings.data, settings.area)
     return f"{files} files from {settings.data}"
-
-
-def _report(
-    region: Region, settings: Settings, console: Console, stages: dict[str, dict[str, float]], outcome: dict[str, Any]
-) -> Path:
-    from pipelines.report import build_report, write_report
-    from pipelines.summary import summary_lines
-
-    report = build_report(region, settings.area, stages, outcome)
-    write_report(settings.area.report, report)
-    for line in summary_lines(region, report):
-        console.say(line)
-    console.say(f"Report: {_short(settings.area.report)} ({console.seconds:.0f} s)")
-    return settings.area.report
 
 
 def _short(path: Path) -> str:

@@ -7,8 +7,6 @@ from pathlib import Path
 from contracts.region import Region
 
 HEADER = "# One code location a hospital, one for the region; `cloister ui` sets CLOISTER_REGION and CLOISTER_WORK.\n"
-    "# One code location a hospital, one for the region; `cloister ui` gives them CLOISTER_REGION, CLOISTER_WORK.\n"
-)
 
 
 def workspace_text(region: Region) -> str:
