@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,7 @@ class SecureRegion:
     root: Path
     sites: tuple[str, ...]
     quorum: int | None = None
-    approvals: dict[str, object] = field(default_factory=dict)
+    approvals: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.commission = make_identity(self.root / "commission.key")
@@ -160,7 +161,7 @@ class SecureRegion:
 def forge(
     request: bytes, *, heads: Sequence[bytes] | None = None, sums: Sequence[bytes] | None = None, **fields: object
 ) -> bytes:
-    """What a malicious coordinator sends: an honest request with other signed headers, other ciphertexts, other fields."""
+    """What a malicious coordinator sends: an honest request with other signed headers, ciphertexts or fields."""
     header, parts = open_message(request, OpenRequest, None)
     count = len(header.sites)
     new_parts = [*(parts[:count] if heads is None else heads), *(parts[count:] if sums is None else sums)]

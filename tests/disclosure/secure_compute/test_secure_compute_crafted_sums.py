@@ -66,7 +66,7 @@ class Attack:
             self.authority.open(self.run.run, forge(self.honest, sums=sums))
         assert self.region.refusals() == ["tag_failed"]
         assert not list((self.region.folder / "secrets").glob("runs/*"))
-        with pytest.raises(RefusedError, match="run_closed|already_opened"):
+        with pytest.raises(RefusedError, match="already_opened"):
             self.authority.open(self.run.run, self.honest)
 
 
@@ -78,7 +78,7 @@ def attack(tmp_path: Path) -> Iterator[Attack]:
 
 
 def total_of(attack: Attack, *sites: str) -> np.ndarray:
-    return sum(attack.terms[site]["count"] for site in sites)
+    return np.sum([attack.terms[site]["count"] for site in sites], axis=0)
 
 
 def test_the_true_sum_opens(attack: Attack) -> None:
