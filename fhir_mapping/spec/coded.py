@@ -1,0 +1,140 @@
+"""Codes, quantities and references: expressions that fill a complex element."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from fhir_mapping.identity.ids import resource_id_column
+from fhir_mapping.spec import numbers
+from fhir_mapping.spec.expressions import Code, Lookup, Quantity, Reference
+from fhir_mapping.spec.model import SHARED_IDENTITY
+from fhir_mapping.spec.parts import Leaf, Part, Steps
+from fhir_mapping.spec.plan import Plan, Stage
+from fhir_mapping.spec.reading import Text, free_text, read_decimal, source_text
+
+UCUM = "http://unitsofmeasure.org"
+_JSON_ENDS = '^\\[[ ]*"?|"?[ ]*\\]\\z'
+_JSON_COMMA = '"[ ]*,[ ]*"'
+
+
+def constant_code(expression: Code, type_name: str) -> Part:
+    """A constant Coding or CodeableConcept."""
+    coding = {"system": expression.system, "code": expression.code, "display": expression.display}
+    leaves = {
+        _coding_step(type_name, 0, name): Leaf(F.lit(value), True)
+        for name, value in coding.items()
+        if value is not None
+    }
+    if expression.text is not None:
+        leaves[(("text", None),)] = Leaf(F.lit(expression.text), True)
+    return Part(leaves)
+
+
+def looked_up(plan: Plan, expression: Lookup, type_name: str) -> Part:
+    """A code map's target at an element of type code, Coding or CodeableConcept."""
+    text = source_text(plan, expression.column, expression.null_values, expression.extract)
+    asked, rules = _asked(plan, expression, text)
+    leaves: dict[Steps, Leaf] = {}
+    earlier: list[Column] = []
+    for index, (key, one) in enumerate(asked):
+        stored, system, code, display = plan.lookup(expression.lookup, key, one)
+        missing = stored.isNotNull() & code.isNull()
+        if expression.on_missing == "quarantine":
+            rules.append(F.when(missing, F.lit(f"unmapped_code:{expression.lookup}")))
+        elif expression.on_missing == "keep_local":
+            system = F.when(missing, F.lit(expression.local_system)).otherwise(system)
+            code = F.when(missing, F.regexp_replace(stored, "[ \t\r\n]+", " ")).otherwise(code)
+        fresh = _fresh(code, earlier)
+        earlier.append(code)
+        if type_name == "code":
+            leaves[()] = Leaf(code)
+            continue
+        for name, value in (("system", system), ("code", code), ("display", display)):
+            kept = F.nullif(value, F.lit("")) if name != "code" else value
+            leaves[_coding_step(type_name, index, name)] = Leaf(kept if fresh is None else F.when(fresh, kept))
+    if expression.text is not None:
+        leaves[(("text", None),)] = Leaf(free_text(plan, expression.text, (), None, True).leaves[()].column)
+    return Part(leaves, (*text.rules, *rules))
+
+
+def quantity(plan: Plan, expression: Quantity) -> Part:
+    """Value, comparator and unit. The unit stays as text; UCUM's code joins it where it is known."""
+    whole = source_text(plan, expression.quantity, expression.null_values)
+    bare = plan.define(Stage.PARSED, (*whole.key, "bare"), numbers.without_comparator(whole.column))
+    sign = plan.define(Stage.PARSED, (*whole.key, "comparator"), numbers.comparator(whole.column))
+    number = read_decimal(plan, Text(bare, (*whole.key, "bare")))
+    value, rules = number.leaves[()], [*whole.rules, *number.rules]
+    leaves: dict[Steps, Leaf] = {(("value", None),): value}
+    there = value.column.isNotNull()
+    leaves[(("comparator", None),)] = Leaf(F.when(there, sign))
+    if expression.unit_const is not None:
+        shown = next(
+            (t.display for t in plan.maps[expression.unit_map].rows.values() if t.code == expression.unit_const),
+            expression.unit_const,
+        )
+        for name, text in (("unit", shown), ("system", UCUM), ("code", expression.unit_const)):
+            leaves[((name, None),)] = Leaf(F.lit(text), True)
+    elif expression.unit is not None:
+        unit = source_text(plan, expression.unit)
+        _, system, code, _ = plan.lookup(expression.unit_map, unit.key, unit.column)
+        if expression.on_missing == "quarantine":
+            missing = there & unit.column.isNotNull() & code.isNull()
+            rules.append(F.when(missing, F.lit(f"unmapped_code:{expression.unit_map}")))
+        written = F.when(code.isNotNull(), unit.column) if expression.on_missing == "null" else unit.column
+        for name, column in (("unit", written), ("system", system), ("code", code)):
+            leaves[((name, None),)] = Leaf(F.when(there, column))
+    return Part(leaves, tuple(rules))
+
+
+def reference(plan: Plan, expression: Reference, key: bytes, site: str) -> Part:
+    """``Patient/<id>``, the id made from the business key as the target's own spec makes it."""
+    texts = [source_text(plan, p.column, expression.null_values, p.extract) for p in expression.parts]
+    target = expression.reference
+    identity = expression.identity or (target if target in SHARED_IDENTITY else "")
+    made = id_column(plan, key, site, target, identity, texts, expression.item)
+    column = F.concat(F.lit(f"{target}/"), made)
+    return Part({(("reference", None),): Leaf(column)}, tuple(rule for text in texts for rule in text.rules))
+
+
+def id_column(
+    plan: Plan, key: bytes, site: str, resource: str, identity: str, texts: Sequence[Text], item: str | None
+) -> Column:
+    """The id of a business key, computed once a source whoever refers to it."""
+    name = ("id", resource, identity, item, tuple(text.key for text in texts))
+    made = resource_id_column(key, site, resource, identity, [text.column for text in texts], item)
+    return plan.define(Stage.PARSED, name, made)
+
+
+def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple, Column]], list[Column]]:
+    """The texts to look up (one, or the first ``split_max`` of a list), each with its key, and broken rules."""
+    if expression.split is None:
+        return [(text.key, text.column)], []
+    if expression.split == "json":
+        runs = F.split(F.regexp_replace(text.column, _JSON_ENDS, ""), _JSON_COMMA)
+    else:
+        runs = F.split(text.column, f"[{_in_class(expression.split)}]")
+    found = []
+    for index in range(expression.split_max):
+        one = F.trim(F.get(runs, F.lit(index)))
+        found.append(((*text.key, expression.split, index), F.when(one != "", one)))
+    return found, [F.when(F.size(runs) > expression.split_max, F.lit("too_many_values"))]
+
+
+def _in_class(character: str) -> str:
+    return "\\" + character if character in "\\^]-[&|" else character
+
+
+def _fresh(code: Column, earlier: Sequence[Column]) -> Column | None:
+    """Whether a code is not a repeat of an earlier one of the list; None for the first."""
+    found: Column | None = None
+    for other in earlier:
+        differs = other.isNull() | (other != code)
+        found = differs if found is None else found & differs
+    return found
+
+
+def _coding_step(type_name: str, index: int, name: str) -> Steps:
+    return ((name, None),) if type_name == "Coding" else (("coding", index), (name, None))

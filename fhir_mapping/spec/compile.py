@@ -1,0 +1,202 @@
+"""A source's specs compiled together: bronze rows to mapped rows, in native columns only.
+
+What a record becomes is decided here in the order: reader's error, ``skip_when``, broken rules, nothing to map.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import add, or_
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, IntegerType, LongType, StringType, StructField, StructType
+
+from contracts.errors import SpecError
+from contracts.region import Source
+from fhir_mapping.rules.checks import check_rules
+from fhir_mapping.rules.conditions import condition_column
+from fhir_mapping.spec.check import check_emit, maps_of
+from fhir_mapping.spec.coded import id_column
+from fhir_mapping.spec.evaluate import evaluate_part, order_text
+from fhir_mapping.spec.expressions import Expression
+from fhir_mapping.spec.model import Emit
+from fhir_mapping.spec.parts import Leaf
+from fhir_mapping.spec.plan import Plan, Setting, Stage, fold_balanced
+from fhir_mapping.spec.reading import source_text
+from fhir_mapping.spec.tree import Node, choice_rules, emitted, emitted_type, missing_required, required_rules
+from fhir_mapping.terminology.code_map import CodeMap, terminology_version
+
+RULE = StructType([StructField("rule", StringType()), StructField("path", StringType())])
+DIGEST_FIELD = "_spec_digest"
+NOTHING_TO_MAP = "nothing_to_map"
+
+_LINEAGE = [
+    StructField("_delivery_date", StringType()),
+    StructField("_file_id", StringType()),
+    StructField("_file_name", StringType()),
+    StructField("_record_no", LongType()),
+    StructField("_order", StringType()),
+    StructField("_errors", ArrayType(RULE)),
+    StructField("_skip", StringType()),
+    StructField("_emitted", IntegerType()),
+    StructField("_raw", StringType()),
+    StructField(DIGEST_FIELD, StringType()),
+    StructField("_terminology_version", StringType()),
+]
+
+
+@dataclass(frozen=True)
+class SourceMapping:
+    """All specs of one source, compiled.
+
+    Attributes:
+        source: its name.
+        emits: in the order of their columns.
+        schema: of the mapped table.
+        digest: names the specs and the code maps used: equal digests map every record alike.
+        terminology: version of the code maps used.
+    """
+
+    source: str
+    emits: tuple[Emit, ...]
+    schema: StructType
+    digest: str
+    terminology: str
+    _plan: Plan
+    _final: tuple[Column, ...]
+
+    def apply(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
+        """Bronze rows as mapped rows (columns of ``schema``)."""
+        return self._plan.apply(spark, bronze).select(*self._final)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """One emit: its tree, the condition to emit, and ``(rule column, path)`` of what may be broken."""
+
+    emit: Emit
+    node: Node
+    wanted: Column
+    rules: list[tuple[Column, str]]
+
+
+def compile_source(
+    setting: Setting, source: Source, emits: Sequence[Emit], maps: Mapping[str, CodeMap]
+) -> SourceMapping:
+    """Compile all emits of one source.
+
+    Args:
+        maps: every code map that the emits name.
+
+    Raises:
+        SpecError: a spec does not fit FHIR, its source or the others of its source.
+    """
+    plan = Plan(source.null_values, dict(maps))
+    compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
+    used = {name: maps[name] for emit in emits for name in maps_of(emit)}
+    version = terminology_version(used.values())
+    specs = sorted({f"{emit.spec}={emit.digest}" for emit in emits})
+    digest = hashlib.sha256("\n".join([*specs, version, setting.site, setting.zone]).encode()).hexdigest()
+    fields = [
+        StructField(c.emit.column, StructType([StructField(DIGEST_FIELD, StringType()), *emitted_type(c.node).fields]))
+        for c in compiled
+    ]
+    final = _final_columns(plan, setting, source, compiled, digest, version)
+    return SourceMapping(
+        source.name, tuple(emits), StructType([*_LINEAGE, *fields]), digest, version, plan, tuple(final)
+    )
+
+
+def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap]) -> _Compiled:
+    label = emit.resource if emit.item is None else f"{emit.resource}[{emit.item}]"
+    node, rules = Node(emit.resource), []
+    texts = [source_text(plan, part.column, (), part.extract) for part in emit.key]
+    made = id_column(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item)
+    node.parts["id"] = Leaf(made)
+    rules += [(rule, f"{label}.id") for text in texts for rule in text.rules]
+    rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))
+    for steps, expression in check_emit(emit, source, maps):
+        part = evaluate_part(plan, setting, steps, expression)
+        path = ".".join([label, *map(str, steps)])
+        try:
+            node.add(steps, part)
+        except ValueError as error:
+            raise SpecError(f"{emit.file}: {path}: {error}") from error
+        rules += [(rule, path) for rule in part.rules]
+    absent = missing_required(node, emit.resource)
+    if absent:
+        raise SpecError(f"{emit.file}: elements: FHIR requires {', '.join(absent)}; map each, or leave out the parent")
+    rules += [(F.when(broken, F.lit("required")), path) for broken, path in required_rules(node, label, None)]
+    rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
+    wanted = F.lit(True) if emit.when is None else condition_column(plan, emit.when)
+    return _Compiled(emit, node, wanted, rules)
+
+
+def _final_columns(
+    plan: Plan, setting: Setting, source: Source, compiled: Sequence[_Compiled], digest: str, version: str
+) -> list[Column]:
+    read = F.col("_error").isNull()
+    skip = _skip_rule(plan, compiled)
+    rules = _stored_rules(plan, compiled)
+    broken = fold_balanced(or_, [F.lit(False), *[rule.isNotNull() for rule, _ in rules]])
+    entries = [_entry(F.col("_error"), "")] + [_entry(F.when(read & skip.isNull(), r), path) for r, path in rules]
+    is_bad = ~read | (skip.isNull() & broken)
+    # Almost every record takes the first branch, which builds no entries.
+    errors = F.when(~is_bad, F.filter(F.array(entries[0]), _is_there)).otherwise(F.filter(F.array(*entries), _is_there))
+    fine = read & skip.isNull() & ~broken
+    emitted_count = fold_balanced(add, [F.lit(0), *[(fine & c.wanted).cast("int") for c in compiled]])
+    nothing = F.when(fine & (emitted_count == 0), F.lit(NOTHING_TO_MAP))
+    lineage = [
+        F.col("_delivery_date"),
+        F.col("_file_id"),
+        F.col("_file_name"),
+        F.col("_record_no"),
+        _order(plan, setting, source, compiled).alias("_order"),
+        errors.alias("_errors"),
+        F.when(read, F.coalesce(skip, nothing)).alias("_skip"),
+        emitted_count.alias("_emitted"),
+        F.when(is_bad, F.col("_raw")).alias("_raw"),
+        F.lit(digest).alias(DIGEST_FIELD),
+        F.lit(version).alias("_terminology_version"),
+    ]
+    return lineage + [_emit_column(c, fine) for c in compiled]
+
+
+def _stored_rules(plan: Plan, compiled: Sequence[_Compiled]) -> list[tuple[Column, str]]:
+    """``(broken rule or null, path)`` of all emits and checks, as stored columns: each is used twice."""
+    rules = [(F.when(c.wanted, rule), path) for c in compiled for rule, path in c.rules]
+    checks = {check: None for c in compiled for check in c.emit.check}
+    rules += [(rule, column) for check in checks for rule, column in check_rules(plan, check)]
+    return [(plan.define(Stage.RULES, ("rule", number), rule), path) for number, (rule, path) in enumerate(rules)]
+
+
+def _emit_column(compiled: _Compiled, fine: Column) -> Column:
+    fields = [F.lit(compiled.emit.digest).alias(DIGEST_FIELD), *emitted(compiled.node)]
+    return F.when(fine & compiled.wanted, F.struct(*fields)).alias(compiled.emit.column)
+
+
+def _skip_rule(plan: Plan, compiled: Sequence[_Compiled]) -> Column:
+    """Name of the first skip rule that holds, or null."""
+    found = {(c.emit.skip_when, c.emit.skip_rule): None for c in compiled if c.emit.skip_when is not None}
+    tests = [F.when(condition_column(plan, when), F.lit(rule)) for when, rule in found if when is not None]
+    return F.coalesce(*tests) if tests else F.lit(None).cast("string")
+
+
+def _order(plan: Plan, setting: Setting, source: Source, compiled: Sequence[_Compiled]) -> Column:
+    orders: dict[Expression, str] = {c.emit.order_by: c.emit.file for c in compiled if c.emit.order_by is not None}
+    if len(orders) > 1:
+        raise SpecError(f"order_by differs between specs of source '{source.name}': {', '.join(orders.values())}")
+    if not orders:
+        return F.lit(None).cast("string")
+    return order_text(plan, setting, next(iter(orders)))
+
+
+def _entry(rule: Column, path: str) -> Column:
+    return F.when(rule.isNotNull(), F.struct(rule.alias("rule"), F.lit(path).alias("path")))
+
+
+def _is_there(entry: Column) -> Column:
+    return entry.isNotNull()

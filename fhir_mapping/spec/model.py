@@ -1,0 +1,200 @@
+"""A mapping spec as a frozen model, and its reading from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from contracts.errors import SpecError
+from contracts.feature_spec import Frozen
+from contracts.region import read_toml
+from fhir_mapping.spec.conditions import Condition, checked_regex
+from fhir_mapping.spec.expressions import Expression, KeyPart, parse_expression, parse_key
+from fhir_mapping.spec.formats import check_formats
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PLACEHOLDER = re.compile(r"\$([a-z][a-z0-9_]*)")
+
+SHARED_IDENTITY = frozenset({"Patient", "Encounter"})
+"""Types whose ids mean the same person or visit in all sources of a site: identity defaults to the type."""
+
+
+class Check(Frozen):
+    """A rule on the record beyond FHIR's own."""
+
+    rule: Literal["required", "id_card", "matches", "one_of", "range", "not_future"]
+    name: str | None = Field(default=None, pattern=NAME.pattern)
+    column: str | None = None
+    columns: tuple[str, ...] = ()
+    pattern: str | None = None
+    values: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+    formats: tuple[str, ...] = ("any",)
+    when: Condition | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _dialect(cls, value: str | None) -> str | None:
+        return checked_regex(value)
+
+    @field_validator("formats")
+    @classmethod
+    def _formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_formats(value)
+
+    @model_validator(mode="after")
+    def _arguments(self) -> Check:
+        if (self.rule == "required") != bool(self.columns) or (self.rule == "required") == (self.column is not None):
+            raise ValueError("rule 'required' takes columns = [...], every other rule takes column = ...")
+        wants = {"matches": self.pattern is not None, "one_of": bool(self.values)}
+        wants["range"] = self.min is not None or self.max is not None
+        for rule, given in wants.items():
+            if given != (self.rule == rule):
+                raise ValueError("pattern belongs to 'matches', values to 'one_of', min and max to 'range'")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The rule's name in quarantine."""
+        return self.name or self.rule
+
+
+class Emit(Frozen):
+    """One kind of resource that a source emits: a spec, or one entry of its ``[[repeat]]``.
+
+    Attributes:
+        spec: the spec's name.
+        item: name of the repeat's entry, or None.
+        file: where it was written, for messages.
+        digest: SHA-256 of the spec as written.
+    """
+
+    spec: str = Field(pattern=NAME.pattern)
+    item: str | None = Field(default=None, pattern=NAME.pattern)
+    file: str
+    digest: str
+    source: str
+    resource: Literal["Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "DiagnosticReport"]
+    key: tuple[KeyPart, ...] = Field(min_length=1)
+    identity: str
+    order_by: Expression | None = None
+    skip_when: Condition | None = None
+    skip_rule: str = Field(pattern=NAME.pattern)
+    when: Condition | None = None
+    check: tuple[Check, ...] = ()
+    elements: dict[str, Expression] = Field(min_length=1)
+
+    @field_validator("key", mode="before")
+    @classmethod
+    def _key(cls, value: Any) -> Any:
+        return parse_key(value)
+
+    @field_validator("order_by", mode="before")
+    @classmethod
+    def _order(cls, value: Any) -> Any:
+        body = {"column": value} if isinstance(value, str) else value
+        if isinstance(body, dict) and not {"column", "date", "datetime"} & set(body):
+            raise ValueError("order_by is a column, or a date or datetime expression")
+        return None if body is None else parse_expression(body)
+
+    @field_validator("elements", mode="before")
+    @classmethod
+    def _elements(cls, value: Any) -> Any:
+        parsed = {}
+        for path, body in value.items():
+            try:
+                parsed[path] = parse_expression(body)
+            except ValueError as error:
+                raise ValueError(f"{path!r}: {error}") from error
+        return parsed
+
+    @property
+    def name(self) -> str:
+        """``vitals_temperature``: the spec's name and its item."""
+        return self.spec if self.item is None else f"{self.spec}_{self.item}"
+
+    @property
+    def column(self) -> str:
+        """Name of its column in the mapped table."""
+        return f"emit_{self.name}"
+
+
+def read_spec(path: Path) -> tuple[Emit, ...]:
+    """Read one spec file: one Emit, or one an entry of ``[[repeat]]``.
+
+    Raises:
+        SpecError: naming the file, the repeat's item and the key.
+    """
+    body = read_toml(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not NAME.fullmatch(path.stem):
+        raise SpecError(f"{path}: a spec's file name is lower case letters, digits and _, then .toml")
+    repeats = body.pop("repeat", None)
+    for fixed in ("spec", "item", "file", "digest"):
+        if fixed in body:
+            raise SpecError(f"{path}: unknown key {fixed!r}")
+    common = {"spec": path.stem, "file": str(path), "digest": digest, "skip_rule": f"skip_{path.stem}"}
+    if repeats is None:
+        return (_emit(path, {**common, **body}, None),)
+    items = [entry.get("item") for entry in repeats]
+    if len(set(items)) != len(items) or not all(isinstance(item, str) for item in items):
+        raise SpecError(f"{path}: repeat: each entry needs its own item; found {items}")
+    return tuple(
+        _emit(path, {**common, **_substitute(body, entry, path), "item": entry["item"]}, entry["item"])
+        for entry in repeats
+    )
+
+
+def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tuple[Emit, ...]:
+    """All emits of a site, by file name: the site's specs, and the region's for sources that the site has.
+
+    Raises:
+        SpecError: a file is wrong, or a site's own spec names a source that the site does not have.
+    """
+    files = {path.name: path for path in sorted((region_folder / "specs").glob("*.toml"))}
+    files |= {path.name: path for path in sorted((site_folder / "specs").glob("*.toml"))}
+    found: list[Emit] = []
+    for name in sorted(files):
+        emits = read_spec(files[name])
+        if emits[0].source in sources:
+            found.extend(emits)
+        elif files[name].is_relative_to(site_folder):
+            missing = emits[0].source
+            raise SpecError(f"{files[name]}: source: the site has no source {missing!r}; it has {sorted(sources)}")
+    return tuple(found)
+
+
+def _emit(path: Path, body: dict[str, Any], item: str | None) -> Emit:
+    resource = body.get("resource", "")
+    body.setdefault("identity", resource if resource in SHARED_IDENTITY else path.stem)
+    where = f"{path}" if item is None else f"{path} (item {item})"
+    try:
+        return Emit.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SpecError(f"{where}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def _substitute(value: Any, entry: dict[str, Any], path: Path) -> Any:
+    """Replace ``$name`` by the entry's value in every string; a string that is only ``$name`` becomes the value."""
+    if isinstance(value, dict):
+        return {_substitute(key, entry, path): _substitute(part, entry, path) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_substitute(part, entry, path) for part in value]
+    if not isinstance(value, str):
+        return value
+
+    def entry_of(name: str) -> Any:
+        if name not in entry:
+            raise SpecError(f"{path}: repeat: item {entry.get('item')!r} has no {name!r}, which the spec uses")
+        return entry[name]
+
+    alone = _PLACEHOLDER.fullmatch(value)
+    if alone:
+        return entry_of(alone.group(1))
+    return _PLACEHOLDER.sub(lambda found: str(entry_of(found.group(1))), value)

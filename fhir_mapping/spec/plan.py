@@ -1,0 +1,140 @@
+"""Columns of a source mapping in stages, each computed once however often it is used.
+
+A stage is one projection; a column refers to columns of earlier stages by name. So the engines neither repeat a parsed
+date for each of the ten resources that carry it, nor see expressions of unbounded depth. Code maps are joined between
+two stages: literal maps as expressions are ruinous on one of the engines, joins are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from fhir_mapping.spec.text import fold_column, mask_identifying, trim_column, without_nulls
+from fhir_mapping.terminology.code_map import CodeMap
+
+CASE_ROWS = 20
+"""A map of at most so many rows is a CASE expression, a larger one a broadcast join."""
+
+
+class Stage(IntEnum):
+    """In order; a column may use columns of smaller stages only. Maps are joined after ASKED."""
+
+    TEXT = 0
+    KEYED = 1
+    ASKED = 2
+    PARSED = 3
+    CHECKED = 4
+    JUDGED = 5
+    RULES = 6
+
+
+def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
+    """Combine columns pairwise: a chain of a hundred would be too deep a message for a Spark Connect server."""
+    level = list(columns)
+    while len(level) > 1:
+        pairs = [operation(a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What specs are compiled for: site, key of pseudonyms, zone of local times."""
+
+    site: str
+    key: bytes
+    zone: str
+
+
+@dataclass
+class Plan:
+    """What a source mapping will compute.
+
+    Attributes:
+        null_values: the source's texts that mean no value.
+        maps: code maps by name, as far as the specs use them.
+    """
+
+    null_values: tuple[str, ...]
+    maps: dict[str, CodeMap]
+    _names: dict[Hashable, str] = field(default_factory=dict)
+    _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)
+    _joins: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def define(self, stage: Stage, key: Hashable, column: Column) -> Column:
+        """The column of this key: the one that was defined first, or this one, computed at this stage."""
+        known = (stage, key)
+        if known not in self._names:
+            self._names[known] = f"_x{stage.value}_{len(self._names)}"
+            self._stages.setdefault(stage, []).append((self._names[known], column))
+        return F.col(self._names[known])
+
+    def text(self, name: str) -> Column:
+        """A source column prepared for parsing: half-width, trimmed, null values gone."""
+        prepared = without_nulls(fold_column(F.col(f"`{name}`").cast("string")), self.null_values)
+        return self.define(Stage.TEXT, ("text", name), prepared)
+
+    def free_text(self, name: str, mask: bool) -> Column:
+        """A source column as written but trimmed, null where ``text`` is, identifying runs of digits hidden."""
+        self.text(name)
+        written = trim_column(F.col(f"`{name}`"))
+        shown = mask_identifying(written) if mask else written
+        return self.define(Stage.KEYED, ("free", name, mask), F.when(self.text(name).isNotNull(), shown))
+
+    def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
+        """The text that is looked up, and the system, code and display it maps to (null where unmapped).
+
+        ``text`` is of stage KEYED or before; the results of stage PARSED or before.
+        """
+        code_map = self.maps[map_name]
+        asked = self.define(Stage.ASKED, ("asked", key), text)
+        known = ("join", map_name, key)
+        if len(code_map.rows) <= CASE_ROWS:
+            parts = [self.define(Stage.PARSED, (known, part), _as_case(code_map, asked, part)) for part in _PARTS]
+        else:
+            if known not in self._names:
+                self._names[known] = f"_m{len(self._joins)}"
+                self._joins.append((self._names[known], map_name, self._names[(Stage.ASKED, ("asked", key))]))
+            parts = [F.col(f"{self._names[known]}_{part}") for part in _PARTS]
+        return asked, parts[0], parts[1], parts[2]
+
+    def apply(self, spark: SparkSession, df: DataFrame) -> DataFrame:
+        """``df`` with every column of the plan added."""
+        for stage in Stage:
+            if stage is Stage.PARSED:
+                df = self._join(spark, df)
+            columns = self._stages.get(stage, [])
+            if columns:
+                df = df.select("*", *[column.alias(name) for name, column in columns])
+        return df
+
+    def _join(self, spark: SparkSession, df: DataFrame) -> DataFrame:
+        frames: dict[str, DataFrame] = {}
+        for prefix, map_name, asked in self._joins:
+            if map_name not in frames:
+                rows = [(s, t.system, t.code, t.display) for s, t in sorted(self.maps[map_name].rows.items())]
+                frames[map_name] = spark.createDataFrame(rows, "s string, system string, code string, display string")
+            names = [F.col("s").alias(f"{prefix}_s"), *[F.col(part).alias(f"{prefix}_{part}") for part in _PARTS]]
+            right = F.broadcast(frames[map_name].select(*names))
+            df = df.join(right, F.col(asked) == F.col(f"{prefix}_s"), "left")
+        return df
+
+
+_PARTS = ("system", "code", "display")
+
+
+def _as_case(code_map: CodeMap, asked: Column, part: str) -> Column:
+    """A small map as CASE; rows of one target share a branch."""
+    sources: dict[str, list[str]] = {}
+    for source, target in sorted(code_map.rows.items()):
+        sources.setdefault(getattr(target, part), []).append(source)
+    case: Column | None = None
+    for target, texts in sources.items():
+        test = asked.isin(texts)
+        case = F.when(test, F.lit(target)) if case is None else case.when(test, F.lit(target))
+    return F.lit(None).cast("string") if case is None else case

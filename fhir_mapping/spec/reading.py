@@ -1,0 +1,116 @@
+"""Primitive values from source texts: what a column, date, number or constant gives at an element of some type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from contracts.fhir.elements import Element
+from contracts.fhir.silver import DECIMAL
+from fhir_mapping.spec import dates, numbers
+from fhir_mapping.spec.conditions import whole
+from fhir_mapping.spec.expressions import Scalar
+from fhir_mapping.spec.parts import Leaf, Part
+from fhir_mapping.spec.plan import Plan, Stage
+from fhir_mapping.spec.text import fold, mask_identifying
+
+TEXT_TYPES = frozenset({"string", "markdown"})
+DATE_TYPES = frozenset({"date", "dateTime", "instant"})
+INTEGER_TYPES = frozenset({"integer", "positiveInt", "unsignedInt"})
+_LEAST = {"positiveInt": 1, "unsignedInt": 0}
+
+
+@dataclass(frozen=True)
+class Text:
+    """Prepared text of an expression: a stored column, its key for reuse, and the rule its extraction may break."""
+
+    column: Column
+    key: tuple[object, ...]
+    rules: tuple[Column, ...] = ()
+
+
+def source_text(plan: Plan, name: str, null_values: tuple[str, ...] = (), extract: str | None = None) -> Text:
+    """The prepared text of a column, without further null values, and the first group of ``extract``."""
+    text, key = plan.text(name), ("text", name, null_values, extract)
+    if not null_values and extract is None:
+        return Text(text, key)
+    if null_values:
+        text = F.when(~text.isin(sorted(fold(value) for value in null_values)), text)
+    if extract is None:
+        return Text(plan.define(Stage.KEYED, key, text), key)
+    pattern = whole(extract)
+    group = F.when(text.rlike(pattern), F.regexp_extract(text, pattern, 1))
+    broken = F.when(text.isNotNull() & ~text.rlike(pattern), F.lit("no_match"))
+    return Text(plan.define(Stage.KEYED, key, group), key, (plan.define(Stage.KEYED, (*key, "rule"), broken),))
+
+
+def read_text(plan: Plan, text: Text, element: Element) -> Part:
+    """A column's text as a primitive of the element's type."""
+    value, rule = text.column, None
+    if element.type == "code":
+        value = F.regexp_replace(value, "[ \t\r\n]+", " ")
+    elif element.type in ("uri", "id"):
+        pattern = "^[A-Za-z0-9.-]{1,64}\\z" if element.type == "id" else "^[^ \t\r\n]+\\z"
+        rule = F.when(value.isNotNull() & ~value.rlike(pattern), F.lit("bad_text"))
+    elif element.type == "boolean":
+        value = numbers.boolean_value(text.column)
+        rule = F.when(text.column.isNotNull() & value.isNull(), F.lit("not_a_boolean"))
+    elif element.type in INTEGER_TYPES:
+        value = numbers.integer_value(text.column)
+        least = _LEAST.get(element.type, -(2**31))
+        rule = F.when(text.column.isNotNull() & (value.isNull() | (value < least)), F.lit("not_an_integer"))
+    value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value)
+    if rule is None:
+        return Part({(): Leaf(value)}, text.rules)
+    broken = plan.define(Stage.CHECKED, (*text.key, "as", element.type, "rule"), rule)
+    return Part({(): Leaf(F.when(broken.isNull(), value))}, (*text.rules, broken))
+
+
+def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...], zone: str | None) -> Part:
+    """A date (``zone`` None: cut to the day) or a date and time at a date, dateTime or instant element."""
+    key = (*text.key, "date", formats)
+    form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats))
+    instant = element.type == "instant"
+    broken = plan.define(Stage.CHECKED, (*key, "rule", instant), dates.judge(text.column, form, instant=instant))
+    if zone is None or element.type == "date":
+        value = F.substring(form, 1, 10)
+    else:
+        value = plan.define(Stage.CHECKED, (*key, "zone", zone), dates.with_offset(form, zone))
+    return Part({(): Leaf(F.when(broken.isNull(), value))}, (*text.rules, broken))
+
+
+def read_decimal(plan: Plan, text: Text) -> Part:
+    """A decimal, with the number's own text beside it."""
+    form = plan.define(Stage.CHECKED, (*text.key, "number"), numbers.number_text(text.column))
+    value = plan.define(Stage.JUDGED, (*text.key, "number"), numbers.number_value(form))
+    broken = F.when(text.column.isNotNull() & value.isNull(), F.lit("not_a_number"))
+    return Part({(): Leaf(value, text=F.when(value.isNotNull(), form))}, (*text.rules, broken))
+
+
+def constant(value: Scalar, element: Element) -> Part:
+    """A constant; its form was checked when the spec was read."""
+    if element.type == "decimal":
+        form = F.lit(str(value))
+        return Part({(): Leaf(form.cast(DECIMAL), True, form)})
+    return Part({(): Leaf(F.lit(value), True)})
+
+
+def free_text(plan: Plan, name: str, null_values: tuple[str, ...], extract: str | None, mask: bool) -> Part:
+    """Text for people: as written, but trimmed; identifying runs of digits hidden unless ``mask`` is off."""
+    if extract is None:
+        shown = plan.free_text(name, mask)
+        if null_values:
+            shown = F.when(source_text(plan, name, null_values).column.isNotNull(), shown)
+        return Part({(): Leaf(shown)})
+    text = source_text(plan, name, null_values, extract)
+    shown = plan.define(Stage.CHECKED, (*text.key, "masked"), mask_identifying(text.column)) if mask else text.column
+    return Part({(): Leaf(shown)}, text.rules)
+
+
+def concatenated(plan: Plan, names: tuple[str, ...], separator: str, mask: bool) -> Part:
+    """The texts that are there, joined; null when none is."""
+    texts = [plan.free_text(name, mask) for name in names]
+    joined = plan.define(Stage.PARSED, ("concat", names, separator, mask), F.concat_ws(separator, *texts))
+    return Part({(): Leaf(F.when(joined != "", joined))})

@@ -1,0 +1,209 @@
+"""A resource as a tree of leaves, and the tree as one struct column in silver's shape.
+
+An element appears when one of its leaves that are no constants has a value. Only the resource's own mapped elements
+are fields of the emitted struct; below them every field of silver's shape is there, so silver takes them as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StructType
+
+from contracts.fhir.elements import TYPES, Element
+from contracts.fhir.paths import Step
+from contracts.fhir.silver import TEXT_SUFFIX, struct_schema_json
+from fhir_mapping.spec.parts import Leaf, Part, any_present
+
+
+@dataclass
+class Node:
+    """A resource or complex element: its mapped parts by element name; lists hold a node an index."""
+
+    type_name: str
+    parts: dict[str, Leaf | Node | list[Node]] = field(default_factory=dict)
+
+    def add(self, steps: tuple[Step, ...], part: Part) -> None:
+        """Put the leaves of an expression below the element that ``steps`` lead to.
+
+        Raises:
+            ValueError: an element is mapped twice.
+        """
+        for below, leaf in part.leaves.items():
+            self._put(tuple((step.element.name, step.index) for step in steps) + below, leaf)
+
+    def leaves(self) -> list[Leaf]:
+        found: list[Leaf] = []
+        for part in self.parts.values():
+            if isinstance(part, Leaf):
+                found.append(part)
+            else:
+                for node in part if isinstance(part, list) else [part]:
+                    found += node.leaves()
+        return found
+
+    def present(self) -> Column | None:
+        """Whether the element appears; None when it always does."""
+        return any_present(self.leaves())
+
+    def _put(self, path: tuple[tuple[str, int | None], ...], leaf: Leaf) -> None:
+        (name, index), rest = path[0], path[1:]
+        element = TYPES[self.type_name].elements[name]
+        if not rest:
+            if name in self.parts:
+                raise ValueError(f"{name} is mapped twice")
+            self.parts[name] = leaf
+        elif index is None:
+            node = self.parts.setdefault(name, Node(element.type))
+            assert isinstance(node, Node)
+            node._put(rest, leaf)
+        else:
+            nodes = self.parts.setdefault(name, [])
+            assert isinstance(nodes, list)
+            while len(nodes) <= index:
+                nodes.append(Node(element.type))
+            nodes[index]._put(rest, leaf)
+
+
+def struct_type(type_name: str) -> StructType:
+    """Spark's type of a resource or data type in silver."""
+    return StructType.fromJson(struct_schema_json(type_name))
+
+
+def emitted_type(node: Node) -> StructType:
+    """Type of the struct that ``emitted`` makes: the mapped elements, in FHIR's order."""
+    whole = struct_type(node.type_name)
+    names = [field.name for field in whole.fields if _owner(field.name, whole) in node.parts]
+    return StructType([whole[name] for name in names])
+
+
+def emitted(node: Node) -> list[Column]:
+    """Columns of ``emitted_type``'s fields."""
+    whole = struct_type(node.type_name)
+    return [column for column in _fields(node, whole) if column is not None]
+
+
+def required_rules(node: Node, path: str, present: Column | None) -> list[tuple[Column, str]]:
+    """``(broken, path)`` for each required element that may be absent where its parent appears."""
+    found: list[tuple[Column, str]] = []
+    seen: set[str] = set()
+    for element in TYPES[node.type_name].elements.values():
+        group = element.choice or element.name
+        if element.minimum and group not in seen and element.name != "id":
+            seen.add(group)
+            here = _group_present(node, element)
+            if here is not None:
+                missing = ~here if present is None else present & ~here
+                found.append((missing, f"{path}.{group}"))
+    for name, part in node.parts.items():
+        for index, child in enumerate(part if isinstance(part, list) else [part]):
+            if isinstance(child, Node):
+                below = f"{path}.{name}[{index}]" if isinstance(part, list) else f"{path}.{name}"
+                found += required_rules(child, below, child.present())
+    return found
+
+
+def choice_rules(node: Node, path: str) -> list[tuple[Column, str]]:
+    """``(broken, path)`` where two types of one choice element could both have a value."""
+    groups: dict[str, list[Column]] = {}
+    for element in TYPES[node.type_name].elements.values():
+        if element.choice and element.name in node.parts:
+            here = _present_part(node.parts[element.name])
+            groups.setdefault(element.choice, []).append(F.lit(True) if here is None else here)
+    found = []
+    for choice, tests in groups.items():
+        if len(tests) > 1:
+            total = sum((test.cast("int") for test in tests[1:]), tests[0].cast("int"))
+            found.append((total > 1, f"{path}.{choice}"))
+    return found
+
+
+def missing_required(node: Node, path: str) -> list[str]:
+    """Paths of required elements that no expression maps at all."""
+    found: list[str] = []
+    groups: dict[str, bool] = {}
+    for element in TYPES[node.type_name].elements.values():
+        if element.minimum and element.name != "id":
+            group = element.choice or element.name
+            groups[group] = groups.get(group, False) or element.name in node.parts
+    found += [f"{path}.{group}" for group, mapped in groups.items() if not mapped]
+    for name, part in node.parts.items():
+        for child in part if isinstance(part, list) else [part]:
+            if isinstance(child, Node):
+                found += missing_required(child, f"{path}.{name}")
+    return found
+
+
+def _group_present(node: Node, element: Element) -> Column | None:
+    """Whether a required element (or one type of its choice) is there; None when it always is."""
+    names = [element.name]
+    if element.choice:
+        names = [e.name for e in TYPES[node.type_name].elements.values() if e.choice == element.choice]
+    found: Column | None = None
+    for name in names:
+        if name in node.parts:
+            here = _present_part(node.parts[name])
+            if here is None:
+                return None
+            found = here if found is None else found | here
+    return found
+
+
+def _present_part(part: Leaf | Node | list[Node]) -> Column | None:
+    if isinstance(part, Leaf):
+        return any_present([part])
+    nodes = part if isinstance(part, list) else [part]
+    tests = [node.present() for node in nodes]
+    found: Column | None = None
+    for test in tests:
+        if test is None:
+            return None
+        found = test if found is None else found | test
+    return found
+
+
+def _owner(name: str, whole: StructType) -> str:
+    """The element a field belongs to: ``value_text`` belongs to ``value``."""
+    stem = name.removesuffix(TEXT_SUFFIX)
+    return stem if stem != name and stem in whole.names else name
+
+
+def _fields(node: Node, whole: StructType) -> list[Column | None]:
+    """One column a field of ``whole``, None where its element is not mapped."""
+    found: list[Column | None] = []
+    for spark_field in whole.fields:
+        owner = _owner(spark_field.name, whole)
+        part = node.parts.get(owner)
+        if part is None:
+            found.append(None)
+        elif isinstance(part, Leaf):
+            column = part.column if owner == spark_field.name or part.text is None else part.text
+            found.append(column.cast(spark_field.dataType).alias(spark_field.name))
+        elif isinstance(part, list):
+            found.append(_list(part, spark_field.dataType).alias(spark_field.name))
+        else:
+            found.append(_struct(part).alias(spark_field.name))
+    return found
+
+
+def _struct(node: Node) -> Column:
+    whole = struct_type(node.type_name)
+    columns = [
+        F.lit(None).cast(field.dataType).alias(field.name) if column is None else column
+        for field, column in zip(whole.fields, _fields(node, whole), strict=True)
+    ]
+    present = node.present()
+    made = F.struct(*columns)
+    return made if present is None else F.when(present, made)
+
+
+def _list(nodes: list[Node], kind: DataType) -> Column:
+    """Entries that are there, in order; null when none is."""
+    presence = _present_part(nodes)
+    entries = F.array(*[_struct(node) for node in nodes])
+    if len(nodes) > 1:
+        entries = F.filter(entries, lambda entry: entry.isNotNull())
+    made = entries if presence is None else F.when(presence, entries)
+    return made.cast(kind)
