@@ -97,7 +97,7 @@ def _write_file(layout: Layout, entries: list[Entry], folder: Path, day: str) ->
     records = [layout.record(entry.row) for entry in entries]
     damaged = [entry.damage(record) if entry.damage else record for entry, record in zip(entries, records, strict=True)]
     _write(path, layout.header() + b"".join(damaged))
-    return FileTruth.count(layout.source, folder.name, path.name, entries)
+    return FileTruth.count(layout, folder.name, path.name, entries)
 
 
 def _send_again(file: FileTruth, landing: Path) -> FileTruth:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from synthetic.sheets import Entry
+from synthetic.sheets import Entry, Layout
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FileTruth:
     Attributes:
         quarantined: records by the rule that must be named.
         skipped: records by the rule that must be named.
-        pending: records among ``mapped`` that refer to a patient or visit that never arrives.
+        pending: resources that refer to a patient or visit that never arrives.
     """
 
     source: str
@@ -36,12 +36,12 @@ class FileTruth:
     pending: int = 0
 
     @staticmethod
-    def count(source: str, day: str, name: str, entries: list[Entry]) -> FileTruth:
+    def count(layout: Layout, day: str, name: str, entries: list[Entry]) -> FileTruth:
         def rules(outcome: str) -> dict[str, int]:
             return dict(sorted(Counter(str(e.rule) for e in entries if e.outcome == outcome).items()))
 
         return FileTruth(
-            source=source,
+            source=layout.source,
             day=day,
             name=name,
             records=len(entries),
@@ -49,7 +49,7 @@ class FileTruth:
             superseded=sum(e.outcome == "superseded" for e in entries),
             quarantined=rules("quarantined"),
             skipped=rules("skipped"),
-            pending=sum(e.pending for e in entries),
+            pending=sum(len(list(layout.resources(e.row))) for e in entries if e.pending),
         )
 
 
