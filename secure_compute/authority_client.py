@@ -60,12 +60,11 @@ class AuthorityClient:
 
     def create_run(self, task: str, program: str) -> bytes:
         """Ask for a run of a program; the authority looks for a live approval. Returns the signed RunDescriptor."""
-        request = CreateRun(
-            content=_NOTHING, task=task, program=program, roster=self._roster.digest, remembered=self._memory.last
-        )
+        shown = self._memory.last
+        request = CreateRun(content=_NOTHING, task=task, program=program, roster=self._roster.digest, remembered=shown)
         data = self._call("POST", "/v1/runs", pack(canonical(request)))
         descriptor, _ = open_message(data, RunDescriptor, self._roster.authority)
-        self._memory.require_fresh(descriptor.head)
+        self._memory.require_fresh(descriptor.head, shown)
         return data
 
     def register_keys(self, run: str, keys: Mapping[str, bytes]) -> dict[str, bytes]:

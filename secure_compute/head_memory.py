@@ -33,16 +33,15 @@ class HeadMemory:
         if last is None or head.entries > last.entries:
             write_durable(self._path, canonical(head))
 
-    def require_fresh(self, head: Head) -> None:
-        """Keep a head that the authority made just now in answer to us.
+    def require_fresh(self, head: Head, shown: Head | None) -> None:
+        """Keep a head that the authority made after we showed it ``shown`` (what we remembered then).
 
         Raises:
-            RefusedError: ledger_restored when it is behind, or differs from, what was seen before.
+            RefusedError: ledger_restored when it is behind what we showed, or differs from what was seen before.
         """
-        last = self.last
-        if last is not None and head.entries < last.entries:
+        if shown is not None and head.entries < shown.entries:
             raise RefusedError(
                 RefusalCode.LEDGER_RESTORED,
-                f"the authority's audit chain has {head.entries} entries; it had {last.entries}: it was restored",
+                f"the authority's audit chain has {head.entries} entries; it had {shown.entries}: it was restored",
             )
         self.remember(head)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from contracts.errors import RefusedError
 from contracts.messages import (
+    Head,
     Heartbeat,
     KeyMessage,
     Refusal,
@@ -57,6 +58,7 @@ class SiteSession:
         self._identity = identity
         self._roster = roster
         self._memory = HeadMemory(memory_file)
+        self._claimed: Head | None = None
         self._private = X25519PrivateKey.generate()
         self._joined: Run | None = None
         self._shared = b""
@@ -89,7 +91,7 @@ class SiteSession:
         run = read_descriptor(descriptor, self._roster)
         if run.descriptor.program != program:
             raise RefusedError(RefusalCode.WRONG_PROGRAM, "the run is for another program than this site's own")
-        remembered = self._memory.last
+        self._claimed = self._memory.last
         self._memory.remember(run.descriptor.head)
         self._shared = shared_secret(self._private, run.descriptor.authority_key)
         self._pad_seed = pad_seed(self._shared, run.descriptor.run, self.site)
@@ -102,7 +104,7 @@ class SiteSession:
             roster=self._roster.digest,
             descriptor=run.digest,
             site_key=self._private.public_key().public_bytes_raw().hex(),
-            remembered=remembered,
+            remembered=self._claimed,
         )
         return sign_message(self._identity, key)
 
@@ -116,7 +118,7 @@ class SiteSession:
         seed = unseal(self._shared, run, self.site, bytes(parts[0]), bound_to)
         if self._seed is not None and self._seed != seed:
             raise RefusedError(RefusalCode.DUPLICATE, "another seed for the same run")
-        self._memory.require_fresh(header.head)
+        self._memory.require_fresh(header.head, self._claimed)
         self._seed = seed
 
     def contribute(

@@ -32,6 +32,7 @@ class RunRecord:
     """A run as the chain tells it.
 
     Attributes:
+        created: when it was granted, UTC, ISO 8601.
         rounds: opened rounds.
         state: digest of the public state after them.
         intents: for each round the digest of the one request that may be answered, and the audit head at that moment.
@@ -45,6 +46,7 @@ class RunRecord:
     approval: str
     roster: str
     state: str
+    created: str
     status: Literal["open", "closed", "failed"] = "open"
     rounds: int = 0
     intents: dict[int, tuple[str, Head]] = field(default_factory=dict)
@@ -113,8 +115,9 @@ class Ledger:
         facts = entry.facts
         run: str = facts.get("run") or ""
         if entry.event == "run_created":
+            state = first_state(facts["program"])
             self.runs[run] = RunRecord(
-                run, facts["task"], facts["program"], facts["approval"], facts["roster"], first_state(facts["program"])
+                run, facts["task"], facts["program"], facts["approval"], facts["roster"], state, entry.at
             )
             return
         record = self.runs.get(run)

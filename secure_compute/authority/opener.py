@@ -40,6 +40,9 @@ from secure_compute.tag import Binding, holds, pads, sum_pads
 
 A = TypeVar("A")
 
+_DETAIL_CHARACTERS = 300
+"""Of a refusal's text in the audit chain; it may quote names from a message that somebody else made."""
+
 
 class Opener:
     """The authority's state and its five acts. ``folder``: the authority's own (contracts.zone.WorkArea.authority)."""
@@ -87,7 +90,8 @@ class Opener:
             try:
                 return work()
             except RefusedError as refusal:
-                self.ledger.record("refused", run, act=act, code=str(refusal.code), detail=str(refusal))
+                detail = str(refusal)[:_DETAIL_CHARACTERS]
+                self.ledger.record("refused", run, act=act, code=str(refusal.code), detail=detail)
                 raise
 
     def _register_keys(self, run: str, data: bytes) -> bytes:

@@ -33,7 +33,7 @@ def judge_run(roster: Roster, approval: Approval, roster_digest: str) -> None:
     """Whether a run may be made."""
     if roster_digest != roster.digest:
         raise RefusedError(RefusalCode.WRONG_ROSTER, f"this authority works with roster version {roster.version}")
-    if min(roster.quorum, len(roster.sites)) < FEWEST_WITHOUT_CONSENT and not approval.bilateral:
+    if roster.quorum < FEWEST_WITHOUT_CONSENT and not approval.bilateral:
         raise RefusedError(
             RefusalCode.BILATERAL_NOT_APPROVED,
             f"sums of {roster.quorum} sites need an approval with the flag bilateral",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contracts.errors import RefusedError
@@ -16,6 +17,9 @@ from secure_compute.authority.ledger import Ledger, RunRecord
 from secure_compute.authority.policy import judge_run
 from secure_compute.key_exchange import pad_seed, seal, shared_secret
 
+RUN_LIFETIME = timedelta(days=7)
+"""A run that its coordinator left behind is closed after it, and its keys are destroyed."""
+
 _NOTHING = parts_digest(())
 
 
@@ -23,19 +27,18 @@ class Runs:
     """All runs, by their ledger."""
 
     def __init__(self, folder: Path, identity: Identity, roster: Roster, ledger: Ledger) -> None:
-        """Destroys secrets of runs that are over, or that were never granted because of a crash."""
+        """Destroys secrets of runs that are over, or that a crash kept from being granted."""
         self._secrets = folder / "secrets"
         self._approvals = folder / "approvals"
         self._identity = identity
         self._roster = roster
         self._ledger = ledger
         self._granted: dict[str, Granted] = {}
-        for run in kept_runs(self._secrets):
-            if run not in ledger.runs or ledger.runs[run].status != "open":
-                destroy_run_keys(self._secrets, run)
+        self._sweep()
 
     def create(self, request: CreateRun) -> bytes:
         """Grant a run and keep its keys; returns the signed descriptor."""
+        self._sweep()
         self._require_remembered(request.remembered)
         approval, signed_approval = find_approval(
             self._approvals, self._roster.commission, self._roster.region, request.task, request.program
@@ -112,6 +115,17 @@ class Runs:
         """Destroy a run's secrets (SECURE_SUM rule 2)."""
         self._granted.pop(run, None)
         destroy_run_keys(self._secrets, run)
+
+    def _sweep(self) -> None:
+        """End runs that outlived their time or were never handed out; destroy secrets that no open run needs."""
+        oldest = (datetime.now(UTC) - RUN_LIFETIME).isoformat()
+        for record in self._ledger.runs.values():
+            handed_out = self._ledger.kept(record.run, "descriptor.bin") is not None
+            if record.status == "open" and (record.created < oldest or not handed_out):
+                self._ledger.record("run_closed", record.run, rounds=record.rounds, why="outlived its time")
+        for run in kept_runs(self._secrets):
+            if run not in self._ledger.runs or self._ledger.runs[run].status != "open":
+                self.forget(run)
 
     def _load(self, run: str) -> Granted:
         raw = self._document(run)
