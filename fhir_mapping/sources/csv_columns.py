@@ -1,7 +1,8 @@
 """The records of one block of CSV lines as Arrow columns.
 
 Three kinds of line, each by the fastest way that reads it exactly: without a quote (split by Arrow), with quotes that
-pair up on the line (Arrow's CSV parser), and records the csv module had to read. They are laid together in file order.
+pair up on the line (Arrow's CSV parser), and records the scanner had to read itself. They are laid together in file
+order.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class Assembly:
         return Part(numbers, [raw, *_spread(codes, columns)])
 
     def _read(self) -> Part:
-        """Records the csv module read."""
+        """Records the scanner read."""
         raw, errors, rows = [], [], []
         nothing: list[str | None] = [None] * self.width
         for record in self.scan.records:

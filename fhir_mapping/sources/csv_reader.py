@@ -53,18 +53,24 @@ def read_header(source: Source, lines: Lines) -> Header | str:
     return Header(positions, len(fields), record.lines)
 
 
-def read_blocks(source: Source, header: Header, stream: BinaryIO, codec: str, newline: str) -> Iterator[Block]:
+def read_blocks(
+    source: Source, header: Header, stream: BinaryIO, codec: str, newline: str, block_bytes: int
+) -> Iterator[Block]:
     """The records of a file, block by block; ``stream`` stands after the byte-order mark."""
     carry = b""
     needs_header = source.header
-    for chunk, is_last in read_whole_lines(stream, newline):
+    for chunk, is_last in read_whole_lines(stream, newline, block_bytes):
         data = carry + chunk
         text, bad = decode(data, codec, newline)
         lines = Lines.of(text, newline)
         head = range(0)
         if needs_header and not lines.is_blank.all():
             first = int(np.argmin(lines.is_blank))
-            head, needs_header = range(first, first + header.lines), False
+            head = range(first, first + header.lines)
+            if head.stop > len(lines) and not is_last:
+                carry = data
+                continue
+            needs_header = False
         raw = lines.to_arrow()
         scan = scan_quotes(lines, raw, source.delimiter, header.width, first=head.stop, is_last=is_last)
         carry = _from_line(data, scan.consumed, newline) if scan.consumed < len(lines) else b""

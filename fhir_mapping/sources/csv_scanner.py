@@ -1,7 +1,7 @@
 """Records of CSV text that holds quotes: which lines each takes, its fields, and what an unclosed quote costs.
 
-A quote opens a quoted field only at the start of a field (RFC 4180, Python's csv module in strict mode); elsewhere it
-is a character like any other. A quoted field may hold line breaks and doubled quotes.
+A quote opens a quoted field only at the start of a field (RFC 4180); elsewhere it is a character like any other. A
+quoted field may hold line breaks and doubled quotes.
 
 Resynchronisation. A record that starts at line i is believed when its last quote closes and a delimiter or line end
 follows. It ends at the end of line i, whatever stands there, with an error, when
@@ -15,10 +15,7 @@ Reading goes on at line i + 1. So an unclosed quote costs its own first line; li
 
 from __future__ import annotations
 
-import csv
 import re
-import sys
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -34,13 +31,7 @@ MAX_RECORD_LINES = 1000
 _QUOTE = ord('"')
 _QUOTED = '"(?:[^"]|"")*"'
 
-# The csv module refuses fields beyond 128 kB (embedded documents); this is its only switch, and it is process-wide.
-csv.field_size_limit(sys.maxsize)
-
-# A CR or LF inside a line is a character here and a line end for the csv module: hidden behind surrogates, which no
-# decoded text holds, while it reads.
-_HIDE = str.maketrans("\r\n", "\udc0d\udc0a")
-_SHOW = str.maketrans("\udc0d\udc0a", "\r\n")
+_INSIDE_QUOTES = re.compile('[^"]*(?:""[^"]*)*')
 
 
 class Record(NamedTuple):
@@ -99,28 +90,66 @@ def scan_quotes(
 
 def parse_record(lines: Lines, number: int, delimiter: str, expected: int | None, *, is_last: bool = True) -> Record:
     """Read the one record that starts at a line, by the rules above; ``expected`` None accepts any field count."""
-    taken = 0
-    ran_out = False
+    parser = _Parser(delimiter)
+    for taken in range(1, MAX_RECORD_LINES + 1):
+        line = number + taken - 1
+        # A record with too many fields is not believed, wherever it closes; reading on would make a hostile file,
+        # whose every line closes one quote and opens the next, cost MAX_RECORD_LINES a line.
+        if taken > 1 and expected is not None and len(parser.fields) >= expected:
+            break
+        if line == len(lines):
+            if not is_last:
+                raise _NeedsMoreLinesError
+            break
+        if not parser.feed(lines.text(line, line + 1)):
+            return Record(number, 1, None, STRAY_QUOTE if taken == 1 else UNCLOSED_QUOTE)
+        if parser.open is None:
+            if expected is not None and len(parser.fields) != expected:
+                return Record(number, 1, None, UNCLOSED_QUOTE if taken > 1 else COLUMN_COUNT)
+            return Record(number, taken, parser.fields, None)
+        parser.open.append(lines.line_end(line))
+    return Record(number, 1, None, UNCLOSED_QUOTE)
 
-    def feed() -> Iterator[str]:
-        nonlocal taken, ran_out
-        while taken < MAX_RECORD_LINES and number + taken < len(lines):
-            line = number + taken
-            taken += 1
-            text = lines.text(line, line + 1)
-            yield (text.translate(_HIDE) if line in lines.with_stray_break else text) + lines.line_end(line)
-        if taken < MAX_RECORD_LINES and not is_last:
-            raise _NeedsMoreLinesError
-        ran_out = True
 
-    try:
-        fields = next(csv.reader(feed(), delimiter=delimiter, strict=True))
-    except csv.Error:
-        is_stray = taken == 1 and not ran_out
-        return Record(number, 1, None, STRAY_QUOTE if is_stray else UNCLOSED_QUOTE)
-    if expected is not None and len(fields) != expected:
-        return Record(number, 1, None, UNCLOSED_QUOTE if taken > 1 else COLUMN_COUNT)
-    return Record(number, taken, [field.translate(_SHOW) for field in fields], None)
+class _Parser:
+    """Fields of one record, line by line. ``open``: what a quoted field holds so far that is not closed yet."""
+
+    def __init__(self, delimiter: str) -> None:
+        self.fields: list[str] = []
+        self.open: list[str] | None = None
+        self._delimiter = delimiter
+
+    def feed(self, line: str) -> bool:
+        """Read one line, given without its line end. False: text follows a closing quote."""
+        position = 0
+        while True:
+            if self.open is None and not line.startswith('"', position):
+                stop = line.find(self._delimiter, position)
+                self.fields.append(line[position:stop] if stop >= 0 else line[position:])
+                if stop < 0:
+                    return True
+                position = stop + 1
+                continue
+            if self.open is None:
+                self.open, position = [], position + 1
+            end = _end_of_quoted(line, position)
+            self.open.append(line[position:end])
+            after = end + 1
+            if after > len(line):
+                return True
+            self.fields.append("".join(self.open).replace('""', '"'))
+            self.open = None
+            if after == len(line):
+                return True
+            if line[after] != self._delimiter:
+                return False
+            position = after + 1
+
+
+def _end_of_quoted(line: str, position: int) -> int:
+    """Where a quoted field's text ends: at the quote that closes it, or at the end of the line."""
+    match = _INSIDE_QUOTES.match(line, position)
+    return match.end() if match else position
 
 
 def count_fields(texts: pa.StringArray, delimiter: str) -> np.ndarray:
@@ -132,7 +161,7 @@ def count_fields(texts: pa.StringArray, delimiter: str) -> np.ndarray:
 def _pairs_up(lines: Lines, raw: pa.StringArray, numbers: np.ndarray, delimiter: str) -> np.ndarray:
     """Which lines are, read by themselves, fields that are quoted whole or hold no quote.
 
-    One pass of Arrow's regular expressions instead of the csv module: a file with every field quoted stays fast.
+    One pass of Arrow's regular expressions instead of ours: a file with every field quoted stays fast.
     """
     if not delimiter.isascii():
         return np.zeros(len(numbers), dtype=bool)

@@ -10,9 +10,6 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-BLOCK_BYTES = 8 << 20
-"""Bytes read at a time: bounds memory (a block and its Arrow columns) whatever the size of the file."""
-
 _LF, _CR = 10, 13
 
 
@@ -21,7 +18,7 @@ def find_newline(sample: bytes) -> str:
     return "\r" if b"\n" not in sample and b"\r" in sample else "\n"
 
 
-def read_whole_lines(stream: BinaryIO, newline: str, size: int = BLOCK_BYTES) -> Iterator[tuple[bytes, bool]]:
+def read_whole_lines(stream: BinaryIO, newline: str, size: int) -> Iterator[tuple[bytes, bool]]:
     """Yield ``(bytes, is last)``: about ``size`` bytes each, cut after a line end; one empty last block at least.
 
     A line longer than ``size`` makes a longer block.

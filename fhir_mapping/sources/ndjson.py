@@ -31,10 +31,10 @@ class _Number(str):
     __slots__ = ()
 
 
-def read_blocks(source: Source, stream: BinaryIO, codec: str, newline: str) -> Iterator[Block]:
+def read_blocks(source: Source, stream: BinaryIO, codec: str, newline: str, block_bytes: int) -> Iterator[Block]:
     """The records of a file, block by block; ``stream`` stands after the byte-order mark."""
     paths = {column.name: parse_path(column.path or column.name) for column in source.column}
-    for data, _ in read_whole_lines(stream, newline):
+    for data, _ in read_whole_lines(stream, newline, block_bytes):
         text, bad = decode(data, codec, newline)
         lines = Lines.of(text, newline)
         numbers = np.flatnonzero(~lines.is_blank)

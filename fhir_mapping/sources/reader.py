@@ -17,6 +17,9 @@ from fhir_mapping.sources.record import Block, RawRecord
 SAMPLE_BYTES = 16 << 20
 """Bytes on which a file's encoding is judged; files up to this size are judged whole."""
 
+BLOCK_BYTES = 8 << 20
+"""Bytes read at a time: bounds memory (a block and its Arrow columns) whatever the size of the file."""
+
 EMPTY_FILE = "empty_file"
 UNKNOWN_ENCODING = "unknown_encoding"
 
@@ -46,12 +49,13 @@ class SourceFile:
     def header_lines(self) -> int:
         return self.header.lines if self.header else 0
 
-    def blocks(self, stream: BinaryIO) -> Iterator[Block]:
+    def blocks(self, stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """All records, from the start of ``stream``; never raises for what the bytes are."""
         stream.seek(len(self.encoding.bom))
+        codec = self.encoding.codec
         if self.header is None:
-            return ndjson.read_blocks(self.source, stream, self.encoding.codec, self.newline)
-        return csv_reader.read_blocks(self.source, self.header, stream, self.encoding.codec, self.newline)
+            return ndjson.read_blocks(self.source, stream, codec, self.newline, block_bytes)
+        return csv_reader.read_blocks(self.source, self.header, stream, codec, self.newline, block_bytes)
 
 
 @dataclass(frozen=True)
