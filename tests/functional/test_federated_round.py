@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from benchmarks.federation_bed import Bed
+from benchmarks.federation_bed import Bed, free_ports
 from contracts.errors import CredentialError, QuorumError
 from contracts.messages import Refusal, RefusalCode, TermHeader, parse_site_message
 from contracts.region import Task, load_region
@@ -30,9 +31,9 @@ from federated.registration import register_nodes
 from governance.audit import read_audit, verify_audit
 from governance.roster import load_roster
 from secure_compute.authority_client import AuthorityClient
-from tests.functional import counting_programs
+from tests.support import counting_programs
 
-PROGRAMS = "tests.functional.counting_programs"
+PROGRAMS = "tests.support.counting_programs"
 SITES = ("east", "north", "south", "west")
 LATE = "west"
 VALUES = {"east": [1.0, 2.5, -3.0], "north": [4.0, 0.25], "south": [10.0, -7.5, 0.0, 1.0], "west": [-2.0, 6.5]}
@@ -152,7 +153,7 @@ def test_the_egress_ledger_holds_exactly_the_messages_sent_and_its_chain_is_whol
 
 
 def test_a_stranger_reaches_neither_control_nor_runtime_nor_the_documentation(bed: Bed) -> None:
-    with httpx.Client(verify=httpx_context(bed), base_url=f"https://{bed.link.address}") as stranger:
+    with httpx.Client(verify=tls(bed), base_url=f"https://{bed.link.address}") as stranger:
         for path in ("/v1/control/start-run", "/v1/control/register-node", "/v1/runtime/acquire-task", "/docs"):
             for headers in ({}, {TOKEN_HEADER: "0" * 64}):
                 assert stranger.post(path, headers=headers).status_code == 401
@@ -164,9 +165,7 @@ def test_a_stranger_reaches_neither_control_nor_runtime_nor_the_documentation(be
         Session(bed.link, Credentials(b"0" * 64, bed.credentials.secret), bed.node_ids)
 
 
-def httpx_context(bed: Bed) -> object:
-    import ssl
-
+def tls(bed: Bed) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(bed.link.ca))
 
 
@@ -175,8 +174,6 @@ def test_a_supernode_with_a_key_that_was_never_registered_is_turned_away(bed: Be
     keys.make_site_secrets(secrets)
     for name in ("runtime.crt", "runtime.key"):
         (secrets / name).write_bytes((bed.area.site("east").secrets / name).read_bytes())
-    from benchmarks.federation_bed import free_ports
-
     command = processes.supernode(bed.link, secrets, tmp_path / "flwr", free_ports(1)[0], tie=leash())
     assert bed.launch("stranger", command).wait(60) != 0
     del bed.running["stranger"]

@@ -1,0 +1,221 @@
+"""A site's application and the coordinator's task run: real keys, ciphertexts and authority; only Flower is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from contracts.errors import QuorumError
+from contracts.messages import Refusal, parse_site_message
+from contracts.region import Task, load_region
+from contracts.wire import pack, unpack
+from federated.coordinator.checkpoint import read_result, replay
+from federated.coordinator.task_run import TaskRun
+from federated.envelope import Request
+from federated.site.app import SiteApplication
+from federated.site.egress import EgressGuard
+from federated.site.settings import WorkerSettings
+from governance.audit import read_audit
+from tests.support import counting_programs
+from tests.support.secure_region import DirectAuthority, SecureRegion
+
+VALUES = {"east": [1.0, 2.5], "north": [4.0], "south": [-7.5, 0.0]}
+TASK = """name = "count"
+title = "count rows"
+kind = "diagnosis"
+purpose = "test"
+[training]
+solver = "newton"
+max_rows = 500
+[features.unit]
+view = "none.json"
+key = "unit_id"
+patient = "patient_id"
+[[features.input]]
+name = "x"
+kind = "number"
+column = "x"
+[features.label]
+kind = "condition"
+classes = ["0", "1"]
+"""
+
+
+class City:
+    """Three sites' applications and an authority, all in this process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "region" / "tasks").mkdir(parents=True)
+        (root / "region" / "region.toml").write_text('name = "testland"\ntitle = "t"\n')
+        self.task_file = root / "region" / "tasks" / "count.toml"
+        self.task_file.write_text(TASK)
+        self.keys = SecureRegion(root / "keys", tuple(VALUES))
+        self.digest = counting_programs.program_digest(counting_task(root))
+        self.keys.approve(task="count", program=self.digest)
+        self.authority: DirectAuthority = self.keys.authority()
+        self.sites = {site: self.open_site(site) for site in VALUES}
+
+    def open_site(self, site: str) -> SiteApplication:
+        zone = self.root / site
+        settings = WorkerSettings(
+            site=site,
+            zone=zone,
+            region=self.root / "region",
+            roster=self.root / "roster.json",
+            commission=self.keys.commission.public,
+            runtime="127.0.0.1:1",
+            ca=self.root / "none.crt",
+            programs="tests.support.counting_programs",
+            log_file=zone / "log",
+        )
+        (zone / "secrets").mkdir(parents=True)
+        values = VALUES[site]
+        table = pa.table(
+            {
+                "unit_id": [f"u{at}" for at in range(len(values))],
+                "patient_id": [f"p{at}" for at in range(len(values))],
+                "x": pa.array(values, pa.float64()),
+                "label": pa.array([["1"] for _ in values], pa.list_(pa.string())),
+            }
+        )
+        write_deltalake(str(settings.site_zone.table("feature__count")), table)
+        identity = self.keys.identities[site]
+        guard = EgressGuard(settings.site_zone.egress, site, identity.public)
+        return SiteApplication(settings, identity, self.keys.roster, guard)
+
+    def task_run(self) -> TaskRun:
+        program, folder = counting_programs.Counting(), self.root / "runs" / "count"
+        return TaskRun("count", program, self.digest, self.authority, self.keys.roster, set(VALUES), folder)
+
+    def exchange(self, run: TaskRun) -> dict[str, bytes]:
+        return {site: self.sites[site].answer(request) for site, request in run.requests().items()}
+
+    def turn(self, run: TaskRun) -> None:
+        run.begin()
+        for site, frame in self.exchange(run).items():
+            run.take(site, frame)
+        run.conclude()
+
+    def started(self) -> TaskRun:
+        """A run in which every site has contributed to round 0, which was opened."""
+        run = self.task_run()
+        self.turn(run)
+        self.turn(run)
+        return run
+
+    def close(self) -> None:
+        self.authority.close()
+        for site in self.sites.values():
+            site.guard.close()
+
+
+def counting_task(root: Path) -> Task:
+    return load_region(root / "region").task("count")
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Iterator[City]:
+    city = City(tmp_path)
+    yield city
+    city.close()
+
+
+def code(frame: bytes) -> str:
+    header = parse_site_message(frame)
+    assert isinstance(header, Refusal)
+    return header.code.value
+
+
+def test_a_program_runs_to_its_end_and_its_state_can_be_replayed_from_signed_totals(city: City) -> None:
+    run = city.started()
+    while run.phase != "over":
+        city.turn(run)
+    run.checkpoint.write_result(run.figures())
+    state = replay(run.checkpoint.folder, counting_programs.Counting(), city.keys.roster)
+    values = np.concatenate(list(VALUES.values()))
+    assert (state["rows"], state["x"]) == (5.0, values.sum())
+    assert state == run.state
+    assert read_result(run.checkpoint.folder)["rounds"] == 2
+    assert read_result(run.checkpoint.folder)["bytes_per_slot"] <= 16.5
+    assert all(not site.runs for site in city.sites.values()), "sites forget a run that ended"
+
+
+def test_a_program_that_is_not_the_hospitals_own_is_refused_and_audited(city: City) -> None:
+    run = city.task_run()
+    city.task_file.write_text(TASK.replace("max_rows = 500", "max_rows = 501"))
+    frames = city.exchange(run)
+    assert {code(frame) for frame in frames.values()} == {"wrong_program"}
+    entries = [entry.facts for entry in read_audit(city.sites["north"].guard.audit.path)]
+    assert entries == [{"code": "wrong_program", "run": run.run}]
+    for site, frame in frames.items():
+        run.take(site, frame)
+    with pytest.raises(QuorumError, match=r"0 of 3 sites joined.*east \(wrong_program\)"):
+        run.conclude()
+
+
+def test_a_site_without_rows_says_so_by_its_code(city: City) -> None:
+    run = city.task_run()
+    city.sites["north"].settings = city.sites["north"].settings.model_copy(update={"zone": city.root / "empty"})
+    frames = city.exchange(run)
+    assert code(frames["north"]) == "no_data"
+
+
+def test_a_descriptor_of_another_authority_is_refused(city: City, tmp_path: Path) -> None:
+    frame = unpack(city.task_run().descriptor)
+    forged = pack(frame.header, city.keys.commission.sign(frame.header), frame.parts)
+    assert (
+        code(city.sites["east"].answer(Request("join", "0" * 32, parts=(("descriptor", forged),)))) == "bad_signature"
+    )
+
+
+def test_two_sites_cannot_be_shown_different_states(city: City) -> None:
+    run = city.started()
+    honest = run.requests()["east"]
+    total = honest.named("total")[0]
+    frame = unpack(total)
+    slots = bytearray(frame.parts[0])
+    slots[0] ^= 1
+    altered = Request("round", run.run, 1, parts=(("total", pack(frame.header, frame.signature, [bytes(slots)])),))
+    assert code(city.sites["east"].answer(altered)) == "content_altered"
+    withheld = Request("round", run.run, 1)
+    assert code(city.sites["east"].answer(withheld)) == "wrong_round"
+    other = city.started()
+    swapped = Request("round", run.run, 1, parts=(("total", other.requests()["east"].named("total")[0]),))
+    assert code(city.sites["east"].answer(swapped)) == "wrong_run"
+    assert parse_site_message(city.sites["east"].answer(honest)).model_dump()["kind"] == "term"
+
+
+def test_a_second_total_for_a_round_is_refused(city: City) -> None:
+    run = city.started()
+    total = run.requests()["east"].named("total")[0]
+    assert city.sites["east"].answer(run.requests()["east"])
+    again = Request("end", run.run, 1, parts=(("total", total + b"\0"),))
+    assert code(city.sites["east"].answer(again)) == "wrong_state"
+
+
+def test_the_same_request_gets_the_same_frame_again(city: City) -> None:
+    run = city.started()
+    request = run.requests()["south"]
+    assert city.sites["south"].answer(request) == city.sites["south"].answer(request)
+
+
+def test_a_round_asked_without_joining_is_refused(city: City) -> None:
+    assert code(city.sites["east"].answer(Request("round", "0" * 32))) == "unknown_run"
+
+
+def test_a_site_that_does_not_answer_is_left_out_and_breaks_the_quorum(city: City) -> None:
+    run = city.task_run()
+    city.turn(run)
+    run.begin()
+    for site, frame in city.exchange(run).items():
+        if site != "south":
+            run.take(site, frame)
+    with pytest.raises(QuorumError, match=r"2 of 3 sites contributed to round 0.*south \(no_answer\)"):
+        run.conclude()
+    assert not list(run.checkpoint.folder.glob("total-*"))

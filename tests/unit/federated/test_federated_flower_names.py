@@ -1,0 +1,106 @@
+"""Guards: each fails when flwr changes under a name that Cloister uses without a promise of stability."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import inspect
+
+from flwr.proto import control_pb2, runtime_pb2
+from flwr.supercore.constant import TASK_TOKEN_HEADER, TaskType
+from flwr.supercore.inflatable.inflatable_utils import pull_objects, push_objects
+from flwr.supercore.protobuf.client import ProtobufClient
+from flwr.supercore.protobuf.translation import PROTOBUF_REQUEST_TYPES
+from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.superlink import extensions
+from flwr.superlink import main as superlink_main
+from flwr.supernode import fleet_http_connection
+from flwr.supernode import main as supernode_main
+from flwr.supernode import start_client_internal as main_loop
+
+from federated.guard import FLEET_CALLS
+from federated.longpoll import PULL_PATHS, PUSH_PATHS, Holding
+from federated.site.supernode import ACQUIRE_PATH, REPLY_PATHS
+
+# The packages give functions of the same names as these modules.
+flower_superlink = importlib.import_module("flwr.superlink.cli.flower_superlink")
+flower_supernode = importlib.import_module("flwr.supernode.cli.flower_supernode")
+
+
+def test_the_version_is_the_one_these_names_were_read_in() -> None:
+    assert importlib.metadata.version("flwr") == "1.41.0"
+
+
+def test_the_superlink_asks_its_extension_hook_for_middleware_and_puts_it_outermost() -> None:
+    assert extensions.get_middleware() == ()
+    source = inspect.getsource(superlink_main._get_middleware)
+    assert source.index("*extensions.get_middleware()") < source.index("ControlSensitiveResponseMiddleware")
+
+
+def test_every_path_the_middlewares_know_is_a_path_of_flower() -> None:
+    paths = {path for _, path in PROTOBUF_REQUEST_TYPES}
+    assert FLEET_CALLS | set(PULL_PATHS) | set(PUSH_PATHS) | {ACQUIRE_PATH} | REPLY_PATHS <= paths
+
+
+def test_the_fleet_calls_left_closed_are_those_that_register() -> None:
+    fleet = {path for _, path in PROTOBUF_REQUEST_TYPES if path.startswith("/v1/fleet/")}
+    assert fleet - FLEET_CALLS == {"/v1/fleet/register-node", "/v1/fleet/unregister-node"}
+
+
+def test_all_that_is_not_fleet_stands_below_control_or_runtime() -> None:
+    roots = {path.split("/")[2] for _, path in PROTOBUF_REQUEST_TYPES}
+    assert roots == {"fleet", "control", "runtime"}
+
+
+def test_the_supernode_waits_longer_for_a_pull_than_it_is_held() -> None:
+    assert inspect.signature(ProtobufClient.__init__).parameters["timeout"].default > Holding().sites
+
+
+def test_the_supernode_uses_time_for_three_sleeps_only() -> None:
+    tree = ast.parse(inspect.getsource(main_loop))
+    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "time"]
+    assert {use.attr for use in uses} == {"sleep"}
+    calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func) == "time.sleep"]
+    assert sorted(ast.unparse(call.args[0]) for call in calls) == ["0.5", "0.5", "3"]
+
+
+def test_the_supernode_looks_up_what_is_replaced_at_call_time() -> None:
+    assert "_pull_and_store_message(" in inspect.getsource(main_loop.start_client_internal)
+    assert "import (  # pylint: disable=import-outside-toplevel\n        create_app," in inspect.getsource(
+        flower_supernode._start_supernode_http_api
+    )
+    assert callable(supernode_main.create_app)
+
+
+def test_the_supernode_gives_back_its_place_when_it_ends() -> None:
+    assert "client.DeactivateNode(" in inspect.getsource(fleet_http_connection.http_request_response)
+
+
+def test_the_superlink_takes_the_arguments_we_give() -> None:
+    options = {
+        option for action in flower_superlink._parse_args_run_superlink()._actions for option in action.option_strings
+    }
+    asked = "host port ssl-certfile ssl-keyfile ssl-ca-certfile enable-supernode-auth isolation"
+    assert {f"--{name}" for name in asked.split()} <= options
+    assert {"--superexec-auth-secret-file", "--disable-runtime-dependency-installation"} <= options
+
+
+def test_the_runtime_client_has_the_calls_of_an_executor() -> None:
+    calls = "AcquireTask PullTaskInput PushTaskOutput PushMessages PullMessages PushObject PullObject GetNodes"
+    for name in [*calls.split(), "ConfirmMessageReceived", "SendTaskHeartbeat"]:
+        assert callable(getattr(RuntimeHttpClient, name))
+    assert TASK_TOKEN_HEADER == "flwr-task-token"
+    assert {TaskType.CLIENT_APP, TaskType.SERVER_APP, TaskType.AGENT_APP} <= set(TaskType)
+
+
+def test_objects_can_be_pulled_with_a_short_backoff() -> None:
+    assert {"initial_backoff", "backoff_cap", "max_time"} <= set(inspect.signature(pull_objects).parameters)
+    assert "object_ids_to_push" in inspect.signature(push_objects).parameters
+
+
+def test_messages_have_the_fields_we_read() -> None:
+    assert {"context", "run", "fab", "task_id"} <= set(runtime_pb2.PullTaskInputResponse.DESCRIPTOR.fields_by_name)
+    assert {"task", "token"} <= set(runtime_pb2.AcquireTaskResponse.DESCRIPTOR.fields_by_name)
+    assert "nodes_info" in control_pb2.ListNodesResponse.DESCRIPTOR.fields_by_name
+    assert "node_id" in control_pb2.RegisterNodeResponse.DESCRIPTOR.fields_by_name
