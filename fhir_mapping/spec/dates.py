@@ -83,17 +83,22 @@ def with_offset(form: Column, zone: str) -> Column:
     return F.when(is_local, F.concat(form, offset)).otherwise(form)
 
 
-def moment(form: Column, zone: str) -> Column:
-    """The moment of a canonical form as text that sorts like time, offsets counted in; null for no or no real date.
+def full_time(form: Column) -> Column:
+    """A canonical form filled up to the second: the start of its year, month or day."""
+    start = F.substring(F.lit("yyyy-01-01T00:00:00"), F.length(form) + 1, F.lit(19))
+    return F.when(F.length(form) < 19, F.concat(form, start)).otherwise(form)
+
+
+def moment(full: Column) -> Column:
+    """The moment of a full time with offset, as text that sorts like time; null for no or no real time.
 
     Seconds since 1970 in UTC plus 10^11 (so that none is negative), 12 digits, then the fraction.
     """
-    start = F.substring(F.lit("yyyy-01-01T00:00:00"), F.length(form) + 1, F.lit(19))
-    full = with_offset(F.concat(form, F.when(F.length(form) < 19, start).otherwise(F.lit(""))), zone)
     seconds = F.unix_timestamp(F.try_to_timestamp(F.substring(full, 1, 19), F.lit("yyyy-MM-dd'T'HH:mm:ss")))
-    offset = F.regexp_extract(full, _OFFSET + "\\z", 1)
-    ahead = F.substring(offset, 2, 2).try_cast("int") * 3600 + F.substring(offset, 5, 2).try_cast("int") * 60
-    utc = seconds - F.when(offset == "Z", 0).when(offset.startswith("-"), -ahead).otherwise(ahead)
+    hours = F.regexp_extract(full, "([+-][0-9]{2}):[0-9]{2}\\z", 1).try_cast("int")
+    minutes = F.regexp_extract(full, "[+-][0-9]{2}:([0-9]{2})\\z", 1).try_cast("int")
+    signed = F.when(full.rlike("-[0-9]{2}:[0-9]{2}\\z"), -minutes).otherwise(minutes)
+    utc = seconds - F.coalesce(hours * 3600 + signed * 60, F.lit(0))
     return F.concat(F.lpad((utc + 10**11).cast("string"), 12, "0"), F.regexp_extract(full, "\\.([0-9]+)", 1))
 
 

@@ -55,7 +55,9 @@ def order_text(plan: Plan, setting: Setting, expression: Expression) -> Column:
     text = reading.source_text(plan, name, expression.null_values)
     formats = expression.formats
     form = plan.define(Stage.PARSED, (*text.key, "date", formats), dates.canonical(text.column, formats))
-    return plan.define(Stage.CHECKED, (*text.key, "moment", formats, zone), dates.moment(form, zone))
+    full = plan.define(Stage.CHECKED, (*text.key, "full", formats), dates.full_time(form))
+    local = plan.define(Stage.JUDGED, (*text.key, "full", formats, zone), dates.with_offset(full, zone))
+    return dates.moment(local)
 
 
 def _operator(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: Expression) -> Part:
