@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 _DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 _TIME = r"^[0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$"
 _ZONE = r"(Z|[+-][0-9]{2}:[0-9]{2})$"
+_PLAIN = r"^-?[0-9]{1,18}([.][0-9]*)?$"
 _EXACT = "decimal(30,12)"
 
 
@@ -31,9 +32,10 @@ def boundary_column(text: Column, type: str | None, *, is_high: bool) -> Column:
 
 
 def _decimal(text: Column, is_high: bool) -> Column:
+    """Null for a number written with an exponent: the engine's decimals do not read one."""
     places = F.length(F.regexp_extract(text, "[.]([0-9]*)$", 1))
     half = F.concat(F.lit("0."), F.repeat(F.lit("0"), places), F.lit("5")).cast(_EXACT)
-    number = text.cast(_EXACT)
+    number = F.when(text.rlike(_PLAIN), text).try_cast(_EXACT)
     return (number + half if is_high else number - half).cast("double")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -46,8 +45,8 @@ def _struct(type_name: str, value: Mapping[str, Any]) -> dict[str, Any]:
         if found is None:
             continue
         if element.type == "decimal":
-            text = found if isinstance(found, str) else json.dumps(found)
-            row[name], row[name + "_text"] = Decimal(text).quantize(Decimal("0.000001")), text
+            number = Decimal(repr(found))
+            row[name], row[name + "_text"] = number.quantize(Decimal("0.000001")), format(number, "f")
         elif element.is_primitive:
             row[name] = found
         else:

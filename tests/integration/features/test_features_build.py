@@ -196,9 +196,7 @@ def test_what_is_absent_or_implausible_is_null(spark: SparkSession, tmp_path: Pa
 
 def test_pending_resources_and_visits_without_a_patient_are_left_out(spark: SparkSession, tmp_path: Path) -> None:
     nobody = {"resourceType": "Encounter", "id": "v3"}
-    rows = built(
-        spark, tmp_path, [patient("p1"), visit("v1", "p1"), visit("v2", "p2", _pending=["Patient"]), nobody]
-    )
+    rows = built(spark, tmp_path, [patient("p1"), visit("v1", "p1"), visit("v2", "p2", _pending=["Patient"]), nobody])
     assert [row["unit_id"] for row in rows] == ["v1"]
 
 
