@@ -1,7 +1,5 @@
 """Bronze of one hospital: the manifest of delivered files and one lossless row a source record, by day of delivery."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

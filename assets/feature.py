@@ -1,7 +1,5 @@
 """Feature tables of one hospital: one a task, from silver through the task's views."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.hospital import Hospital

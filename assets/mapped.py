@@ -1,7 +1,5 @@
 """Mapped records of one hospital: what each emits, its errors or the rule that skipped it, by day of delivery."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

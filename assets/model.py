@@ -1,7 +1,5 @@
 """Released models and, on public data, the baselines beside them."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from assets.federation import Federation

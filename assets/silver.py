@@ -1,22 +1,22 @@
 """Silver of one hospital: pseudonymous FHIR, the quarantine and the ledger; a pure function of the mapped tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
-from fhir_mapping.silver import SILVER_RESOURCES, build_silver
+from fhir_mapping.silver import build_silver
 
 from assets.hospital import Hospital
+from contracts.fhir import RESOURCES
 from contracts.region import Site
 
 LEDGER = "ledger__file"
+BESIDE = ("superseded__resource", "pending__reference", "quarantine__record")
 
 
 def silver_assets(site: Site) -> dg.AssetsDefinition:
     """``<site>/silver_fhir__<resource>`` a resource type, ``<site>/quarantine__record``, ``<site>/ledger__file``."""
     mapped = [dg.AssetKey([site.name, f"mapped_{source.name}"]) for source in site.sources]
-    names = [*(f"silver_fhir__{name.lower()}" for name in SILVER_RESOURCES), "quarantine__record", LEDGER]
+    names = [*(f"silver_fhir__{name.lower()}" for name in RESOURCES), *BESIDE, LEDGER]
 
     @dg.multi_asset(
         name=f"{site.name}__silver",

@@ -1,7 +1,5 @@
 """Training of the region's tasks over encrypted sums: all chosen tasks share one session of Flower."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

@@ -54,7 +54,7 @@ class Deployment:
 
     def _start_authority(self) -> None:
         folder = self.area.authority
-        settings = {
+        settings: dict[str, str | int] = {
             "folder": str(folder),
             "port": self._authority_port,
             "certificate": str(folder / "secrets" / "server.crt"),

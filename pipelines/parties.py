@@ -26,6 +26,8 @@ HOSTS = ("localhost", "127.0.0.1")
 APPROVAL_DAYS = 365
 PSEUDONYM_KEY_BYTES = 32
 AUTHORITY_TOKEN = "authority.token"
+AUTHORITY_KEY = "authority.pub"
+"""Public key of the key authority, hex: whoever uses a model trusts this one."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def set_up_parties(region: Region, area: WorkArea) -> Papers:
     commission = _identity(area.authority / "secrets" / "commission.key")
     authority = _identity(area.authority / "secrets" / "authority.key")
     write_durable(area.pki / "commission.pub", commission.public.encode())
+    write_durable(area.pki / AUTHORITY_KEY, authority.public.encode())
     sites = {site.name: _set_up_site(area.site(site.name), root, root_key) for site in region.sites}
     for folder in (area.authority, area.coordinator, area.gateway):
         _server_certificate(root, root_key, folder / "secrets" / "server")

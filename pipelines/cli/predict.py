@@ -20,7 +20,15 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="OUT.csv", help="Where the rows go.")
 @click.option("--region", type=click.Path(path_type=Path), metavar="REGION", help="With --site: INPUT is an export.")
 @click.option("--site", metavar="SITE", help="The site whose specs map INPUT.")
-def command(model_dir: Path, input_file: Path, out: Path, region: Path | None, site: str | None) -> None:
+@click.option(
+    "--authority",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Public key of the authority that must have signed the model; default: pki/authority.pub of its work directory.",
+)
+def command(
+    model_dir: Path, input_file: Path, out: Path, region: Path | None, site: str | None, authority: Path | None
+) -> None:
     """Score the records of INPUT with the model in MODEL_DIR.
 
     With --region and --site, INPUT is a file as that site exports it, mapped by the site's own specs. Without, it is
@@ -29,12 +37,14 @@ def command(model_dir: Path, input_file: Path, out: Path, region: Path | None, s
     OUT.csv gets one row for each record, in order: record (from 0), predicted, p:CLASS for each class, label (when the
     input carries it; several joined by |) and error. A bad record gets an error, never a lost row.
     """
-    from pipelines.predict import predict_export, predict_inputs
-
     if (region is None) != (site is None):
         raise click.UsageError("--region and --site go together: give both or neither")
+    from pipelines.predict import open_model, predict_export
+    from registry.score_file import score_file
+
+    model = open_model(model_dir, authority)
     if region is not None and site is not None:
-        rows, errors = predict_export(model_dir, input_file, out, region.resolve(), site)
+        rows, errors = predict_export(model, input_file, out, region.resolve(), site)
     else:
-        rows, errors = predict_inputs(model_dir, input_file, out)
+        rows, errors = score_file(model, input_file, out)
     click.echo(f"{rows} records scored into {out}" + (f", {errors} of them with an error" if errors else ""))
