@@ -12,7 +12,7 @@ import pytest
 from contracts.errors import UsageError
 from contracts.region import Region, load_region
 from contracts.zone import WorkArea
-from synthetic.city import open_hospital
+from synthetic.city import Visit, open_hospital
 from synthetic.generate import HABITS, generate_city, habit_of
 from synthetic.illnesses import DEPARTMENTS, DRUGS, ILLNESSES, LAB_ITEMS
 from synthetic.people import check_digit, make_person, wrong_check_digit
@@ -123,7 +123,7 @@ def test_illness_drives_what_is_written() -> None:
     def mean(values: list[float]) -> float:
         return sum(values) / len(values)
 
-    def crp(chosen: list) -> list[float]:  # type: ignore[type-arg]
+    def crp(chosen: list[Visit]) -> list[float]:
         return [float(lab.value) for v in chosen for lab in v.labs if lab.item == "crp"]
 
     assert mean(crp(pneumonia)) > 3 * mean(crp(others))
