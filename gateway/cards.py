@@ -57,9 +57,9 @@ def _table(hints: Sequence[Mapping[str, Any]]) -> str:
 
 def _percent(hint: Mapping[str, Any]) -> str:
     probability = hint["probability"]
-    if 0 < probability < 0.01:
+    if probability < 0.01:  # no model knows 0 or 1
         return "<1%"
-    return ">99%" if 0.99 < probability < 1 else f"{probability:.0%}"
+    return ">99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def _short(text: str) -> str:
