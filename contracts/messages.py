@@ -65,7 +65,6 @@ class RefusalCode(StrEnum):
     RUN_NOT_FINISHED = "run_not_finished"
     ALREADY_SIGNED = "already_signed"
     LEDGER_RESTORED = "ledger_restored"
-    UNAUTHORISED = "unauthorised"
     BAD_TERM = "bad_term"
     NO_DATA = "no_data"
     POLICY = "policy"

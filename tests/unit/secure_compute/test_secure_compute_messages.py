@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import RefusedError
 from contracts.messages import (
+    MODEL_SIGNATURE,
     SITE_MESSAGES,
     Heartbeat,
     RefusalCode,
@@ -106,6 +109,12 @@ def test_equal_histories_have_equal_states_and_others_do_not() -> None:
     assert after(b"one", b"two") == after(b"one", b"two")
     assert len({after(), after(b"one"), after(b"two"), after(b"one", b"two"), after(b"two", b"one")}) == 5
     assert after(b"one") != after(b"one", start=digest(b"another program"))
+
+
+def test_the_reference_lists_every_message_and_code() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "messages.md").read_text(encoding="utf-8")
+    kinds = [*SITE_MESSAGES, "descriptor", "seed", "total", "create", "keys", "open", "sign_model", MODEL_SIGNATURE]
+    assert [name for name in [*kinds, *RefusalCode] if f"`{name}`" not in text] == []
 
 
 def test_a_refusal_carries_nothing_but_its_code() -> None:

@@ -142,3 +142,11 @@ def test_a_forked_chain_is_noticed_by_who_remembers_its_head(tmp_path: Path) -> 
     with pytest.raises(RefusedError, match="ledger_restored"):
         memory.require_fresh(Head(entries=4, last=digest(b"four")), memory.last)
     assert HeadMemory(tmp_path / "head").last == memory.last
+
+
+def test_the_authoritys_secrets_are_its_owners_alone(region: SecureRegion) -> None:
+    with region.authority() as authority:
+        region.start(authority).open(LAYOUT, TERMS)
+        secrets = [path for path in (region.folder / "secrets").rglob("*") if path.is_file()]
+        assert {path.name for path in secrets} == {"authority.key", "storage.key", "bfv.key", "exchange.key", "r.seed"}
+        assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
