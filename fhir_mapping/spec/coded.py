@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import and_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -12,7 +13,7 @@ from fhir_mapping.spec import numbers
 from fhir_mapping.spec.expressions import Code, Lookup, Quantity, Reference
 from fhir_mapping.spec.model import SHARED_IDENTITY
 from fhir_mapping.spec.parts import Leaf, Part, Steps
-from fhir_mapping.spec.plan import Plan, Stage
+from fhir_mapping.spec.plan import Plan, Stage, fold_balanced
 from fhir_mapping.spec.reading import Text, free_text, read_decimal, source_text
 
 UCUM = "http://unitsofmeasure.org"
@@ -40,24 +41,37 @@ def looked_up(plan: Plan, expression: Lookup, type_name: str) -> Part:
     leaves: dict[Steps, Leaf] = {}
     earlier: list[Column] = []
     for index, (key, one) in enumerate(asked):
-        stored, system, code, display = plan.lookup(expression.lookup, key, one)
-        missing = stored.isNotNull() & code.isNull()
-        if expression.on_missing == "quarantine":
-            rules.append(F.when(missing, F.lit(f"unmapped_code:{expression.lookup}")))
-        elif expression.on_missing == "keep_local":
-            system = F.when(missing, F.lit(expression.local_system)).otherwise(system)
-            code = F.when(missing, F.regexp_replace(stored, "[ \t\r\n]+", " ")).otherwise(code)
-        fresh = _fresh(code, earlier)
-        earlier.append(code)
+        found, rule = _one_code(plan, expression, key, one)
+        if rule is not None:
+            rules.append(rule)
         if type_name == "code":
-            leaves[()] = Leaf(code)
+            leaves[()] = Leaf(found["code"])
             continue
-        for name, value in (("system", system), ("code", code), ("display", display)):
-            kept = F.nullif(value, F.lit("")) if name != "code" else value
-            leaves[_coding_step(type_name, index, name)] = Leaf(kept if fresh is None else F.when(fresh, kept))
+        fresh = _fresh(plan, (expression, key), found["code"], earlier)
+        earlier.append(found["code"])
+        for name, value in found.items():
+            leaves[_coding_step(type_name, index, name)] = Leaf(value if fresh is None else F.when(fresh, value))
     if expression.text is not None:
-        leaves[(("text", None),)] = Leaf(free_text(plan, expression.text, (), None, True).leaves[()].column)
+        leaves[(("text", None),)] = free_text(plan, expression.text, (), None, True).leaves[()]
     return Part(leaves, (*text.rules, *rules))
+
+
+def _one_code(plan: Plan, expression: Lookup, key: tuple, text: Column) -> tuple[dict[str, Column], Column | None]:
+    """System, code and display of one text, and the rule it breaks when the map lacks it."""
+    stored, system, code, display = plan.lookup(expression.lookup, key, text)
+    missing = stored.isNotNull() & code.isNull()
+    rule = None
+    if expression.on_missing == "quarantine":
+        rule = F.when(missing, F.lit(f"unmapped_code:{expression.lookup}"))
+    elif expression.on_missing == "keep_local":
+        name = ("local", expression.lookup, key, expression.local_system)
+        local = F.regexp_replace(stored, "[ \t\r\n]+", " ")
+        system = plan.define(
+            Stage.CHECKED, (*name, "system"), F.when(missing, expression.local_system).otherwise(system)
+        )
+        code = plan.define(Stage.CHECKED, (*name, "code"), F.when(missing, local).otherwise(code))
+    shown = F.when(display != "", display)
+    return {"system": F.when(system != "", system), "code": code, "display": shown}, rule
 
 
 def quantity(plan: Plan, expression: Quantity) -> Part:
@@ -116,24 +130,26 @@ def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple
         runs = F.split(F.regexp_replace(text.column, _JSON_ENDS, ""), _JSON_COMMA)
     else:
         runs = F.split(text.column, f"[{_in_class(expression.split)}]")
+    key = (*text.key, "split", expression.split)
+    stored = plan.define(Stage.SPLIT, key, runs)
     found = []
     for index in range(expression.split_max):
-        one = F.trim(F.get(runs, F.lit(index)))
-        found.append(((*text.key, expression.split, index), F.when(one != "", one)))
-    return found, [F.when(F.size(runs) > expression.split_max, F.lit("too_many_values"))]
+        one = F.trim(F.get(stored, F.lit(index)))
+        found.append(((*key, index), F.when(one != "", one)))
+    too_many = F.when(F.size(stored) > expression.split_max, F.lit("too_many_values"))
+    return found, [plan.define(Stage.PARSED, (*key, "rule", expression.split_max), too_many)]
 
 
 def _in_class(character: str) -> str:
     return "\\" + character if character in "\\^]-[&|" else character
 
 
-def _fresh(code: Column, earlier: Sequence[Column]) -> Column | None:
+def _fresh(plan: Plan, key: tuple, code: Column, earlier: Sequence[Column]) -> Column | None:
     """Whether a code is not a repeat of an earlier one of the list; None for the first."""
-    found: Column | None = None
-    for other in earlier:
-        differs = other.isNull() | (other != code)
-        found = differs if found is None else found & differs
-    return found
+    if not earlier:
+        return None
+    fresh = fold_balanced(and_, [other.isNull() | (other != code) for other in earlier])
+    return plan.define(Stage.JUDGED, ("fresh", key), fresh)
 
 
 def _coding_step(type_name: str, index: int, name: str) -> Steps:

@@ -26,11 +26,12 @@ class Stage(IntEnum):
 
     TEXT = 0
     KEYED = 1
-    ASKED = 2
-    PARSED = 3
-    CHECKED = 4
-    JUDGED = 5
-    RULES = 6
+    SPLIT = 2
+    ASKED = 3
+    PARSED = 4
+    CHECKED = 5
+    JUDGED = 6
+    RULES = 7
 
 
 def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
@@ -89,7 +90,7 @@ class Plan:
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).
 
-        ``text`` is of stage KEYED or before; the results of stage PARSED or before.
+        ``text`` is of stage SPLIT or before; the results of stage PARSED or before.
         """
         code_map = self.maps[map_name]
         asked = self.define(Stage.ASKED, ("asked", key), text)

@@ -1,0 +1,95 @@
+"""Silver held against fhir.resources (R4B models): one row of every distinct shape, and a sample by hash.
+
+The row rules check every row natively and the specs are checked before any row is read; this is the second opinion, by a
+validator that shares no code with them. The models of R4B fit R4 for the types silver has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, StructType
+
+from contracts.errors import DataError
+from contracts.fhir import RESOURCES, to_fhir_json
+from contracts.zone import SiteZone
+from fhir_mapping.spec.tree import struct_type
+from fhir_mapping.tables import silver_table
+from lake.tables import read
+
+RULE = "fhir_invalid"
+_ENTRIES = 2
+"""Entries of a list whose shape counts; longer lists are told apart by their length only."""
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What was looked at: rows of silver, distinct shapes among them, rows that the validator read."""
+
+    rows: int
+    shapes: int
+    validated: int
+
+
+def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at_most: int = 2000) -> ValidationReport:
+    """Validate one row of each shape of each silver table, and about ``share`` of the others (at most ``at_most``).
+
+    The sample is chosen by a hash of the id: the same rows every time.
+
+    Raises:
+        DataError: some are invalid; names types, paths and kinds of fault with counts, no values.
+    """
+    faults: Counter[str] = Counter()
+    rows = shapes = validated = 0
+    for resource in RESOURCES:
+        silver = read(spark, silver_table(zone, resource))
+        elements = struct_type(resource).names
+        shaped = silver.select(*elements, _shape(struct_type(resource)).alias("_shape"))
+        counts = shaped.groupBy("_shape").agg(F.count(F.lit(1)).alias("n"), F.min("id").alias("id")).collect()
+        rows, shapes = rows + sum(row["n"] for row in counts), shapes + len(counts)
+        chosen = silver.select(*elements).where(F.col("id").isin([row["id"] for row in counts]) | _sampled(share))
+        for row in chosen.limit(len(counts) + at_most).toArrow().to_pylist() if counts else ():
+            validated += 1
+            faults.update(_faults(resource, to_fhir_json(resource, row, number=Decimal)))
+    if faults:
+        told = "; ".join(f"{path}: {count}" for path, count in sorted(faults.items()))
+        raise DataError(f"{RULE}: {sum(faults.values())} faults in {validated} resources of site '{zone.site}': {told}")
+    return ValidationReport(rows, shapes, validated)
+
+
+def _faults(resource: str, body: dict) -> list[str]:
+    """``Type.path (kind of fault)`` for each fault of a resource."""
+    from fhir.resources.R4B import get_fhir_model_class
+    from pydantic import ValidationError
+
+    try:
+        get_fhir_model_class(resource).model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        return [f"{'.'.join([resource, *(str(part) for part in fault['loc'])])} ({fault['type']})" for fault in found]
+    return []
+
+
+def _sampled(share: float) -> Column:
+    """Ids are hex digits of a keyed hash, so their first digits are a uniform draw."""
+    return F.substring("id", 1, 6) < f"{int(share * 0x1000000):06x}"
+
+
+def _shape(kind: StructType) -> Column:
+    """Which fields have a value, at every depth, as text."""
+    flags = [flag for field in kind.fields for flag in _flags(F.col(field.name), field.dataType)]
+    return F.concat(*flags)
+
+
+def _flags(column: Column, kind: DataType) -> list[Column]:
+    if isinstance(kind, StructType):
+        return [flag for field in kind.fields for flag in _flags(column[field.name], field.dataType)]
+    if isinstance(kind, ArrayType):
+        length = F.coalesce(F.size(column).cast("string"), F.lit("0"))
+        entries = [F.get(column, F.lit(index)) for index in range(_ENTRIES)]
+        return [length, *[flag for entry in entries for flag in _flags(entry, kind.elementType)]]
+    return [F.when(column.isNull(), F.lit("0")).otherwise(F.lit("1"))]
