@@ -97,9 +97,7 @@ def honest(tmp_path: Path) -> Iterator[Round]:
     ],
     ids=lambda value: value.value if isinstance(value, RefusalCode) else next(iter(value)),
 )
-def test_a_term_made_for_something_else_is_refused(
-    honest: Round, changes: dict[str, Any], code: RefusalCode
-) -> None:
+def test_a_term_made_for_something_else_is_refused(honest: Round, changes: dict[str, Any], code: RefusalCode) -> None:
     honest.refuses(honest.with_head("north", honest.resigned("north", **changes)), code)
 
 
