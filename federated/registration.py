@@ -13,20 +13,22 @@ from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
 from contracts.errors import CredentialError, UsageError
 from federated.processes import LinkAddress
-from federated.runtime import HeaderInterceptor, token_headers
+from federated.runtime import HeaderInterceptor, RetryInterceptor, token_headers, without_proxy
 
 
 def control_client(link: LinkAddress, token: bytes) -> ControlHttpClient:
     """A client of the Control API that carries the coordinator's token."""
-    return ControlHttpClient.from_server_address(
+    client = ControlHttpClient.from_server_address(
         link.address,
         False,
         link.ca.read_bytes(),
         interceptors=[
             RuntimeVersionHttpInterceptor(component_name="cloister-coordinator"),
             HeaderInterceptor(token_headers(token)),
+            RetryInterceptor(),
         ],
     )
+    return without_proxy(client, link.ca)
 
 
 def register_nodes(link: LinkAddress, token: bytes, public_keys: Mapping[str, Path]) -> dict[str, int]:

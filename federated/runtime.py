@@ -8,10 +8,13 @@ tests/unit/federated/test_federated_flower_names.py guards each of them.
 
 from __future__ import annotations
 
+import ssl
 import threading
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from flwr.app import Message
@@ -44,14 +47,21 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents, pull_objects, push_objects
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
-from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufClient, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
 from flwr.supercore.task_identity import TaskIdentity
 
 from federated.guard import TOKEN_HEADER
 
+C = TypeVar("C", bound=ProtobufClient)
+
 HEARTBEAT_SECONDS = 20.0
 """Between heartbeats of a task; the server forgets a task it has not heard of for 30 s."""
+
+CALL_SECONDS = 30.0
+"""Longest wait for the answer to one call, as in Flower's own clients."""
+
+RETRY_PAUSES_SECONDS = (0.1, 0.4, 1.0)
 
 OBJECT_BACKOFF_SECONDS = 0.01
 """First wait for an object that is not uploaded yet; Flower's own default is a whole second."""
@@ -85,6 +95,30 @@ class HeaderInterceptor:
         return call_next(context)
 
 
+class RetryInterceptor:
+    """Sends a request again when the server closed an idle connection under it, or is just starting.
+
+    Must stand last, next to the transport: the request is complete there, signed and with its headers.
+    """
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        for pause in RETRY_PAUSES_SECONDS:
+            try:
+                return call_next(context)
+            except (httpx.RemoteProtocolError, httpx.ConnectError):
+                time.sleep(pause)
+        return call_next(context)
+
+
+def without_proxy(client: C, ca: Path) -> C:
+    """Let a Flower client ignore HTTP_PROXY and the like: no proxy may stand between the parties."""
+    client._client.close()
+    client._client = httpx.Client(
+        verify=ssl.create_default_context(cafile=str(ca)), timeout=CALL_SECONDS, trust_env=False
+    )
+    return client
+
+
 def token_headers(token: bytes | None) -> dict[str, str]:
     """The header that the SuperLink's guard asks for, or none."""
     return {TOKEN_HEADER: token.decode()} if token else {}
@@ -96,7 +130,7 @@ class RuntimeConnection:
     def __init__(self, endpoint: Endpoint, name: str) -> None:
         """Open nothing yet; ``name`` says in Flower's logs who asks."""
         self._headers = HeaderInterceptor(token_headers(endpoint.token))
-        self._client = RuntimeHttpClient.from_server_address(
+        client = RuntimeHttpClient.from_server_address(
             server_address=endpoint.address,
             insecure=False,
             root_certificates=endpoint.ca.read_bytes(),
@@ -106,8 +140,10 @@ class RuntimeConnection:
                 SuperExecAuthHttpInterceptor(
                     master_secret=endpoint.secret, protected_methods=["/flwr.proto.Runtime/AcquireTask"]
                 ),
+                RetryInterceptor(),
             ],
         )
+        self._client = without_proxy(client, endpoint.ca)
         self.run_id = 0
         self.node_id = 0
 

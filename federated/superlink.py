@@ -12,20 +12,25 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.errors import CloisterError, exit_code
 from federated.leash import hold
+from governance.files import read_private
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the SuperLink in this process until it is told to stop. Raises CredentialError for a bad token file."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the SuperLink in this process until it is told to stop; the exit code when its token cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m federated.superlink", add_help=False)
     parser.add_argument("--token-file", type=Path, required=True)
     own, flower_arguments = parser.parse_known_args(arguments)
     hold()
-    from governance.files import read_private
-
-    token = read_private(own.token_file)
+    try:
+        token = read_private(own.token_file)
+    except CloisterError as error:
+        print(f"superlink: {error}", file=sys.stderr)
+        return exit_code(error)
     sys.argv = ["flower-superlink", *flower_arguments]
     run_superlink(token)
+    return 0
 
 
 def run_superlink(token: bytes) -> None:
@@ -45,4 +50,4 @@ def run_superlink(token: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

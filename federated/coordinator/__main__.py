@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CloisterError as error:
         _print({"event": "error", "task": None, "error": type(error).__name__, "message": str(error)})
         return exit_code(error)
+    except Exception as error:  # the whole story goes to the log; standard output is a protocol
+        traceback.print_exc()
+        _print({"event": "error", "task": None, "error": type(error).__name__, "message": "see the coordinator's log"})
+        return 1
     return next((exit_code(run.error) for run in runs if run.error is not None), 0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -84,7 +85,8 @@ class Session:
 
     def online(self) -> set[str]:
         """Sites whose SuperNode is online."""
-        return {self._sites[node] for node in self._connection.nodes() if node in self._sites}
+        with self._reaching():
+            return {self._sites[node] for node in self._connection.nodes() if node in self._sites}
 
     def wait_online(self, seconds: float) -> set[str]:
         """Wait until all sites are online, or as long as given; returns those that are."""
@@ -105,7 +107,7 @@ class Session:
         waiting = self._send(contents, end, group)
         again: dict[str, float] = {}
         while (waiting or again) and time.monotonic() < end:
-            for message in self._connection.pull(waiting) if waiting else ():
+            for message in self._pull(waiting):
                 site = waiting.pop(message.metadata.reply_to_message_id)
                 if message.has_error():
                     again[site] = time.monotonic() + RESEND_PAUSE_SECONDS
@@ -123,8 +125,27 @@ class Session:
             return {}
         ttl = max(1.0, end - time.monotonic())
         messages = [message_for(self.nodes[site], part, ttl=ttl, group=group) for site, part in contents.items()]
-        ids = self._connection.push(messages)
+        with self._reaching():
+            ids = self._connection.push(messages)
         return {message_id: site for message_id, site in zip(ids, contents, strict=True) if message_id}
+
+    def _pull(self, waiting: Mapping[str, str]) -> list[Message]:
+        """Answers that have arrived; the SuperLink holds the question for up to two seconds."""
+        if not waiting:
+            return []
+        with self._reaching():
+            return self._connection.pull(waiting)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """An error of the connection in our words: this run of Flower is lost, what was opened is kept."""
+        try:
+            yield
+        except httpx.HTTPError as error:
+            raise CloisterError(
+                f"the SuperLink stopped answering ({type(error).__name__}): its run is lost. Totals opened so far are "
+                "kept; start the processes and run again."
+            ) from error
 
     def _take_task(self) -> None:
         """Take the run's ServerApp task. Raises CloisterError when another run's task was pending."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 from collections.abc import Callable
 
 from contracts.errors import PrivacyError, RefusedError
@@ -27,6 +28,7 @@ from secure_compute.site_session import SiteSession
 log = logging.getLogger("cloister.site")
 
 NO_PARTS = parts_digest(())
+RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class SiteApplication:
@@ -65,9 +67,12 @@ class SiteApplication:
             log.error("a %s request was declined: %s", request.kind, error)
             return self.refuse(RefusalCode.POLICY, request.run, request.round)
 
-    def refuse(self, code: RefusalCode, run: str = "", round_no: int | None = None) -> bytes:
-        """A signed refusal with its code, audited; names the run only when this site joined it."""
-        self.guard.note_refusal(code, run)
+    def refuse(self, code: RefusalCode, run: str = "", round_no: int | None = None, about: str = "") -> bytes:
+        """A signed refusal with its code, audited; names the run only when this site joined it.
+
+        ``about``: digest of what was refused, for the site's own audit chain.
+        """
+        self.guard.note_refusal(code, run if RUN_ID.fullmatch(run) else "", about)
         known = run if run in self.runs else None
         header = Refusal(content=NO_PARTS, run=known, round=round_no, site=self.settings.site, code=code)
         return self.guard.admit(sign_message(self.identity, header))
@@ -92,8 +97,10 @@ class SiteApplication:
             raise RefusedError(RefusalCode.NO_DATA, f"no rows for task '{task.name}'")
         memory = self.settings.site_zone.secrets / "authority.memory"
         session = SiteSession(self.settings.site, self.identity, self.roster, memory)
-        run = SiteRun(session, programs.program_for(task), snapshot, session.join(descriptor, header.program))
-        self.runs[header.run] = run
+        key_message = session.join(descriptor, header.program)
+        run = SiteRun(task.name, session, programs.program_for(task), snapshot, key_message)
+        # An earlier run of the task whose coordinator died would keep its rows in memory for good.
+        self.runs = {known: one for known, one in self.runs.items() if one.task != task.name} | {header.run: run}
         return run.key_message
 
     def _round(self, request: Request) -> bytes:

@@ -53,9 +53,9 @@ class EgressGuard:
         self.ledger.append("sent", _facts(header, frame))
         return frame
 
-    def note_refusal(self, code: RefusalCode, run: str) -> None:
-        """Say in the audit chain that the site declined, and why."""
-        self.audit.append("refused", {"code": code.value, "run": run})
+    def note_refusal(self, code: RefusalCode, run: str, about: str = "") -> None:
+        """Say in the audit chain that the site declined, and why; ``about``: digest of what was refused."""
+        self.audit.append("refused", {"code": code.value, "run": run, "about": about})
 
     def close(self) -> None:
         self.ledger.close()

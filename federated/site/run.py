@@ -13,8 +13,11 @@ from secure_compute.site_session import SiteSession
 class SiteRun:
     """Holds the rows, the program and the cryptographic session of a joined run."""
 
-    def __init__(self, session: SiteSession, program: SumProgram, snapshot: Snapshot, key_message: bytes) -> None:
+    def __init__(
+        self, task: str, session: SiteSession, program: SumProgram, snapshot: Snapshot, key_message: bytes
+    ) -> None:
         """``session`` has joined; ``key_message`` is what it answered, sent again when asked again."""
+        self.task = task
         self.session = session
         self.program = program
         self.snapshot = snapshot
@@ -41,6 +44,8 @@ class SiteRun:
     def accept(self, request: Request) -> None:
         """Advance the state by the signed totals of a request; those known already must be the same bytes."""
         first = request.round - len(request.named("total"))
+        if first < 0:
+            raise RefusedError(RefusalCode.BAD_MESSAGE, "more totals than rounds before this one")
         for number, total in enumerate(request.named("total"), start=first):
             if number < len(self.totals):
                 if self.totals[number] != total:

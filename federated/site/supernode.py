@@ -19,7 +19,7 @@ from federated.leash import hold
 
 ACQUIRE_PATH = "/v1/runtime/acquire-task"
 REPLY_PATHS = frozenset({"/v1/runtime/push-messages", "/v1/runtime/push-object"})
-ACQUIRE_HOLD_SECONDS = 2.0
+ACQUIRE_HOLD_SECONDS = 1.0
 IDLE_SECONDS = 0.05
 """Pause after a pull that found nothing; the SuperLink held that pull for long already."""
 

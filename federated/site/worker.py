@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from flwr.app import Message, RecordDict
 from flwr.proto.runtime_pb2 import PullTaskInputResponse
 from flwr.supercore.constant import TaskType
 
+from contracts.errors import CloisterError, exit_code
 from contracts.messages import RefusalCode
 from federated.envelope import Request, pack_frames, unpack_requests
 from federated.leash import hold
@@ -32,7 +34,7 @@ TASK_TYPES = (TaskType.CLIENT_APP, TaskType.AGENT_APP)
 """Agent tasks are taken only to be refused: left alone, they would block the SuperNode for good."""
 
 PAUSE_SECONDS = 0.1
-"""After a question that found no task. The SuperNode holds the question until there is one, up to two seconds."""
+"""After a question that found no task. The SuperNode holds the question until there is one, up to a second."""
 
 MESSAGE_TRIES = 200
 
@@ -44,8 +46,8 @@ class Application(Protocol):
         """The frame that answers one request."""
         ...
 
-    def refuse(self, code: RefusalCode, run: str = "") -> bytes:
-        """A refusal frame, audited."""
+    def refuse(self, code: RefusalCode, run: str = "", round_no: int | None = None, about: str = "") -> bytes:
+        """A refusal frame, audited together with ``about``, the digest of what was refused."""
         ...
 
 
@@ -96,7 +98,7 @@ class Worker:
         bundle = hashlib.sha256(given.fab.content).hexdigest()
         if task_type != TaskType.CLIENT_APP or {bundle, given.run.fab_hash} != {self.accepted_bundle}:
             log.error("refused a run with a foreign bundle, sha256 %s", bundle)
-            return pack_frames([self.application.refuse(RefusalCode.FOREIGN_CODE)])
+            return pack_frames([self.application.refuse(RefusalCode.FOREIGN_CODE, about=bundle)])
         try:
             requests = unpack_requests(message.content)
         except ValueError:
@@ -112,8 +114,8 @@ class Worker:
             return self.application.refuse(RefusalCode.INTERNAL, request.run)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Load the site's settings, open its application and work."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load the site's settings, open its application and work; returns only when that fails, with the exit code."""
     parser = argparse.ArgumentParser(prog="python -m federated.site.worker")
     parser.add_argument("--config", type=Path, required=True, help="WorkerSettings as JSON")
     config = parser.parse_args(arguments).config
@@ -121,13 +123,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from federated.site.app import SiteApplication
     from federated.site.settings import WorkerSettings
 
-    settings = WorkerSettings.load(config)
-    logging.basicConfig(
-        filename=settings.log_file, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    application = SiteApplication.open(settings)
-    Worker(RuntimeConnection(settings.endpoint(), "cloister-worker"), application).run()
+    try:
+        settings = WorkerSettings.load(config)
+        log_to(settings.log_file)
+        application = SiteApplication.open(settings)
+        Worker(RuntimeConnection(settings.endpoint(), "cloister-worker"), application).run()
+    except CloisterError as error:
+        print(f"worker: {error}", file=sys.stderr)
+        return exit_code(error)
+    return 0
+
+
+def log_to(path: Path) -> None:
+    """Send this process's log to a file that the site alone can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    logging.basicConfig(filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 import time
@@ -188,7 +189,8 @@ def test_code_shipped_through_flower_is_refused_and_audited_and_other_runs_go_on
     for site, frames in answers.items():
         header = parse_site_message(frames[0])
         assert isinstance(header, Refusal) and header.code is RefusalCode.FOREIGN_CODE and len(frames) == 1
-        assert ledger(whole, site, "audit.jsonl")[-1] == {"event": "refused", "code": "foreign_code", "run": ""}
+        refused = {"event": "refused", "code": "foreign_code", "run": "", "about": hashlib.sha256(foreign).hexdigest()}
+        assert ledger(whole, site, "audit.jsonl")[-1] == refused
     with Session(whole.link, whole.credentials, whole.node_ids) as session:
         for _, frames in session.exchange(ask, seconds=30):
             assert getattr(parse_site_message(frames[0]), "kind", "") == "heartbeat"

@@ -152,7 +152,7 @@ def test_a_program_that_is_not_the_hospitals_own_is_refused_and_audited(city: Ci
     frames = city.exchange(run)
     assert {code(frame) for frame in frames.values()} == {"wrong_program"}
     entries = [entry.facts for entry in read_audit(city.sites["north"].guard.audit.path)]
-    assert entries == [{"code": "wrong_program", "run": run.run}]
+    assert entries == [{"code": "wrong_program", "run": run.run, "about": ""}]
     for site, frame in frames.items():
         run.take(site, frame)
     with pytest.raises(QuorumError, match=r"0 of 3 sites joined.*east \(wrong_program\)"):
@@ -175,6 +175,7 @@ def test_a_descriptor_of_another_authority_is_refused(city: City, tmp_path: Path
 
 
 def test_two_sites_cannot_be_shown_different_states(city: City) -> None:
+    elsewhere = city.started().requests()["east"].named("total")[0]
     run = city.started()
     honest = run.requests()["east"]
     total = honest.named("total")[0]
@@ -185,8 +186,7 @@ def test_two_sites_cannot_be_shown_different_states(city: City) -> None:
     assert code(city.sites["east"].answer(altered)) == "content_altered"
     withheld = Request("round", run.run, 1)
     assert code(city.sites["east"].answer(withheld)) == "wrong_round"
-    other = city.started()
-    swapped = Request("round", run.run, 1, parts=(("total", other.requests()["east"].named("total")[0]),))
+    swapped = Request("round", run.run, 1, parts=(("total", elsewhere),))
     assert code(city.sites["east"].answer(swapped)) == "wrong_run"
     assert parse_site_message(city.sites["east"].answer(honest)).model_dump()["kind"] == "term"
 

@@ -94,6 +94,10 @@ def test_the_runtime_client_has_the_calls_of_an_executor() -> None:
     assert {TaskType.CLIENT_APP, TaskType.SERVER_APP, TaskType.AGENT_APP} <= set(TaskType)
 
 
+def test_a_flower_client_keeps_its_http_client_where_we_replace_it() -> None:
+    assert "self._client = httpx.Client(" in inspect.getsource(ProtobufClient.__init__)
+
+
 def test_objects_can_be_pulled_with_a_short_backoff() -> None:
     assert {"initial_backoff", "backoff_cap", "max_time"} <= set(inspect.signature(pull_objects).parameters)
     assert "object_ids_to_push" in inspect.signature(push_objects).parameters
