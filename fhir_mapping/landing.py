@@ -100,6 +100,7 @@ def _entry(
         is_duplicate=False,
         status=REFUSED if isinstance(found, Refusal) else ACCEPTED,
         reason=found.reason if isinstance(found, Refusal) else None,
+        line_end=None if isinstance(found, Refusal) else {"\n": "LF", "\r": "CR"}[found.newline],
     )
 
 

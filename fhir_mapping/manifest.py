@@ -45,6 +45,7 @@ class FileEntry:
         status: ``accepted`` or ``refused``.
         reason: why refused: ``no_source``, ``several_sources``, ``compressed_file``, ``empty_file``,
             ``unknown_encoding``, ``missing_column:<name>``.
+        line_end: ``LF`` (a CR before it belongs to it) or ``CR`` (the file holds no LF); None when refused.
     """
 
     delivery_date: str
@@ -63,6 +64,7 @@ class FileEntry:
     is_duplicate: bool
     status: str
     reason: str | None
+    line_end: str | None
 
 
 def table(zone: SiteZone) -> Table:
