@@ -18,7 +18,7 @@ import numpy as np
 
 from contracts.errors import UsageError
 from contracts.feature_spec import Frozen, Input
-from contracts.text import BucketCounter, log_frequency
+from contracts.text import BucketCounts, count_buckets, log_frequency
 
 
 class Encoded(NamedTuple):
@@ -71,7 +71,7 @@ class TextCode(Frozen):
         sizes: lengths of character n-grams.
         buckets: how many hash buckets there are.
         selected: bucket numbers that are features, ascending (reached ``min_patients`` over all sites).
-        weights: inverse patient frequency of each selected bucket; empty = all 1.
+        weights: inverse patient frequency of each selected bucket, 0 for one left out; empty = all 1.
     """
 
     inputs: tuple[str, ...]
@@ -99,14 +99,25 @@ class Encoder(Frozen):
         names = [feature.input for feature in self.dense] + list(self.text.inputs if self.text else ())
         return tuple(dict.fromkeys(names))
 
-    def encode(self, columns: Mapping[str, np.ndarray]) -> Encoded:
-        """Encode n units. Raises UsageError when a needed column is absent; extra columns are ignored."""
+    def encode(self, columns: Mapping[str, np.ndarray], counted: BucketCounts | None = None) -> Encoded:
+        """Encode n units. Extra columns are ignored.
+
+        Args:
+            counted: the buckets of the text inputs when the caller has counted them already.
+
+        Raises:
+            UsageError: a needed column is absent.
+        """
         absent = [name for name in self.inputs if name not in columns]
         if absent:
             raise UsageError(f"inputs missing: {', '.join(absent)}; the model needs {', '.join(self.inputs)}")
         rows = len(columns[self.inputs[0]])
         dense, clipped = self._dense(columns, rows)
-        return Encoded(dense, *self._text(columns, rows), clipped)
+        if self.text is None:
+            return Encoded(dense, np.zeros(rows + 1, np.int64), np.empty(0, np.int64), np.empty(0), clipped)
+        if counted is None:
+            counted = count_buckets(columns, self.text.inputs, self.text.sizes, self.text.buckets)
+        return Encoded(dense, *self._text(counted, rows), clipped)
 
     def _dense(self, columns: Mapping[str, np.ndarray], rows: int) -> tuple[np.ndarray, int]:
         standard = np.zeros((rows, len(self.dense)))
@@ -116,30 +127,15 @@ class Encoder(Frozen):
         clipped = int((np.abs(standard) > self.max_abs).sum())
         return np.clip(standard, -self.max_abs, self.max_abs), clipped
 
-    def _text(self, columns: Mapping[str, np.ndarray], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        if self.text is None or not self.text.selected:
-            return np.zeros(rows + 1, np.int64), np.empty(0, np.int64), np.empty(0)
-        indices, values = [], []
-        for row in range(rows):
-            found, counts = self._counts([columns[name][row] for name in self.text.inputs])
-            weight = log_frequency(counts) * (self._weights[found] if self.text.weights else 1.0)
-            indices.append(found)
-            values.append(weight / (np.linalg.norm(weight) or 1.0))
-        lengths = [len(found) for found in indices]
-        return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), _join(indices, np.int64), _join(values, float)
-
-    def _counts(self, texts: list[str | None]) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the selected buckets in one unit's texts, ascending, and their counts over all texts."""
-        found = [counter.count(text) for counter, text in zip(self._counters, texts, strict=True)]
-        numbers, place = np.unique(np.concatenate([n for n, _ in found]), return_inverse=True)
-        counts = np.bincount(place, np.concatenate([c for _, c in found]), len(numbers))
-        position = self._position[numbers]
-        return position[position >= 0], counts[position >= 0]
-
-    @cached_property
-    def _counters(self) -> tuple[BucketCounter, ...]:
-        code = self.text
-        return tuple(BucketCounter(code.sizes, code.buckets, name) for name in code.inputs) if code else ()
+    def _text(self, counted: BucketCounts, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``indptr``, ``indices``, ``values`` of the selected buckets, weighted, each row of norm 1."""
+        position = self._position[counted.bucket]
+        weight = log_frequency(counted.times) * self._weights[position]
+        kept = weight > 0
+        row, weight = counted.row[kept], weight[kept]
+        norm = np.sqrt(np.bincount(row, weight**2, rows))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))]).astype(np.int64)
+        return indptr, position[kept], weight / norm[row]
 
     @cached_property
     def _position(self) -> np.ndarray:
@@ -151,7 +147,9 @@ class Encoder(Frozen):
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        return np.array(self.text.weights if self.text else (), np.float64)
+        """``(selected + 1,)``: weight by position; the last is that of a bucket without position."""
+        assert self.text is not None
+        return np.array([*(self.text.weights or (1.0,) * len(self.text.selected)), 0.0])
 
 
 def raw_feature(column: np.ndarray, kind: str, level: str | None = None) -> np.ndarray:
@@ -190,7 +188,3 @@ def probabilities(scores: np.ndarray) -> np.ndarray:
         scores = np.hstack([np.zeros_like(scores), scores])
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
-
-
-def _join(parts: list[np.ndarray], kind: type) -> np.ndarray:
-    return np.concatenate(parts).astype(kind) if parts else np.empty(0, kind)

@@ -10,12 +10,12 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 _BREAK = re.compile(r"[\W_]+")
-_CACHE_LIMIT = 2_000_000
 
 
 def normalise_text(text: str) -> str:
@@ -55,35 +55,42 @@ def bucket(gram: str, buckets: int, salt: str = "") -> int:
     return int.from_bytes(digest, "big") % buckets
 
 
-class BucketCounter:
-    """Counts the buckets of texts; remembers the bucket of n-grams it has seen, for speed only.
+class BucketCounts(NamedTuple):
+    """How often each bucket occurs in the texts of each row: three arrays of one length, ordered by row and bucket.
 
     Attributes:
-        sizes: lengths of n-grams.
-        buckets: how many buckets there are.
-        salt: name of the input.
+        row, bucket: int64; a pair stands once.
+        times: float64, at least 1.
     """
 
-    def __init__(self, sizes: Sequence[int], buckets: int, salt: str) -> None:
-        self.sizes = tuple(sizes)
-        self.buckets = buckets
-        self.salt = salt
-        self._seen: dict[str, int] = {}
+    row: np.ndarray
+    bucket: np.ndarray
+    times: np.ndarray
 
-    def count(self, text: str | None) -> tuple[np.ndarray, np.ndarray]:
-        """Buckets of a text, ascending and unique, and how often each occurs (both int64; empty for no text)."""
-        if text is None:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        if len(self._seen) > _CACHE_LIMIT:
-            self._seen.clear()
-        seen = self._seen
-        hits = []
-        for gram in ngrams(normalise_text(text), self.sizes):
-            number = seen.get(gram)
-            if number is None:
-                number = seen[gram] = bucket(gram, self.buckets, self.salt)
-            hits.append(number)
-        return np.unique(np.array(hits, np.int64), return_counts=True)
+
+def count_buckets(
+    columns: Mapping[str, np.ndarray], names: Sequence[str], sizes: Sequence[int], buckets: int
+) -> BucketCounts:
+    """Count the buckets of the text columns ``names``, all together; rows without text have none.
+
+    Buckets of n-grams already met are remembered for the length of the call, not longer: they are pieces of texts.
+    """
+    rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    for name in names:
+        seen: dict[str, int] = {}
+        for row, text in enumerate(columns[name]):
+            if text is None:
+                continue
+            hits = []
+            for gram in ngrams(normalise_text(text), sizes):
+                number = seen.get(gram)
+                if number is None:
+                    number = seen[gram] = bucket(gram, buckets, name)
+                hits.append(number)
+            rows.append(np.full(len(hits), row, np.int64))
+            numbers.append(np.array(hits, np.int64))
+    pairs, counts = np.unique(np.concatenate(rows) * buckets + np.concatenate(numbers), return_counts=True)
+    return BucketCounts(*np.divmod(pairs, buckets), counts.astype(np.float64))
 
 
 def log_frequency(counts: np.ndarray) -> np.ndarray:

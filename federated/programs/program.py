@@ -12,6 +12,7 @@ from scipy import sparse
 
 from contracts.region import Task
 from contracts.sums import Arrays, Layout, State
+from contracts.text import BucketCounts
 from federated.programs import gradient, measure, newton, standard
 from federated.programs.classes import known_classes, learning_order, training_targets
 from federated.programs.logistic import Design
@@ -71,9 +72,9 @@ class TaskProgram:
         desk = self._desk(rows)
         match state["stage"]:
             case "describe":
-                return standard.term(self.task, desk.sample)
+                return standard.term(self.task, desk.sample, desk.counted)
             case "weigh":
-                return standard.frequency_term(self.task, desk.sample, state)
+                return standard.frequency_term(self.task, desk.sample, desk.counted, state)
             case "start":
                 return gradient.start_term(desk.designs(state), state)
             case "solve":
@@ -141,22 +142,23 @@ class _Desk:
         self.task = task
         self.rows = rows
         self.sample = sample
+        self.counted = standard.count_texts(task, sample)
         self._designs: dict[int, Design] = {}
         self._scale: np.ndarray | None = None
 
     def designs(self, state: State) -> dict[int, Design]:
         """A design for every fit of the state."""
         if self._scale is not state["scale"]:
-            self._designs = _make_designs(self.task, self.sample, state)
+            self._designs = _make_designs(self.task, self.sample, self.counted, state)
             self._scale = state["scale"]
         return self._designs
 
 
-def _make_designs(task: Task, sample: Sample, state: State) -> dict[int, Design]:
+def _make_designs(task: Task, sample: Sample, counted: BucketCounts, state: State) -> dict[int, Design]:
     target = training_targets(sample.carries, state["known"], state["rank"])
     designs = {}
     for fit in range(len(state["rows"])):
-        encoded = standard.encoder(task, state, fit).encode(sample.columns)
+        encoded = standard.encoder(task, state, fit).encode(sample.columns, counted)
         text = sparse.csr_matrix(
             (encoded.values, encoded.indices, encoded.indptr), shape=(len(sample), len(state["selected"]))
         )

@@ -14,7 +14,7 @@ from contracts.errors import DataError, SpecError
 from contracts.feature_spec import Input
 from contracts.region import Task
 from contracts.sums import Block, Layout
-from contracts.text import BucketCounter, inverse_patient_frequency
+from contracts.text import BucketCounts, count_buckets, inverse_patient_frequency
 from federated.programs.rows import Sample, fit_count
 
 FINE = 2.0**-28
@@ -58,7 +58,7 @@ def layout(task: Task) -> Layout:
     return tuple(blocks)
 
 
-def term(task: Task, sample: Sample) -> dict[str, np.ndarray]:
+def term(task: Task, sample: Sample, counted: BucketCounts) -> dict[str, np.ndarray]:
     train = (~sample.test).astype(np.float64)
     sums = {"rows": train.sum(axis=1), "labels": sample.carries.sum(axis=0, dtype=np.float64)}
     numbers = inputs_of(task, "number")
@@ -72,7 +72,7 @@ def term(task: Task, sample: Sample) -> dict[str, np.ndarray]:
     if marks:
         sums["levels"] = train @ np.column_stack(marks)
     if inputs_of(task, "text"):
-        sums["buckets_reached"] = _patients_by_bucket(task, sample)
+        sums["buckets_reached"] = _patients_by_bucket(task, sample, counted)
     return sums
 
 
@@ -131,9 +131,11 @@ def frequency_layout(state: Mapping[str, np.ndarray]) -> Layout:
     return (Block("patients", (len(state["rows"]), 1 + len(state["selected"])), bound),)
 
 
-def frequency_term(task: Task, sample: Sample, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def frequency_term(
+    task: Task, sample: Sample, counted: BucketCounts, state: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Counts of buckets that are no features of a fit, and so may be few, are left 0."""
-    counts = _patients_by_bucket(task, sample)[:, state["selected"]] * state["in_fit"]
+    counts = _patients_by_bucket(task, sample, counted)[:, state["selected"]] * state["in_fit"]
     everyone = [len(np.unique(sample.patient[~test])) for test in sample.test]
     return {"patients": np.column_stack([np.array(everyone, np.float64), counts])}
 
@@ -180,19 +182,18 @@ def _mark(count: np.ndarray, rows: np.ndarray, few: int) -> tuple[np.ndarray, np
     return mean, np.where(usable, 1.0 / np.sqrt(np.maximum(mean * (1.0 - mean), 1e-12)), 0.0)
 
 
-def _patients_by_bucket(task: Task, sample: Sample) -> np.ndarray:
-    """``(fits, buckets)``: patients of the site who have a bucket in a training row of the fit."""
-    training = task.training
+def count_texts(task: Task, sample: Sample) -> BucketCounts:
+    """N-gram buckets of a site's texts; counted once a run."""
     names = [item.name for item in inputs_of(task, "text")]
-    counters = [BucketCounter(training.ngrams, training.buckets, name) for name in names]
-    pairs = [np.empty(0, np.int64)]
-    for row in range(len(sample)):
-        numbers = np.concatenate([c.count(sample.columns[n][row])[0] for c, n in zip(counters, names, strict=True)])
-        pairs.append(row * training.buckets + np.unique(numbers))
-    rows, numbers = np.divmod(np.concatenate(pairs), training.buckets)
-    counts = np.zeros((len(sample.test), training.buckets))
+    return count_buckets(sample.columns, names, task.training.ngrams, task.training.buckets)
+
+
+def _patients_by_bucket(task: Task, sample: Sample, counted: BucketCounts) -> np.ndarray:
+    """``(fits, buckets)``: patients of the site who have a bucket in a training row of the fit."""
+    buckets = task.training.buckets
+    counts = np.zeros((len(sample.test), buckets))
     for fit, test in enumerate(sample.test):
-        train = ~test[rows]
-        seen = np.unique(sample.patient[rows[train]] * training.buckets + numbers[train])
-        counts[fit] = np.bincount(seen % training.buckets, minlength=training.buckets)
+        train = ~test[counted.row]
+        seen = np.unique(sample.patient[counted.row[train]] * buckets + counted.bucket[train])
+        counts[fit] = np.bincount(seen % buckets, minlength=buckets)
     return counts

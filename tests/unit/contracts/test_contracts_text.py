@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from contracts.text import BucketCounter, bucket, inverse_patient_frequency, log_frequency, ngrams, normalise_text
+from contracts.text import bucket, count_buckets, inverse_patient_frequency, log_frequency, ngrams, normalise_text
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,17 @@ def test_the_same_ngram_of_two_inputs_is_two_features():
     assert bucket("痛", 2**40, "complaint") != bucket("痛", 2**40, "history")
 
 
-def test_counter_gives_ascending_unique_buckets_with_their_counts():
-    counter = BucketCounter((1,), 1 << 30, "c")
-    numbers, counts = counter.count("痛痛痒")
-    assert (np.diff(numbers) > 0).all() and sorted(counts) == [1, 2]
-    assert counts[numbers == bucket("痛", 1 << 30, "c")] == [2]
+def test_buckets_are_counted_by_row_over_all_text_inputs():
+    columns = {"a": np.array(["痛痛痒", None, "痒"], object), "b": np.array([None, "痛", ""], object)}
+    found = count_buckets(columns, ("a", "b"), (1,), 1 << 30)
+    pairs = dict(zip(zip(found.row.tolist(), found.bucket.tolist(), strict=True), found.times.tolist(), strict=True))
+    ache, itch, other = (bucket("痛", 1 << 30, "a"), bucket("痒", 1 << 30, "a"), bucket("痛", 1 << 30, "b"))
+    assert pairs == {(0, ache): 2.0, (0, itch): 1.0, (1, other): 1.0, (2, itch): 1.0}
 
 
 def test_no_text_has_no_buckets():
-    numbers, counts = BucketCounter((1, 2), 16, "c").count(None)
-    assert numbers.size == counts.size == 0
+    assert all(part.size == 0 for part in count_buckets({"a": np.array([None], object)}, ("a",), (1, 2), 16))
+    assert all(part.size == 0 for part in count_buckets({}, (), (1, 2), 16))
 
 
 def test_weights_fall_with_frequency_and_grow_slowly_with_repetition():
