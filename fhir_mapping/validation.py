@@ -1,7 +1,7 @@
 """Silver held against fhir.resources (R4B models): one row of every distinct shape, and a sample by hash.
 
-The row rules check every row natively and the specs are checked before any row is read; this is the second opinion, by a
-validator that shares no code with them. The models of R4B fit R4 for the types silver has.
+The row rules check every row natively and the specs are checked before any row is read; this is the second opinion, by
+a validator that shares no code with them. The models of R4B fit R4 for the types silver has.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
 

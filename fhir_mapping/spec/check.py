@@ -184,8 +184,8 @@ def _check_lists(emit: Emit, checked: list[Checked]) -> None:
 
 def _columns(emit: Emit) -> Iterator[tuple[str, str]]:
     """Every column an emit reads, with the key that reads it."""
-    for part in emit.key:
-        yield part.column, "key"
+    for key in emit.key:
+        yield key.column, "key"
     for condition, where in ((emit.skip_when, "skip_when"), (emit.when, "when")):
         for name in columns_of(condition):
             yield name, where

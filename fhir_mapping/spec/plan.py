@@ -135,7 +135,7 @@ def _as_case(code_map: CodeMap, asked: Column, part: str) -> Column:
     for source, target in sorted(code_map.rows.items()):
         sources.setdefault(getattr(target, part), []).append(source)
     case: Column | None = None
-    for target, texts in sources.items():
+    for meaning, texts in sources.items():
         test = asked.isin(texts)
-        case = F.when(test, F.lit(target)) if case is None else case.when(test, F.lit(target))
+        case = F.when(test, F.lit(meaning)) if case is None else case.when(test, F.lit(meaning))
     return F.lit(None).cast("string") if case is None else case
