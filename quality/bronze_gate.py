@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,7 @@ def bronze_gate(zone: SiteZone, source: Source, days: list[str] | None = None) -
     where: Where | None = {"_delivery_date": days} if days else None
     name = f"bronze_{source.name}"
     rows = read_arrow(zone.table(name), [*_KEY, "_record_no", "_error", *required], where)
-    return run_gate(name, _frame(rows, required), _suite(rows.num_rows, required))
+    return run_gate(name, _frame(rows, required, source.null_values), _suite(rows.num_rows, required))
 
 
 def _suite(rows: int, required: list[str]) -> list[Expectation]:
@@ -50,11 +51,11 @@ def _suite(rows: int, required: list[str]) -> list[Expectation]:
     ]
 
 
-def _frame(rows: pa.Table, required: list[str]) -> pd.DataFrame:
+def _frame(rows: pa.Table, required: list[str], null_values: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     file = pc.binary_join_element_wise(*(rows[name] for name in _KEY), "/").combine_chunks().dictionary_encode()
-    flags = {f"has_{name}": _is_filled(rows[name]) for name in required}
+    flags = {f"has_{name}": _is_filled(rows[name], null_values) for name in required}
     columns = {
         "file": file.indices.to_numpy(zero_copy_only=False),
         "record_no": rows["_record_no"].to_numpy(),
@@ -63,7 +64,7 @@ def _frame(rows: pa.Table, required: list[str]) -> pd.DataFrame:
     return pd.DataFrame(columns | flags)
 
 
-def _is_filled(column: pa.ChunkedArray) -> np.ndarray:
-    """1 where a text is more than white space."""
-    has_text = pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), False)
-    return has_text.to_numpy().astype(np.int8)
+def _is_filled(column: pa.ChunkedArray, null_values: Sequence[str]) -> np.ndarray:
+    """1 where a text is more than white space and none of the source's words for no value."""
+    trimmed = pc.fill_null(pc.utf8_trim_whitespace(column), "")
+    return pc.invert(pc.is_in(trimmed, value_set=pa.array(["", *null_values]))).to_numpy().astype(np.int8)

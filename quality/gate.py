@@ -91,31 +91,34 @@ def _validate(table: str, frame: pd.DataFrame, suite: Sequence[Expectation]) -> 
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
         asset = context.data_sources.add_pandas("gate").add_dataframe_asset(table)
         batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": frame})
-        # One at a time: validate() groups results by kind, and a raised metric must not take others with it.
-        return [
-            batch.validate(
-                _translate(gx, expected), result_format={"result_format": "BASIC", "partial_unexpected_count": 0}
-            )
-            for expected in suite
-        ]
+        translated = [_translate(gx, expected) for expected in suite]
+        outcome = batch.validate(
+            gx.ExpectationSuite(table, expectations=translated),
+            result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+        )
+        by_name = {result.expectation_config.meta["name"]: result for result in outcome.results}
+        return [by_name[expected.name] for expected in suite]
 
 
 def _translate(gx: Any, expected: Expectation) -> Any:
     kinds = gx.expectations
     column = expected.columns[0] if expected.columns else None
+    meta = {"name": expected.name}
     match expected.kind:
         case "row_count":
-            return kinds.ExpectTableRowCountToBeBetween(min_value=int(expected.min or 0))
+            return kinds.ExpectTableRowCountToBeBetween(min_value=int(expected.min or 0), meta=meta)
         case "unique" if len(expected.columns) > 1:
-            return kinds.ExpectCompoundColumnsToBeUnique(column_list=list(expected.columns))
+            return kinds.ExpectCompoundColumnsToBeUnique(column_list=list(expected.columns), meta=meta)
         case "unique":
-            return kinds.ExpectColumnValuesToBeUnique(column=column)
+            return kinds.ExpectColumnValuesToBeUnique(column=column, meta=meta)
         case "not_null":
-            return kinds.ExpectColumnValuesToNotBeNull(column=column)
+            return kinds.ExpectColumnValuesToNotBeNull(column=column, meta=meta)
         case "mean":
-            return kinds.ExpectColumnMeanToBeBetween(column=column, min_value=expected.min, max_value=expected.max)
+            return kinds.ExpectColumnMeanToBeBetween(
+                column=column, min_value=expected.min, max_value=expected.max, meta=meta
+            )
         case "some":
-            return kinds.ExpectColumnMaxToBeBetween(column=column, min_value=1)
+            return kinds.ExpectColumnMaxToBeBetween(column=column, min_value=1, meta=meta)
 
 
 def _counts(result: dict[str, Any]) -> dict[str, float]:
