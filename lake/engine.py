@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -47,7 +47,8 @@ class EngineSettings:
 class _Open:
     settings: EngineSettings
     session: SparkSession
-    users: int = 1
+    closing: ExitStack
+    users: int = 0
 
 
 _lock = threading.RLock()
@@ -56,56 +57,50 @@ _open: _Open | None = None
 
 @contextmanager
 def open_engine(settings: EngineSettings | None = None) -> Iterator[SparkSession]:
-    """A session in UTC. Nested calls with equal settings share it; the outermost stops the engine.
+    """A session in UTC. Calls with equal settings share it; the last to leave stops the engine.
 
     Raises:
         EngineUnavailableError: the engine cannot start here, or another one is open in this process.
     """
-    settings = settings or EngineSettings()
     with _lock:
-        entered = _enter(settings)
-    if entered is not None:
-        try:
-            yield entered
-        finally:
-            with _lock:
-                _leave()
-        return
-    with _served(settings) as address, environment(PYSPARK_PYTHON=os.environ.get("PYSPARK_PYTHON", sys.executable)):
-        session = _connect(address)
-        try:
-            with _lock:
-                _register(settings, session)
-            yield session
-        finally:
-            with _lock:
-                _leave()
-            session.stop()
+        opened = _enter(settings or EngineSettings())
+    try:
+        yield opened.session
+    finally:
+        with _lock:
+            _leave(opened)
 
 
-def _enter(settings: EngineSettings) -> SparkSession | None:
+def _enter(settings: EngineSettings) -> _Open:
+    global _open
     if _open is None:
-        return None
-    if _open.settings != settings:
+        _open = _start(settings)
+    elif _open.settings != settings:
         raise EngineUnavailableError(
             f"engine '{_open.settings.kind}' is already open in this process; asked for '{settings.kind}' with other "
             "settings. One process holds one engine: close the first, or use a second process."
         )
     _open.users += 1
-    return _open.session
+    return _open
 
 
-def _register(settings: EngineSettings, session: SparkSession) -> None:
+def _leave(opened: _Open) -> None:
     global _open
-    _open = _Open(settings, session)
+    opened.users -= 1
+    if opened.users == 0:
+        _open = None
+        opened.closing.close()
 
 
-def _leave() -> None:
-    global _open
-    if _open is not None:
-        _open.users -= 1
-        if _open.users == 0:
-            _open = None
+def _start(settings: EngineSettings) -> _Open:
+    with ExitStack() as starting:
+        address = starting.enter_context(_served(settings))
+        # Spark's workers would otherwise take the first python3 on PATH
+        starting.enter_context(environment(PYSPARK_PYTHON=os.environ.get("PYSPARK_PYTHON", sys.executable)))
+        session = SparkSession.builder.remote(address).create()
+        starting.callback(session.stop)
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        return _Open(settings, session, starting.pop_all())
 
 
 @contextmanager
@@ -120,11 +115,3 @@ def _served(settings: EngineSettings) -> Iterator[str]:
     else:
         with spark.serve(settings.master, settings.memory_bytes, settings.jars, settings.work) as address:
             yield address
-
-
-def _connect(address: str) -> SparkSession:
-    session = SparkSession.builder.remote(address).create()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    # Noting the call site of every expression costs a third of the time it takes to build a mapping's plan.
-    session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
-    return session

@@ -92,7 +92,7 @@ def serve(master: str, memory_bytes: int, jars: Path | None, work: Path | None) 
     """Run a Spark Connect server on a free loopback port, behind a token of this process, and give its address.
 
     Raises:
-        EngineUnavailableError: no Java, no jars, or the server did not come up; names the log when it is kept.
+        EngineUnavailableError: no Java, no jars, or the server did not come up (the last line of its log).
     """
     check_java()
     class_path = delta_jars.class_path(jars or delta_jars.default_folder())
