@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from fhir_mapping.bronze import ingest_day, landing_days
 
 from assets.hospital import Hospital
 from contracts.region import Site
+from fhir_mapping.bronze import ingest_day, landing_days
 
 
 def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinition:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from fhir_mapping.bronze import landing_days
-from fhir_mapping.mapping import map_day
 
 from assets.hospital import Hospital
 from contracts.region import Site
+from fhir_mapping.bronze import landing_days
+from fhir_mapping.mapping import map_day
 
 
 def mapped_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinition:

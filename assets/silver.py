@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from fhir_mapping.silver import build_silver
 
 from assets.hospital import Hospital
 from contracts.fhir import RESOURCES
 from contracts.region import Site
+from fhir_mapping.silver import build_silver
 
 LEDGER = "ledger__file"
 BESIDE = ("superseded__resource", "pending__reference", "quarantine__record")
@@ -35,11 +35,9 @@ def silver_assets(site: Site) -> dg.AssetsDefinition:
             f"{report.skipped:,} skipped, {report.superseded:,} superseded; "
             f"{sum(report.resources_out.values()):,} resources",
         )
+        out = {f"silver_fhir__{resource.lower()}": count for resource, count in report.resources_out.items()}
         for name in names:
-            resource = name.removeprefix("silver_fhir__")
-            rows = {k.lower(): v for k, v in report.resources_out.items()}.get(resource)
-            yield dg.MaterializeResult(
-                asset_key=[site.name, name], metadata={"resources": rows} if rows is not None else report.counts()
-            )
+            metadata = {"resources": out[name]} if name in out else {"records_in": report.records_in}
+            yield dg.MaterializeResult(asset_key=[site.name, name], metadata=metadata)
 
     return silver

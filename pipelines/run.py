@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from contracts.errors import UsageError
 from contracts.region import Region, load_region
 from pipelines.console import Console
+from pipelines.gateway import short
 from pipelines.report import build_report, write_report
 from pipelines.settings import Settings
 from pipelines.summary import summary_lines
@@ -54,7 +54,7 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
         write_report(settings.area.report, report)
     for line in summary_lines(region, report):
         console.say(line)
-    console.say(f"Report: {_short(settings.area.report)} ({console.seconds:.0f} s)")
+    console.say(f"Report: {short(settings.area.report)} ({console.seconds:.0f} s)")
     return settings.area.report
 
 
@@ -98,10 +98,6 @@ def _deliver(region: Region, settings: Settings) -> str:
     assert settings.data is not None
     files = deliver_public_data(region, settings.data, settings.area)
     return f"{files} files from {settings.data}"
-
-
-def _short(path: Path) -> str:
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 @contextmanager
