@@ -9,7 +9,9 @@ encodings, but in an export it means UTF-16 or rubbish.
 
 How the encoding is found (``detect``), on up to 16 MiB of the file
     1. A byte-order mark of UTF-8 or GB18030 decides. One of UTF-16 or UTF-32: refused.
-    2. Only lines with a byte outside ASCII or a NUL tell anything; without one the declared encoding holds.
+    2. Only lines with a byte outside ASCII or a control character tell anything; without one the declared encoding
+       holds. A line with a control character counts as bad (binary rubbish is full of them; some decodes as GB18030).
+       Those that serve as separators somewhere (tab, 01-03, 0B, 0C, 1B-1F) are no sign.
     3. Declared GB18030, but 95 % of these lines are valid UTF-8, with 8 characters of three or four bytes: UTF-8.
        Chinese GB18030 text forms valid UTF-8 of that length only by a coincidence that never happens, while about half
        of all UTF-8 lines decode as GB18030 (to rubbish), so the declared encoding's success means nothing.
@@ -31,6 +33,7 @@ GB18030 = "gb18030"
 
 _BOMS = {UTF_8: b"\xef\xbb\xbf", GB18030: b"\x84\x31\x95\x33"}
 _FOREIGN_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_CONTROL = re.compile(rb"[\x00\x04-\x08\x0e-\x1a\x7f]")
 _ESCAPED_BYTE = re.compile("[\udc00-\udcff]")
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
 
@@ -65,7 +68,7 @@ def detect(sample: bytes, declared: str) -> Encoding | None:
     if declared == UTF_8 and _is_text(sample, UTF_8):
         return Encoding(UTF_8)
     lines = _lines(sample)
-    telling = [line for line in lines if not line.isascii() or b"\0" in line]
+    telling = [line for line in lines if not line.isascii() or _CONTROL.search(line)]
     if not telling:
         return Encoding(declared)
     other = GB18030 if declared == UTF_8 else UTF_8
@@ -114,7 +117,7 @@ def _lines(sample: bytes) -> list[bytes]:
 
 
 def _is_text(data: bytes, codec: str) -> bool:
-    if b"\0" in data:
+    if _CONTROL.search(data):
         return False
     try:
         data.decode(codec)
