@@ -1,5 +1,7 @@
 """A process that ends with the one that started it: no SuperNode or worker is left behind after a crash.
 
+    python -m federated.leash MODULE ARGUMENTS...        runs any module so
+
 The starter puts its process id into ``CLOISTER_PARENT``; ``hold`` then watches that this process is still our parent.
 Linux's PR_SET_PDEATHSIG is not used: it fires when the *thread* that started the child ends, not the process.
 Without the variable (a service under systemd or in a container) nothing is watched.
@@ -8,7 +10,9 @@ Without the variable (a service under systemd or in a container) nothing is watc
 from __future__ import annotations
 
 import os
+import runpy
 import signal
+import sys
 import threading
 import time
 
@@ -35,3 +39,14 @@ def _watch(parent: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os._exit(1)
+
+
+def main() -> None:
+    """Run the module named first on the command line, as ``python -m`` would, on the leash."""
+    hold()
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

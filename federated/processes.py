@@ -114,5 +114,5 @@ def coordinator(config: Path, home: Path, *, tie: Mapping[str, str] | None = Non
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """The start of a command line that runs a module with this interpreter."""
-    return (sys.executable, "-m", name)
+    """The start of a command line that runs a module with this interpreter, on the leash of its starter."""
+    return (sys.executable, "-m", "federated.leash", name)

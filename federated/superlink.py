@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contracts.errors import CloisterError, exit_code
-from federated.leash import hold
 from governance.files import read_private
 
 
@@ -22,7 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m federated.superlink", add_help=False)
     parser.add_argument("--token-file", type=Path, required=True)
     own, flower_arguments = parser.parse_known_args(arguments)
-    hold()
     try:
         token = read_private(own.token_file)
     except CloisterError as error:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import CloisterError, exit_code
-from federated.leash import hold
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +18,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m federated.coordinator")
     parser.add_argument("--config", type=Path, required=True, help="CoordinatorSettings as JSON")
     config = parser.parse_args(arguments).config
-    hold()
     from federated.coordinator.run import train
     from federated.coordinator.settings import CoordinatorSettings
 

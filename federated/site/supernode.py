@@ -1,4 +1,4 @@
-"""``python -m federated.site.supernode ...``: Flower's own SuperNode, waking where Flower sleeps, on a leash.
+"""``python -m federated.site.supernode ...``: Flower's own SuperNode, waking where Flower sleeps.
 
 All code that talks to the SuperLink is Flower's. Two waits are replaced, because each costs a round half a second:
 the main loop looks for the worker's reply every 0.5 s, and the worker has to ask for a task again and again. Here the
@@ -14,8 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from federated.leash import hold
 
 ACQUIRE_PATH = "/v1/runtime/acquire-task"
 REPLY_PATHS = frozenset({"/v1/runtime/push-messages", "/v1/runtime/push-object"})
@@ -104,7 +102,6 @@ def _ringing(pull: Callable[..., int | None], wakes: Wakes) -> Callable[..., int
 
 def main() -> None:
     """Run the SuperNode with this process's arguments until it is told to stop."""
-    hold()
     from flwr.supernode.cli.flower_supernode import flower_supernode
 
     install(Wakes())

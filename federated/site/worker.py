@@ -24,7 +24,6 @@ from flwr.supercore.constant import TaskType
 from contracts.errors import CloisterError, exit_code
 from contracts.messages import RefusalCode
 from federated.envelope import Request, pack_frames, unpack_requests
-from federated.leash import hold
 from federated.marker import marker_hash
 from federated.runtime import Heartbeat, RuntimeConnection
 
@@ -119,7 +118,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m federated.site.worker")
     parser.add_argument("--config", type=Path, required=True, help="WorkerSettings as JSON")
     config = parser.parse_args(arguments).config
-    hold()
     from federated.site.app import SiteApplication
     from federated.site.settings import WorkerSettings
 
