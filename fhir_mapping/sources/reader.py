@@ -20,6 +20,8 @@ SAMPLE_BYTES = 16 << 20
 BLOCK_BYTES = 8 << 20
 """Bytes read at a time: bounds memory (a block and its Arrow columns) whatever the size of the file."""
 
+_HEAD_BYTES = 1 << 20
+
 EMPTY_FILE = "empty_file"
 UNKNOWN_ENCODING = "unknown_encoding"
 
@@ -75,13 +77,12 @@ def inspect(source: Source, stream: BinaryIO) -> SourceFile | Refusal:
     if encoding is None:
         return Refusal(UNKNOWN_ENCODING)
     body = sample[len(encoding.bom) :]
-    newline = find_newline(body)
-    lines = Lines.of(decode(body, encoding.codec, newline)[0], newline)
-    if lines.is_blank.all():
+    if not body.strip(b"\r\n"):
         return Refusal(EMPTY_FILE, encoding)
+    newline = find_newline(body)
     if source.format == "ndjson":
         return SourceFile(source, encoding, newline, None)
-    header = csv_reader.read_header(source, lines)
+    header = csv_reader.read_header(source, _first_lines(body, encoding.codec, newline))
     if isinstance(header, str):
         return Refusal(header, encoding)
     return SourceFile(source, encoding, newline, header)
@@ -105,6 +106,13 @@ def _records(file: SourceFile, stream: BinaryIO) -> Iterator[RawRecord]:
     for block in file.blocks(stream):
         yield from block.records(first)
         first += len(block)
+
+
+def _first_lines(body: bytes, codec: str, newline: str) -> Lines:
+    """Lines among which the header stands: those of the first MiB, or all when these are blank."""
+    head = body[: body.find(newline.encode(), _HEAD_BYTES) + 1] or body
+    lines = Lines.of(decode(head, codec, newline)[0], newline)
+    return lines if not lines.is_blank.all() else Lines.of(decode(body, codec, newline)[0], newline)
 
 
 def _sample(stream: BinaryIO) -> bytes:
