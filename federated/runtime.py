@@ -14,7 +14,7 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import httpx
 from flwr.app import Message
@@ -222,11 +222,20 @@ class RuntimeConnection:
         self._client.close()
 
 
+class Beating(Protocol):
+    """What a heartbeat needs of a connection."""
+
+    def beat(self) -> bool:
+        """Tell the server that the task is alive."""
+        ...
+
+
 class Heartbeat:
     """Keeps a task alive from a thread while the context is open; short tasks send none."""
 
-    def __init__(self, connection: RuntimeConnection) -> None:
+    def __init__(self, connection: Beating, seconds: float = HEARTBEAT_SECONDS) -> None:
         self._connection = connection
+        self._seconds = seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="task-heartbeat", daemon=True)
 
@@ -239,12 +248,12 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        wait = HEARTBEAT_SECONDS
+        wait = self._seconds
         while not self._over.wait(wait):
             try:
                 self._connection.beat()
-                wait = HEARTBEAT_SECONDS
+                wait = self._seconds
             except httpx.TransportError:
-                wait = 1.0  # the server may be restarting: keep trying until the task ends
+                wait = min(1.0, self._seconds)  # the server may be restarting: keep trying until the task ends
             except httpx.HTTPStatusError:
                 return  # the task is gone; the next call of its owner says so

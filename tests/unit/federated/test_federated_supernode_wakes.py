@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+from federated.site.supernode import ACQUIRE_PATH, REPLY_PATHS, Wakes, Waking
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    await send(scope["path"])
+
+
+async def call(waking: Waking, path: str) -> list[Any]:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    await waking({"type": "http", "path": path}, receive, send)
+    return sent
+
+
+def test_a_question_for_a_task_is_held_until_a_message_arrives() -> None:
+    async def scenario() -> float:
+        wakes = Wakes()
+        question = asyncio.create_task(call(Waking(application, wakes), ACQUIRE_PATH))
+        await asyncio.sleep(0.05)
+        assert not question.done()
+        started = time.monotonic()
+        threading.Thread(target=wakes.ring_arrival).start()
+        assert await question == [ACQUIRE_PATH]
+        return time.monotonic() - started
+
+    assert asyncio.run(scenario()) < 0.5
+
+
+def test_a_question_is_passed_on_after_a_while_even_when_nothing_arrives() -> None:
+    started = time.monotonic()
+    assert asyncio.run(call(Waking(application, Wakes()), ACQUIRE_PATH)) == [ACQUIRE_PATH]
+    assert 0.5 < time.monotonic() - started < 5.0
+
+
+def test_a_reply_wakes_the_main_loop() -> None:
+    wakes = Wakes()
+    for path in sorted(REPLY_PATHS):
+        ringing = threading.Timer(0.05, lambda path=path: asyncio.run(call(Waking(application, wakes), path)))
+        ringing.start()
+        started = time.monotonic()
+        wakes.sleep(0.9)
+        ringing.join()
+        assert time.monotonic() - started < 0.8
+
+
+def test_other_calls_ring_nothing_and_the_idle_sleep_is_short() -> None:
+    wakes = Wakes()
+    asyncio.run(call(Waking(application, wakes), "/v1/runtime/pull-messages"))
+    started = time.monotonic()
+    wakes.sleep(0.2)
+    assert time.monotonic() - started > 0.15
+    started = time.monotonic()
+    wakes.sleep(3)
+    assert time.monotonic() - started < 1.0
