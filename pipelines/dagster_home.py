@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,5 +34,10 @@ def dagster_instance(area: WorkArea) -> Iterator[DagsterInstance]:
 
     home = prepare_dagster_home(area)
     os.environ["DAGSTER_HOME"] = str(home)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with (home / ".lock").open("w") as lock:
+        # Two processes that make the SQLite files at the same time leave them with two migration heads.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        instance = dg.DagsterInstance.from_config(str(home))
+        instance.get_runs(limit=1)
+    with instance:
         yield instance

@@ -1,6 +1,20 @@
-"""Imported once by the server process that the site jobs are forked from; opens nothing."""
+"""Imported once by the server process that jobs are forked from; opens nothing, starts no thread."""
 
-import deltalake  # noqa: F401
-import pyarrow  # noqa: F401
-import pysail  # noqa: F401
-import pyspark.sql.connect.session  # noqa: F401
+import importlib
+import os
+
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported
+
+NEEDED_BY_JOBS = (
+    "pysail",
+    "deltalake",
+    "pandas",
+    "pyspark.sql.connect.session",
+    "great_expectations",
+    "fhir.resources.R4B",
+    "pipelines.site_location",
+    "pipelines.region_location",
+)
+
+for name in NEEDED_BY_JOBS:
+    importlib.import_module(name)
