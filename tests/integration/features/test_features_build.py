@@ -179,6 +179,24 @@ def test_a_visit_with_everything_becomes_one_row(spark: SparkSession, tmp_path: 
     ]
 
 
+def test_a_later_result_without_a_number_does_not_hide_an_earlier_one(spark: SparkSession, tmp_path: Path) -> None:
+    later = temperature("v1", 0.0, "2024-05-02")
+    del later["valueQuantity"]
+    undated = temperature("v2", 36.5, "2024-05-01")
+    del undated["effectiveDateTime"]
+    rows = built(
+        spark,
+        tmp_path,
+        [visit("v1", "p1"), temperature("v1", 38.5, "2024-05-01"), later, visit("v2", "p1"), undated],
+    )
+    assert [row["temperature"] for row in rows] == [38.5, 36.5]
+
+
+def test_of_two_results_of_one_time_the_greater_counts(spark: SparkSession, tmp_path: Path) -> None:
+    twice = [temperature("v1", value, "2024-05-01") for value in (38.5, 39.0, 38.0)]
+    assert built(spark, tmp_path, [visit("v1", "p1"), *twice])[0]["temperature"] == 39.0
+
+
 def test_what_is_absent_or_implausible_is_null(spark: SparkSession, tmp_path: Path) -> None:
     rows = built(
         spark,
