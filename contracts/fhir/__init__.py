@@ -1,8 +1,9 @@
-"""FHIR R4 as this project carries it: element tables, code lists, silver's typed shape, plain FHIR JSON.
+"""FHIR R4 as this project carries it: element tables, code lists, silver's typed shape, plain FHIR JSON, views.
 
-Belongs here: what FHIR says (paths, types, cardinality, bindings) as data, and pure functions over it that training and
-serving share. Light: standard library only.
-Does not belong here: Spark types or columns (fhir_mapping, features), records of a source (fhir_mapping), policy.
+Belongs here: what FHIR says (paths, types, cardinality, bindings) as data, the FHIRPath subset and ViewDefinitions of
+SQL on FHIR as trees, and pure functions over them that training and serving share. Light: standard library, pydantic.
+Does not belong here: Spark types or columns (fhir_mapping, features), evaluation of views over JSON (registry), records
+of a source (fhir_mapping), policy.
 """
 
 from contracts.fhir.bindings import BINDINGS, Binding
