@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import add, or_
+from operator import add, and_, or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -26,7 +26,15 @@ from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.parts import Leaf
 from fhir_mapping.spec.plan import Plan, Setting, Stage, fold_balanced
 from fhir_mapping.spec.reading import source_text
-from fhir_mapping.spec.tree import Node, choice_rules, emitted, emitted_type, missing_required, required_rules
+from fhir_mapping.spec.tree import (
+    Node,
+    choice_rules,
+    emitted,
+    emitted_type,
+    missing_required,
+    period_rules,
+    required_rules,
+)
 from fhir_mapping.terminology.code_map import CodeMap, terminology_version
 
 RULE = StructType([StructField("rule", StringType()), StructField("path", StringType())])
@@ -129,10 +137,18 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     absent = missing_required(node, emit.resource)
     if absent:
         raise SpecError(f"{emit.file}: elements: FHIR requires {', '.join(absent)}; map each, or leave out the parent")
-    rules += [(F.when(broken, F.lit("required")), path) for broken, path in required_rules(node, label, None)]
+    rules += [(_required(broken, path, rules), path) for broken, path in required_rules(node, label, None)]
     rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
+    rules += [(F.when(broken, F.lit("period_order")), path) for broken, path in period_rules(node, label)]
     wanted = F.lit(True) if emit.when is None else condition_column(plan, emit.when)
     return _Compiled(emit, node, wanted, rules)
+
+
+def _required(missing: Column, path: str, rules: Sequence[tuple[Column, str]]) -> Column:
+    """``required``, unless a rule already says why the value is not there."""
+    stem = path.removesuffix("[x]")
+    told = [rule.isNull() for rule, other in rules if other.startswith(stem)]
+    return F.when(fold_balanced(and_, [missing, *told]), F.lit("required"))
 
 
 def _final_columns(

@@ -15,6 +15,7 @@ from pyspark.sql.types import DataType, StructType
 from contracts.fhir.elements import TYPES, Element
 from contracts.fhir.paths import Step
 from contracts.fhir.silver import TEXT_SUFFIX, struct_schema_json
+from fhir_mapping.rules.values import period_reversed
 from fhir_mapping.spec.parts import Leaf, Part, any_present
 
 
@@ -117,6 +118,19 @@ def choice_rules(node: Node, path: str) -> list[tuple[Column, str]]:
         if len(tests) > 1:
             total = sum((test.cast("int") for test in tests[1:]), tests[0].cast("int"))
             found.append((total > 1, f"{path}.{choice}"))
+    return found
+
+
+def period_rules(node: Node, path: str) -> list[tuple[Column, str]]:
+    """``(broken, path)`` for each period that has a start and an end."""
+    found: list[tuple[Column, str]] = []
+    start, end = node.parts.get("start"), node.parts.get("end")
+    if node.type_name == "Period" and isinstance(start, Leaf) and isinstance(end, Leaf):
+        found.append((period_reversed(start.column, end.column), path))
+    for name, part in node.parts.items():
+        for child in part if isinstance(part, list) else [part]:
+            if isinstance(child, Node):
+                found += period_rules(child, f"{path}.{name}")
     return found
 
 
