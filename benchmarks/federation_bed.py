@@ -209,7 +209,7 @@ class Bed:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _env(self, command: Command) -> dict[str, str]:
-        return {**command.env, "PYTHONPATH": str(CHECKOUT)}
+        return {**command.env, "PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(CHECKOUT / "tests" / "support")))}
 
     def _lay_out(self) -> Identity:
         area, root, root_key = self.area, self.area.pki / "root.crt", self.area.pki / "root.key"

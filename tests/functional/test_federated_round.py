@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import counting_programs
 import httpx
 import numpy as np
 import pyarrow as pa
@@ -32,9 +33,8 @@ from federated.registration import register_nodes
 from governance.audit import read_audit, verify_audit
 from governance.roster import load_roster
 from secure_compute.authority_client import AuthorityClient
-from tests.support import counting_programs
 
-PROGRAMS = "tests.support.counting_programs"
+PROGRAMS = "counting_programs"
 SITES = ("east", "north", "south", "west")
 LATE = "west"
 VALUES = {"east": [1.0, 2.5, -3.0], "north": [4.0, 0.25], "south": [10.0, -7.5, 0.0, 1.0], "west": [-2.0, 6.5]}

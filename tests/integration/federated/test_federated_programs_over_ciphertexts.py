@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
+from secure_region import SecureRegion
 
 from contracts.region import Task, load_region
 from contracts.zone import SiteZone
@@ -18,7 +19,6 @@ from federated.site.app import SiteApplication
 from federated.site.egress import EgressGuard
 from federated.site.rows import load_rows
 from federated.site.settings import WorkerSettings
-from tests.support.secure_region import SecureRegion
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SITES = ("east", "north", "south")

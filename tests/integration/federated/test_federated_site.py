@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import counting_programs
 import numpy as np
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from secure_region import DirectAuthority, SecureRegion
 
 from contracts.errors import QuorumError
 from contracts.messages import Refusal, parse_site_message
@@ -21,8 +23,6 @@ from federated.site.app import SiteApplication
 from federated.site.egress import EgressGuard
 from federated.site.settings import WorkerSettings
 from governance.audit import read_audit
-from tests.support import counting_programs
-from tests.support.secure_region import DirectAuthority, SecureRegion
 
 VALUES = {"east": [1.0, 2.5], "north": [4.0], "south": [-7.5, 0.0]}
 TASK = """name = "count"
@@ -71,7 +71,7 @@ class City:
             commission=self.keys.commission.public,
             runtime="127.0.0.1:1",
             ca=self.root / "none.crt",
-            programs="tests.support.counting_programs",
+            programs="counting_programs",
             log_file=zone / "log",
         )
         (zone / "secrets").mkdir(parents=True)
