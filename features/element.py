@@ -130,7 +130,7 @@ def column_type(type: T.DataType) -> T.DataType:
 
 
 def without_nulls(array: Column) -> Column:
-    return F.filter(array, lambda value: value.isNotNull())
+    return F.array_compact(array)
 
 
 def empty_array(type: T.DataType) -> Column:

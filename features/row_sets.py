@@ -158,7 +158,9 @@ def _below(select: Select, foci: Element, scope: Scope, rows_type: T.ArrayType) 
 
     def of_one(value: Column) -> Column:
         inner = foci.derive(value, foci.type)
-        own = _rows_of_focus(select, inner, scope).cast(rows_type)
+        own = _rows_of_focus(select, inner, scope)
+        if _row_type(select, inner, scope) != rows_type.elementType:  # an undeclared type that only some levels know
+            own = own.cast(rows_type)
         return F.concat(F.array(own), _descend(select, replace(inner, is_open=True), scope, rows_type))
 
     return of_one
