@@ -42,7 +42,7 @@ def make_task(inputs: Sequence[dict[str, Any]], classes: Sequence[str], **traini
 
 def diagnosis_task(**training: Any) -> Task:
     """Two numbers (one with nulls) and a category against a yes or no."""
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": "age", "kind": "number", "plausible": (0, 120)},
         {"name": "crp", "kind": "number", "plausible": (0, 500)},
         {"name": "sex", "kind": "category", "levels": ("female", "male")},
@@ -67,7 +67,7 @@ def diagnosis_rows(count: int, seed: int) -> Arrays:
 
 def triage_task(**training: Any) -> Task:
     """A chief complaint and an age against three departments."""
-    inputs = [
+    inputs: list[dict[str, Any]] = [
         {"name": "complaint", "kind": "text"},
         {"name": "age", "kind": "number", "plausible": (0, 120)},
     ]
