@@ -10,10 +10,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import DataError
@@ -23,9 +24,10 @@ from fhir_mapping.manifest import ACCEPTED, FileEntry
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table, superseded_table
+from lake.reader import read_arrow
 from lake.tables import arrow_schema, read, write_arrow
 
-_FileKey = tuple[str, str]
+FileKey = tuple[str, str]
 """Day of delivery and file name."""
 
 
@@ -49,39 +51,69 @@ class SiteReport:
     resources_out: dict[str, int]
 
 
-def check_mapped(sources: Sequence[MappedSource], manifest: Sequence[FileEntry]) -> None:
+@dataclass(frozen=True)
+class FileCount:
+    """What the mapped rows of one file say, by the mapping that made them (``digest``)."""
+
+    source: str
+    key: FileKey
+    digest: str
+    records_in: int
+    quarantined: int
+    skipped: int
+    mapped: int
+
+
+def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
+    """Count all mapped rows by file, those of files delivered twice too, in one query."""
+    quarantined = F.size("_errors") > 0
+    flags = {
+        "records_in": F.lit(1),
+        "quarantined": quarantined.cast("long"),
+        "skipped": (~quarantined & F.col("_skip").isNotNull()).cast("long"),
+        "mapped": (F.col("_emitted") > 0).cast("long"),
+    }
+    names = ("_source", "_delivery_date", "_file_name", DIGEST_FIELD)
+    frames = [source.all_rows.select(*names, *[f.alias(n) for n, f in flags.items()]) for source in sources]
+    if not frames:
+        return []
+    grouped = reduce(DataFrame.unionByName, frames).groupBy(*names).agg(*[F.sum(n).alias(n) for n in flags])
+    return [
+        FileCount(
+            row["_source"], (row["_delivery_date"], row["_file_name"]), row[DIGEST_FIELD], *[row[n] for n in flags]
+        )
+        for row in grouped.collect()
+    ]
+
+
+def check_mapped(counts: Sequence[FileCount], sources: Sequence[MappedSource], manifest: Sequence[FileEntry]) -> None:
     """Every accepted file is mapped whole, by the present specs.
 
     Raises:
         DataError: some are not; days are named.
     """
-    found: Counter[tuple[_FileKey, str]] = Counter()
     digests = {source.mapping.source: source.mapping.digest for source in sources}
-    for source in sources:
-        counts = source.all_rows.groupBy("_delivery_date", "_file_name", DIGEST_FIELD).count().collect()
-        for row in counts:
-            found[(row["_delivery_date"], row["_file_name"]), row[DIGEST_FIELD]] = row["count"]
-    late = sorted(
-        {
-            entry.delivery_date
-            for entry in manifest
-            if entry.status == ACCEPTED
-            and found[(entry.delivery_date, entry.file_name), digests.get(entry.source or "", "")] != entry.records
-        }
-    )
+    found = {count.key: count.records_in for count in counts if count.digest == digests[count.source]}
+    accepted = [entry for entry in manifest if entry.status == ACCEPTED]
+    late = sorted({e.delivery_date for e in accepted if found.get((e.delivery_date, e.file_name), 0) != e.records})
     if late:
         raise DataError(f"files of days {', '.join(late)} are not mapped by the present specs. Map these days first.")
 
 
 def write_ledger(
-    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], manifest: Sequence[FileEntry]
+    spark: SparkSession,
+    zone: SiteZone,
+    sources: Sequence[MappedSource],
+    mapped: Sequence[FileCount],
+    manifest: Sequence[FileEntry],
 ) -> SiteReport:
     """Write the ledger whole and add it up. Silver and the superseded resources must be written before."""
-    counts: dict[_FileKey, Counter[str]] = defaultdict(Counter)
-    out: dict[_FileKey, Counter[str]] = defaultdict(Counter)
-    _count_mapped(sources, counts)
+    counts: dict[FileKey, Counter[str]] = defaultdict(Counter)
+    for count in mapped:
+        names = ("records_in", "quarantined", "skipped", "mapped")
+        counts[count.key].update({name: getattr(count, name) for name in names})
     _count_superseded(spark, zone, sources, counts)
-    _count_silver(spark, zone, counts, out)
+    out = _count_silver(spark, zone, counts)
     digests = {source.mapping.source: source.mapping.digest for source in sources}
     rows = [_row(entry, counts, out, digests) for entry in manifest]
     target = ledger_table(zone)
@@ -89,58 +121,50 @@ def write_ledger(
     return _report(rows)
 
 
-def _count_mapped(sources: Sequence[MappedSource], counts: dict[_FileKey, Counter[str]]) -> None:
-    for source in sources:
-        quarantined = F.size("_errors") > 0
-        grouped = source.rows.groupBy("_delivery_date", "_file_name").agg(
-            F.count(F.lit(1)).alias("records_in"),
-            F.sum(quarantined.cast("long")).alias("quarantined"),
-            F.sum((~quarantined & F.col("_skip").isNotNull()).cast("long")).alias("skipped"),
-            F.sum((F.col("_emitted") > 0).cast("long")).alias("mapped"),
-        )
-        for row in grouped.collect():
-            key = (row["_delivery_date"], row["_file_name"])
-            counts[key].update({name: row[name] for name in ("records_in", "quarantined", "skipped", "mapped")})
-
-
 def _count_superseded(
-    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], counts: dict[_FileKey, Counter[str]]
+    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], counts: dict[FileKey, Counter[str]]
 ) -> None:
     """Records all of whose resources were replaced move from mapped to superseded."""
-    replaced = read(spark, superseded_table(zone)).groupBy(*RECORD).agg(F.count(F.lit(1)).alias("replaced"))
-    for source in sources:
-        emitted = source.rows.where(F.col("_emitted") > 0).select(*RECORD, "_emitted")
-        joined = emitted.join(F.broadcast(replaced), list(RECORD), "inner")
-        whole = (F.col("replaced") == F.col("_emitted")).cast("long")
-        grouped = joined.groupBy("_delivery_date", "_file_name").agg(
-            F.sum(whole).alias("superseded"), F.sum("replaced").alias("resources_replaced")
-        )
-        for row in grouped.collect():
-            count = counts[(row["_delivery_date"], row["_file_name"])]
-            count["superseded"] += row["superseded"]
-            count["mapped"] -= row["superseded"]
-            count["resources_replaced"] += row["resources_replaced"]
+    table = superseded_table(zone)
+    touched = set(read_arrow(table.path, ["_source"]).column(0).to_pylist())
+    if not touched:
+        return
+    replaced = read(spark, table).groupBy(*RECORD).agg(F.count(F.lit(1)).alias("replaced"))
+    frames = [source.rows.select(*RECORD, "_emitted") for source in sources if source.mapping.source in touched]
+    joined = reduce(DataFrame.unionByName, frames).join(F.broadcast(replaced), list(RECORD), "inner")
+    grouped = joined.groupBy("_delivery_date", "_file_name").agg(
+        F.sum((F.col("replaced") == F.col("_emitted")).cast("long")).alias("superseded"),
+        F.sum("replaced").alias("resources_replaced"),
+    )
+    for row in grouped.collect():
+        count = counts[(row["_delivery_date"], row["_file_name"])]
+        count["superseded"] += row["superseded"]
+        count["mapped"] -= row["superseded"]
+        count["resources_replaced"] += row["resources_replaced"]
 
 
 def _count_silver(
-    spark: SparkSession, zone: SiteZone, counts: dict[_FileKey, Counter[str]], out: dict[_FileKey, Counter[str]]
-) -> None:
-    for resource in RESOURCES:
-        grouped = (
-            read(spark, silver_table(zone, resource))
-            .groupBy("_delivery_date", "_file_name")
-            .agg(F.count(F.lit(1)).alias("n"), F.sum((F.size("_pending") > 0).cast("long")).alias("pending"))
-        )
-        for row in grouped.collect():
-            key = (row["_delivery_date"], row["_file_name"])
-            out[key][resource] += row["n"]
-            counts[key]["pending"] += row["pending"]
+    spark: SparkSession, zone: SiteZone, counts: dict[FileKey, Counter[str]]
+) -> dict[FileKey, Counter[str]]:
+    """Resources in silver by file and type; those that wait are added to ``counts`` as pending."""
+    out: dict[FileKey, Counter[str]] = defaultdict(Counter)
+    waits = (F.size("_pending") > 0).cast("long").alias("waits")
+    frames = [
+        read(spark, silver_table(zone, name)).select("_delivery_date", "_file_name", waits, F.lit(name).alias("type"))
+        for name in RESOURCES
+    ]
+    grouped = reduce(DataFrame.unionByName, frames).groupBy("_delivery_date", "_file_name", "type")
+    for row in grouped.agg(F.count(F.lit(1)).alias("n"), F.sum("waits").alias("waits")).collect():
+        key = (row["_delivery_date"], row["_file_name"])
+        out[key][row["type"]] += row["n"]
+        counts[key]["pending"] += row["waits"]
+    return out
 
 
 def _row(
     entry: FileEntry,
-    counts: Mapping[_FileKey, Counter[str]],
-    out: Mapping[_FileKey, Counter[str]],
+    counts: Mapping[FileKey, Counter[str]],
+    out: Mapping[FileKey, Counter[str]],
     digests: Mapping[str, str],
 ) -> dict[str, Any]:
     key = (entry.delivery_date, entry.file_name)

@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 from contracts.fhir import RESOURCES
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
-from fhir_mapping.ledger import SiteReport, check_mapped, write_ledger
+from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_ledger
 from fhir_mapping.manifest import read_manifest
 from fhir_mapping.mapping import MappedSource, read_mapped
 from fhir_mapping.quarantine import write_quarantine
@@ -23,7 +23,8 @@ from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.tables import RECORD, pending_table, silver_table, superseded_table
-from lake.tables import read, replace
+from lake.reader import read_arrow
+from lake.tables import Table, arrow_schema, read, replace, write_arrow
 
 REFERENCES = {"Patient": "subject", "Encounter": "encounter"}
 """What a resource may wait for, and the element that refers to it."""
@@ -41,15 +42,15 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     """
     manifest = read_manifest(zone)
     sources = read_mapped(spark, zone, region, site, manifest)
-    check_mapped(sources, manifest)
+    counts = count_mapped(sources)
+    check_mapped(counts, sources, manifest)
     narrow = {resource: _narrow(sources, resource) for resource in RESOURCES}
     _write_superseded(spark, zone, narrow)
     _write_pending(spark, zone, narrow)
     for resource in RESOURCES:
-        rows = _standing(spark, zone, resource, _wide(sources, resource, site.name))
-        replace(spark, _with_pending(spark, zone, resource, rows), silver_table(zone, resource))
+        _write_silver(spark, zone, resource, _wide(sources, resource, site.name))
     write_quarantine(spark, zone, sources, manifest)
-    return write_ledger(spark, zone, sources, manifest)
+    return write_ledger(spark, zone, sources, counts, manifest)
 
 
 def _emits(sources: Iterable[MappedSource], resource: str) -> list[tuple[MappedSource, Emit, DataFrame]]:
@@ -141,29 +142,36 @@ def _wide(sources: Sequence[MappedSource], resource: str, site: str) -> DataFram
     return _union(frames)
 
 
-def _standing(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame | None) -> DataFrame:
-    """The rows that no later record replaced."""
+def _write_silver(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame | None) -> None:
+    target = silver_table(zone, resource)
     if rows is None:
-        return spark.createDataFrame([], silver_table(zone, resource).schema).drop("_pending")
-    losers = read(spark, superseded_table(zone)).where(F.col("resource") == resource)
-    if losers.count() == 0:
+        write_arrow(arrow_schema(target).empty_table(), target)
+        return
+    replace(spark, _with_pending(spark, zone, resource, _standing(spark, zone, resource, rows)), target)
+
+
+def _standing(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame) -> DataFrame:
+    """The rows that no later record replaced."""
+    if not _has(superseded_table(zone), resource):
         return rows
+    losers = read(spark, superseded_table(zone)).where(F.col("resource") == resource)
     return rows.join(F.broadcast(losers.select("id", *RECORD, "_spec")), ["id", *RECORD, "_spec"], "left_anti")
 
 
 def _with_pending(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame) -> DataFrame:
     """``_pending``: the types of the references that have not arrived."""
-    missing = read(spark, pending_table(zone))
-    names = []
-    for target, element in REFERENCES.items():
-        if element not in rows.columns:
-            continue
-        ids = missing.where(F.col("resource") == target).select(F.col("id").alias(f"_missing_{target}"))
-        if ids.count():
-            on = _id_of(F.col(f"{element}.reference"), target) == F.col(f"_missing_{target}")
-            rows = rows.join(F.broadcast(ids), on, "left")
-            names.append(target)
-    waits = [F.when(F.col(f"_missing_{name}").isNotNull(), F.lit(name)) for name in names]
+    waited = [name for name, e in REFERENCES.items() if e in rows.columns and _has(pending_table(zone), name)]
+    for target in waited:
+        missing = read(spark, pending_table(zone)).where(F.col("resource") == target)
+        ids = missing.select(F.col("id").alias(f"_missing_{target}"))
+        on = _id_of(F.col(f"{REFERENCES[target]}.reference"), target) == F.col(f"_missing_{target}")
+        rows = rows.join(F.broadcast(ids), on, "left")
+    waits = [F.when(F.col(f"_missing_{name}").isNotNull(), F.lit(name)) for name in waited]
     entries = F.array(*waits, F.when(F.lit(False), F.lit("")))
     pending = F.filter(entries, lambda entry: entry.isNotNull()).alias("_pending")
     return rows.select(*[name for name in silver_table(zone, resource).schema.names if name != "_pending"], pending)
+
+
+def _has(table: Table, resource: str) -> bool:
+    """Whether a small table of this run has rows of a type; asked without the engine."""
+    return resource in set(read_arrow(table.path, ["resource"]).column(0).to_pylist())

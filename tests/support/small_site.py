@@ -22,9 +22,9 @@ from lake.reader import read_arrow
 
 KEY = bytes(range(32))
 VISIT_COLUMNS = (
-    "visit_no patient_no visit_type visit_time dept complaint cancelled updated_at temp pulse id_card birthday sex "
-    "result unit name phone"
-).split()
+    *("visit_no", "patient_no", "visit_type", "visit_time", "dept", "complaint", "cancelled", "updated_at", "temp"),
+    *("pulse", "id_card", "birthday", "sex", "name", "phone"),
+)
 
 ENCOUNTER = """
 source = "his__visit"
