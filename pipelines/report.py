@@ -15,7 +15,7 @@ from federated.coordinator.checkpoint import read_result
 from governance.audit import read_audit
 
 DISPOSITIONS = ("mapped", "quarantined", "skipped", "superseded", "erased")
-METRICS = ("accuracy", "auc", "macro_f1")
+METRICS = ("accuracy", "auc", "macro_f1", "accuracy_mean_of_sites", "auc_mean_of_sites")
 
 
 def build_report(
