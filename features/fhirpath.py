@@ -21,6 +21,7 @@ from contracts.fhir.fhirpath import type_name
 from contracts.fhir.reference import REFERENCE_PATTERN
 from features.boundary import boundary_column
 from features.element import Element, Resource
+from features.operators import equal, scalar
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,10 @@ def compile_path(node: tree.Node, focus: Element, scope: Scope) -> Element:
             known = (a & b) if op == "and" else (a | b) if op == "or" else (a != b)
             return focus.derive(known, T.BooleanType())
         case tree.Binary("=" | "!=" as op, left, right):
-            same = _equal(compile_path(left, focus, scope), compile_path(right, focus, scope))
+            same = equal(compile_path(left, focus, scope), compile_path(right, focus, scope))
             return focus.derive(same if op == "=" else ~same, T.BooleanType())
         case tree.Binary(op, left, right):
-            return _scalar(op, compile_path(left, focus, scope), compile_path(right, focus, scope))
+            return scalar(op, compile_path(left, focus, scope), compile_path(right, focus, scope))
     raise SpecError(f"no column for {type(node).__name__}")
 
 
@@ -101,59 +102,6 @@ def _index(element: Element, position: Element) -> Element:
     if element.many:
         return element.derive(F.get(element.column, at), element.type)
     return element.derive(F.when(at == 0, element.column), element.type)
-
-
-def _equal(left: Element, right: Element) -> Column:
-    if isinstance(left.type, T.NullType) or isinstance(right.type, T.NullType):
-        return F.lit(None).cast("boolean")
-    if isinstance(left.type, T.StructType) or isinstance(right.type, T.StructType):
-        raise SpecError("'=' compares primitive values only; name a child element")
-    is_text = isinstance(left.type, T.StringType), isinstance(right.type, T.StringType)
-    is_boolean = isinstance(left.type, T.BooleanType), isinstance(right.type, T.BooleanType)
-    both_there = left.exists() & right.exists()
-    if is_text[0] != is_text[1] or is_boolean[0] != is_boolean[1]:
-        return F.when(both_there, F.lit(False))
-    if not is_text[0] and not is_boolean[0]:
-        left, right = _same_numbers(left.number(), right.number())
-    if left.many and right.many:
-        return F.when(both_there, left.column == right.column)
-    if not left.many and not right.many:
-        return left.column == right.column
-    several, one = (left, right) if left.many else (right, left)
-    is_same = (F.size(several.column) == 1) & (F.get(several.column, F.lit(0)) == one.column)
-    return F.when(both_there, is_same)
-
-
-def _same_numbers(left: Element, right: Element) -> tuple[Element, Element]:
-    if left.type == right.type:
-        return left, right
-    to_double: Callable[[Column], Column] = lambda value: value.cast("double")  # noqa: E731
-    return left.map(to_double, T.DoubleType()), right.map(to_double, T.DoubleType())
-
-
-def _scalar(op: str, left: Element, right: Element) -> Element:
-    """Arithmetic, ordering and text concatenation of single values."""
-    text = isinstance(left.type, T.StringType | T.NullType) and isinstance(right.type, T.StringType | T.NullType)
-    if op == "&":
-        if not text:
-            raise SpecError("'&' takes texts")
-        a, b = (F.coalesce(side.single().cast("string"), F.lit("")) for side in (left, right))
-        return left.derive(F.concat(a, b), T.StringType())
-    is_order = op in ("<", "<=", ">", ">=")
-    if isinstance(left.type, T.NullType) or isinstance(right.type, T.NullType):
-        return left.derive(F.lit(None).cast("boolean"), T.BooleanType()) if is_order else left.absent()
-    if text and op == "+":
-        return left.derive(F.concat(left.single(), right.single()), T.StringType())
-    if not (text and is_order):
-        left, right = _same_numbers(left.number(), right.number())
-    a, b = left.single(), right.single()
-    if is_order:
-        order = {"<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op]
-        return left.derive(order, T.BooleanType())
-    if op == "/":
-        divisor = F.when(b != 0, b.cast("double"))
-        return left.derive(a.cast("double") / divisor, T.DoubleType())
-    return left.derive(a + b if op == "+" else a - b if op == "-" else a * b, left.type)
 
 
 def _where(node: tree.Call, focus: Element, scope: Scope) -> Element:

@@ -7,7 +7,6 @@ Source: FHIRPath 2.0 (hl7.org/fhirpath), SQL on FHIR v2 for getResourceKey and g
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from contracts.fhir import expression as tree
 from contracts.fhir.boundary import boundary, boundary_type
 from contracts.fhir.fhirpath import type_name
 from contracts.fhir.reference import REFERENCE
+from registry.operators import Choice, equal, logic, number, plain, scalar
 
 
 @dataclass(frozen=True)
@@ -30,30 +30,14 @@ class Scope:
     declared: str | None = None
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The value of a choice element ``name[x]`` with the type its key ends in: ``Quantity``, ``String``."""
-
-    type: str
-    value: Any
-
-
 _CHOICE_KEY = re.compile(r"[A-Z][A-Za-z0-9]*")
-_ORDER: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-}  # fmt: skip
-
-
-def plain(value: Any) -> Any:
-    """The element itself, without the type of its choice."""
-    return value.value if isinstance(value, Choice) else value
 
 
 def evaluate(node: tree.Node, focus: list[Any], scope: Scope) -> list[Any]:
     """Values of an expression on a focus. Raises SpecError when the expression cannot mean anything on them."""
     match node:
         case tree.Literal(value, _):
-            return [_number(value) if isinstance(value, Decimal) else value]
+            return [number(value) if isinstance(value, Decimal) else value]
         case tree.Empty():
             return []
         case tree.Variable("rowIndex"):
@@ -77,13 +61,13 @@ def evaluate(node: tree.Node, focus: list[Any], scope: Scope) -> list[Any]:
             return _FUNCTIONS[function](node, items, scope)
         case tree.Negate(operand):
             value = _single(operand, focus, scope)
-            return [] if value is None else [-_number(value)]
+            return [] if value is None else [-number(value)]
         case tree.Binary("and" | "or" | "xor" as op, left, right):
-            return _logic(op, truth(evaluate(left, focus, scope)), truth(evaluate(right, focus, scope)))
+            return logic(op, truth(evaluate(left, focus, scope)), truth(evaluate(right, focus, scope)))
         case tree.Binary("=" | "!=" as op, left, right):
-            return _equal(op, evaluate(left, focus, scope), evaluate(right, focus, scope))
+            return equal(op, evaluate(left, focus, scope), evaluate(right, focus, scope))
         case tree.Binary(op, left, right):
-            return _scalar(op, _single(left, focus, scope), _single(right, focus, scope))
+            return scalar(op, _single(left, focus, scope), _single(right, focus, scope))
     raise SpecError(f"no meaning for {type(node).__name__}")
 
 
@@ -121,58 +105,6 @@ def _single(node: tree.Node, focus: list[Any], scope: Scope) -> Any:
     if len(items) > 1:
         raise SpecError("an operator got several values where it takes one; use first()")
     return plain(items[0]) if items else None
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise SpecError("arithmetic on what is not a number")
-    return value if isinstance(value, int) else float(value)
-
-
-def _logic(op: str, left: bool | None, right: bool | None) -> list[Any]:
-    """Three-valued logic; None is unknown (FHIRPath 6.5)."""
-    if op == "and":
-        known = False if left is False or right is False else (None if left is None or right is None else True)
-    elif op == "or":
-        known = True if left or right else (None if left is None or right is None else False)
-    else:
-        known = None if left is None or right is None else left != right
-    return [] if known is None else [known]
-
-
-def _equal(op: str, left: list[Any], right: list[Any]) -> list[Any]:
-    if not left or not right:
-        return []
-    same = len(left) == len(right) and all(_same(plain(a), plain(b)) for a, b in zip(left, right, strict=True))
-    return [same if op == "=" else not same]
-
-
-def _same(left: Any, right: Any) -> bool:
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, int | float | Decimal) and isinstance(right, int | float | Decimal):
-        return bool(_number(left) == _number(right))
-    return bool(left == right)
-
-
-def _scalar(op: str, left: Any, right: Any) -> list[Any]:
-    """Arithmetic, ordering and text concatenation of single values; empty when one is empty (``&``: as '')."""
-    if op == "&":
-        return [str(left or "") + str(right or "")]
-    if left is None or right is None:
-        return []
-    if isinstance(left, str) and isinstance(right, str):
-        if op in _ORDER:
-            return [_ORDER[op](left, right)]
-        if op == "+":
-            return [left + right]
-        raise SpecError(f"'{op}' on two texts")
-    a, b = _number(left), _number(right)
-    if op in _ORDER:
-        return [_ORDER[op](a, b)]
-    if op == "/":
-        return [] if b == 0 else [a / b]
-    return [a + b if op == "+" else a - b if op == "-" else a * b]
 
 
 def _where(node: tree.Call, items: list[Any], scope: Scope) -> list[Any]:

@@ -15,7 +15,8 @@ from typing import Any
 from contracts.errors import SpecError
 from contracts.fhir.expression import Variable
 from contracts.fhir.view_definition import Select, View, ViewColumn, parse_view
-from registry.fhirpath import Scope, evaluate, plain, truth
+from registry.fhirpath import Scope, evaluate, truth
+from registry.operators import plain
 
 Row = dict[str, Any]
 
