@@ -5,12 +5,12 @@ A query costs tens of milliseconds however small, so each example is a hospital 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
@@ -137,9 +137,8 @@ PNEUMONIA = {
 }
 
 
-def tables(spark: SparkSession, resources: Sequence[dict[str, Any]]) -> dict[str, DataFrame]:
+def tables(spark: SparkSession, folder: Path, resources: Sequence[dict[str, Any]]) -> dict[str, DataFrame]:
     """Silver-like frames through Parquet: a null struct made in Python reads wrong on the embedded engine."""
-    folder = Path(tempfile.mkdtemp(prefix="equal"))
     for kind in KINDS:
         pq.write_table(silver_arrow(kind, resources), folder / f"{kind}.parquet")
     return {kind: spark.read.parquet(str(folder / f"{kind}.parquet")) for kind in KINDS}
@@ -151,9 +150,9 @@ def sorted_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @FEW
 @given(seed=SEEDS)
-def test_views_are_equal(spark: SparkSession, seed: int) -> None:
+def test_views_are_equal(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     resources = hospital(seed)
-    frames = tables(spark, resources)
+    frames = tables(spark, tmp_path_factory.mktemp("equal"), resources)
     for one in (*VIEWS.values(), COMPONENTS):
         found = [row.asDict(recursive=True) for row in compile_view(one, frames[one["resource"]]).collect()]
         assert sorted_rows(found) == sorted_rows(evaluate_view(one, resources))
@@ -168,7 +167,10 @@ def test_features_are_equal(spark: SparkSession, seed: int, label: dict[str, Any
     body = {"unit": UNIT, "join": JOIN, "pivot": [pivot], "input": INPUTS, "label": label}
     spec = FeatureSpec.model_validate(body)
     parsed = {name: parse_view(one) for name, one in views.items()}
-    found = [row.asDict() for row in as_columns(spec, parsed, tables(spark, resources)).collect()]
+    found = [
+        row.asDict()
+        for row in as_columns(spec, parsed, tables(spark, tmp_path_factory.mktemp("equal"), resources)).collect()
+    ]
     expected = [
         {"unit_id": row.unit_id, "patient_id": row.patient_id, **row.inputs, "label": list(row.label)}
         for row in in_python(spec, views, resources)
