@@ -130,8 +130,8 @@ INPUTS = [
 ]
 UNIT = {"view": "visits", "key": "visit", "patient": "patient"}
 JOIN = [{"view": "patients", "left": "patient", "right": "person"}]
-DEPARTMENTS = {"kind": "codes", "column": "departments", "classes": ["07", "03.01"]}
-PNEUMONIA = {
+DEPARTMENTS: dict[str, Any] = {"kind": "codes", "column": "departments", "classes": ["07", "03.01"]}
+PNEUMONIA: dict[str, Any] = {
     **{"kind": "condition", "view": "diagnoses", "left": "visit", "right": "d_visit", "code": "d_code"},
     **{"status": "d_status", "prefixes": ["J18", "I"], "classes": ["0", "1"]},
 }
@@ -160,17 +160,21 @@ def test_views_are_equal(spark: SparkSession, tmp_path_factory: pytest.TempPathF
 
 @FEW
 @given(seed=SEEDS, label=st.sampled_from([DEPARTMENTS, PNEUMONIA]), has_order=st.booleans())
-def test_features_are_equal(spark: SparkSession, seed: int, label: dict[str, Any], has_order: bool) -> None:
+def test_features_are_equal(
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    label: dict[str, Any],
+    has_order: bool,
+) -> None:
     resources = hospital(seed)
     pivot = {**PIVOT, "order": "m_at"} if has_order else PIVOT
     views = VIEWS if label is PNEUMONIA else {name: body for name, body in VIEWS.items() if name != "diagnoses"}
     body = {"unit": UNIT, "join": JOIN, "pivot": [pivot], "input": INPUTS, "label": label}
     spec = FeatureSpec.model_validate(body)
     parsed = {name: parse_view(one) for name, one in views.items()}
-    found = [
-        row.asDict()
-        for row in as_columns(spec, parsed, tables(spark, tmp_path_factory.mktemp("equal"), resources)).collect()
-    ]
+    frames = tables(spark, tmp_path_factory.mktemp("equal"), resources)
+    found = [row.asDict() for row in as_columns(spec, parsed, frames).collect()]
     expected = [
         {"unit_id": row.unit_id, "patient_id": row.patient_id, **row.inputs, "label": list(row.label)}
         for row in in_python(spec, views, resources)
