@@ -118,7 +118,7 @@ COMPONENTS = view(
 
 VIEWS = {"visits": VISITS, "patients": PATIENTS, "measured": MEASURED, "diagnoses": DIAGNOSES}
 PIVOT = {"name": "lab", "view": "measured", "left": "visit", "right": "m_visit", "code": "m_code", "value": "m_value"}
-INPUTS = [
+INPUTS: list[dict[str, Any]] = [
     {"name": "age", "kind": "number", "years_between": ["born", "start"], "plausible": [0, 120]},
     {"name": "sex", "kind": "category", "column": "gender", "levels": ["male", "female"]},
     {"name": "complaint", "kind": "text", "column": "complaint"},

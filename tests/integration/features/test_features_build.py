@@ -208,7 +208,7 @@ def test_what_is_absent_or_implausible_is_null(spark: SparkSession, tmp_path: Pa
             visit("v2", "p9"),
         ],
     )
-    empty = {"age": None, "sex": None, "complaint": None, "temperature": None, "label": []}
+    empty: dict[str, Any] = {"age": None, "sex": None, "complaint": None, "temperature": None, "label": []}
     assert rows == [{"unit_id": "v1", "patient_id": "p1", **empty}, {"unit_id": "v2", "patient_id": "p9", **empty}]
 
 
