@@ -176,7 +176,7 @@ def test_a_file_of_complaints_is_scored_row_by_row(ran: Ran, tmp_path: Path) -> 
 
 
 def test_an_export_of_a_site_is_scored_by_the_sites_own_specs(ran: Ran, tmp_path: Path) -> None:
-    export = next((ran.work / "sites" / "north" / "landing").glob("*/visit*.csv"))
+    export = next((ran.work / "sites" / "north" / "landing").glob("*/门诊就诊_*.csv"))
     out = tmp_path / "scores.csv"
     model = str(ran.work / "registry/triage/current")
     done = cloister("predict", model, str(export), "--out", str(out), "--region", str(ran.region), "--site", "north")
