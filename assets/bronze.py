@@ -22,21 +22,22 @@ def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinit
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"hospital"},
-        pool="engine",
+        pool=f"engine_{site.name}",
     )
     def bronze(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         hospital: Hospital = context.resources.hospital
-        delivered = set(landing_days(hospital.zone))
-        wanted = [day for day in context.partition_keys if day in delivered]
-        reports = [ingest_day(hospital.zone, hospital.site, day) for day in wanted]
-        files = sum(report.files for report in reports)
-        records = sum(report.records for report in reports)
-        refused = sum(report.refused for report in reports)
-        words = f"{files} files, {records:,} records, {len(wanted)} days"
-        hospital.report("bronze", words + (f", {refused} files refused" if refused else ""))
-        for name in names:
-            yield dg.MaterializeResult(
-                asset_key=[site.name, name], metadata={"files": files, "records": records, "refused_files": refused}
-            )
+        with hospital.confined():
+            delivered = set(landing_days(hospital.zone))
+            wanted = [day for day in context.partition_keys if day in delivered]
+            reports = [ingest_day(hospital.zone, hospital.site, day) for day in wanted]
+            files = sum(report.files for report in reports)
+            records = sum(report.records for report in reports)
+            refused = sum(report.refused for report in reports)
+            words = f"{files} files, {records:,} records, {len(wanted)} days"
+            hospital.report("bronze", words + (f", {refused} files refused" if refused else ""))
+            for name in names:
+                yield dg.MaterializeResult(
+                    asset_key=[site.name, name], metadata={"files": files, "records": records, "refused_files": refused}
+                )
 
     return bronze

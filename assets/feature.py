@@ -17,12 +17,13 @@ def feature_asset(site: Site, task: Task) -> dg.AssetsDefinition:
         group_name="feature",
         kinds={"deltalake"},
         required_resource_keys={"hospital"},
-        pool="engine",
+        pool=f"engine_{site.name}",
     )
     def feature(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         hospital: Hospital = context.resources.hospital
-        rows = build_features(hospital.spark, hospital.zone, hospital.region, task.name)
-        hospital.report("features", f"{task.name}: {rows:,} rows")
-        return dg.MaterializeResult(metadata={"rows": rows})
+        with hospital.confined():
+            rows = build_features(hospital.spark, hospital.zone, hospital.region, task.name)
+            hospital.report("features", f"{task.name}: {rows:,} rows")
+            return dg.MaterializeResult(metadata={"rows": rows})
 
     return feature

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 from contracts.region import Region, Site
@@ -26,4 +27,8 @@ class Hospital(Protocol):
     @property
     def spark(self) -> SparkSession:
         """The engine session of this process, started at first use."""
+        ...
+
+    def confined(self) -> AbstractContextManager[None]:
+        """Every step works inside this: an error leaves it without a traceback or text that may hold a value."""
         ...

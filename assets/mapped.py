@@ -28,15 +28,16 @@ def mapped_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinit
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys={"hospital"},
-        pool="engine",
+        pool=f"engine_{site.name}",
     )
     def mapped(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         hospital: Hospital = context.resources.hospital
-        delivered = set(landing_days(hospital.zone))
-        wanted = [day for day in context.partition_keys if day in delivered]
-        map_day(hospital.spark, hospital.zone, hospital.region, hospital.site, wanted)
-        hospital.report("mapped", f"{len(names)} sources, {len(wanted)} days")
-        for name in names:
-            yield dg.MaterializeResult(asset_key=[site.name, f"mapped_{name}"], metadata={"days": len(wanted)})
+        with hospital.confined():
+            delivered = set(landing_days(hospital.zone))
+            wanted = [day for day in context.partition_keys if day in delivered]
+            map_day(hospital.spark, hospital.zone, hospital.region, hospital.site, wanted)
+            hospital.report("mapped", f"{len(names)} sources, {len(wanted)} days")
+            for name in names:
+                yield dg.MaterializeResult(asset_key=[site.name, f"mapped_{name}"], metadata={"days": len(wanted)})
 
     return mapped

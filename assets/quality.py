@@ -29,7 +29,8 @@ def _bronze_check(site: Site, source: Source) -> dg.AssetChecksDefinition:
     )
     def gate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         hospital: Hospital = context.resources.hospital
-        return _result(bronze_gate(hospital.zone, source))
+        with hospital.confined():
+            return _result(bronze_gate(hospital.zone, source))
 
     return gate
 
@@ -43,7 +44,8 @@ def _silver_check(site: Site, resource: str) -> dg.AssetChecksDefinition:
     )
     def gate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         hospital: Hospital = context.resources.hospital
-        return _result(silver_gate(hospital.zone, resource))
+        with hospital.confined():
+            return _result(silver_gate(hospital.zone, resource))
 
     return gate
 
@@ -58,17 +60,18 @@ def _reconciliation(site: Site) -> dg.AssetChecksDefinition:
     )
     def reconciliation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         hospital: Hospital = context.resources.hospital
-        found = reconcile(hospital.zone)
-        hospital.report("quality", f"{found.files} files recounted, {found.unexplained} records unexplained")
-        return dg.AssetCheckResult(
-            passed=found.unexplained == 0,
-            metadata={
-                "files": found.files,
-                "records_in": found.records_in,
-                **found.dispositions,
-                "unexplained": found.unexplained,
-            },
-        )
+        with hospital.confined():
+            found = reconcile(hospital.zone)
+            hospital.report("quality", f"{found.files} files recounted, {found.unexplained} records unexplained")
+            return dg.AssetCheckResult(
+                passed=found.unexplained == 0,
+                metadata={
+                    "files": found.files,
+                    "records_in": found.records_in,
+                    **found.dispositions,
+                    "unexplained": found.unexplained,
+                },
+            )
 
     return reconciliation
 
@@ -83,9 +86,10 @@ def _validation(site: Site) -> dg.AssetChecksDefinition:
     )
     def fhir_resources(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         hospital: Hospital = context.resources.hospital
-        found = validate_sample(hospital.spark, hospital.zone)
-        metadata = {"rows": found.rows, "shapes": found.shapes, "validated": found.validated}
-        return dg.AssetCheckResult(passed=True, metadata=metadata)
+        with hospital.confined():
+            found = validate_sample(hospital.spark, hospital.zone)
+            metadata = {"rows": found.rows, "shapes": found.shapes, "validated": found.validated}
+            return dg.AssetCheckResult(passed=True, metadata=metadata)
 
     return fhir_resources
 

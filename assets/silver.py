@@ -24,20 +24,21 @@ def silver_assets(site: Site) -> dg.AssetsDefinition:
             dg.AssetSpec([site.name, name], deps=mapped, group_name="silver", kinds={"deltalake"}) for name in names
         ],
         required_resource_keys={"hospital"},
-        pool="engine",
+        pool=f"engine_{site.name}",
     )
     def silver(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         hospital: Hospital = context.resources.hospital
-        report = build_silver(hospital.spark, hospital.zone, hospital.region, hospital.site)
-        hospital.report(
-            "silver",
-            f"{report.records_in:,} records: {report.mapped:,} mapped, {report.quarantined:,} quarantined, "
-            f"{report.skipped:,} skipped, {report.superseded:,} superseded; "
-            f"{sum(report.resources_out.values()):,} resources",
-        )
-        out = {f"silver_fhir__{resource.lower()}": count for resource, count in report.resources_out.items()}
-        for name in names:
-            metadata = {"resources": out[name]} if name in out else {"records_in": report.records_in}
-            yield dg.MaterializeResult(asset_key=[site.name, name], metadata=metadata)
+        with hospital.confined():
+            report = build_silver(hospital.spark, hospital.zone, hospital.region, hospital.site)
+            hospital.report(
+                "silver",
+                f"{report.records_in:,} records: {report.mapped:,} mapped, {report.quarantined:,} quarantined, "
+                f"{report.skipped:,} skipped, {report.superseded:,} superseded; "
+                f"{sum(report.resources_out.values()):,} resources",
+            )
+            out = {f"silver_fhir__{resource.lower()}": count for resource, count in report.resources_out.items()}
+            for name in names:
+                metadata = {"resources": out[name]} if name in out else {"records_in": report.records_in}
+                yield dg.MaterializeResult(asset_key=[site.name, name], metadata=metadata)
 
     return silver
