@@ -6,7 +6,7 @@ Two steps: ``canonical`` reads the text into ``yyyy[-MM[-dd[THH:mm:ss[.fff]]]]``
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ _OFFSET = "(Z|[+-][0-9]{2}:[0-9]{2})"
 _ISO = f"^[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}(T[0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\\.[0-9]+)?)?{_OFFSET}?)?)?)?\\z"
 _CLOCK = r"[ T]*[0-9]{1,2}[:时点]([0-9]{1,2}([:分]([0-9]{1,2}(秒|\.[0-9]{1,9})?)?)?)?"
 _SEPARATED = f"^[0-9]{{4}}(年|[-/.年] ?[0-9]{{1,2}}(月|[-/.月] ?[0-9]{{1,2}}日?({_CLOCK})?)?)\\z"
+_PLAIN = r"^[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?\z"
 _COMPACT = "^[0-9]{4}[0-9]{2}[0-9]{2}([0-9]{2}[0-9]{2}([0-9]{2})?)?\\z"
 _MARKS = ("", "-", "-", "T", ":", ":", ".")
 
@@ -103,18 +104,25 @@ def moment(full: Column) -> Column:
 
 
 def _branches(text: Column, name: str) -> list[tuple[Column, Column]]:
+    """``(test, form)`` of a format; the commonest texts first, since a test that holds ends the search."""
     if name == "iso":
         return [(text.rlike(_ISO), _complete_iso(text))]
     if name == "any":
-        compact = _positions(text, compile_format("yyyyMMddHHmmss"))
         return [
+            (text.rlike(_PLAIN), _plain(text)),
             (text.rlike(_ISO), _complete_iso(text)),
-            (text.rlike(_SEPARATED), _parts(text, FIELDS)),
-            (text.rlike(_COMPACT), _cut(compact, F.length(text))),
+            (text.rlike(_SEPARATED), _separated(text)),
+            (text.rlike(_COMPACT), _cut(_positions(text, compile_format("yyyyMMddHHmmss")), F.length(text))),
         ]
     compiled = compile_format(name)
-    form = _positions(text, compiled) if compiled.offsets else _parts(text, compiled.order, compiled.leads)
+    form = _positions(text, compiled) if compiled.offsets else _runs(text, compiled)
     return [(text.rlike(compiled.pattern), form)]
+
+
+def _plain(text: Column) -> Column:
+    """``2024-03-01 08:05`` with two digits throughout, and maybe seconds."""
+    day = F.translate(F.substring(text, 1, 10), "/.", "--")
+    return F.concat(day, F.lit("T"), F.substring(F.concat(F.substring(text, 12, 8), F.lit(":00")), 1, 8))
 
 
 def _complete_iso(text: Column) -> Column:
@@ -124,30 +132,48 @@ def _complete_iso(text: Column) -> Column:
     return F.when(lacks_seconds, short).otherwise(text)
 
 
-def _parts(text: Column, order: Sequence[str], leads: bool = False) -> Column:
-    """Fields as runs of digits, in the format's order; ``leads``: other text stands before the first.
+def _separated(text: Column) -> Column:
+    """Year, month, day, hour, minute, second between any marks; what is not there is left out."""
 
-    An absent minute or second of a time becomes 00.
-    """
-    runs = F.split(text, "[^0-9]+")
-    cell = {name: F.get(runs, F.lit(position)) for position, name in enumerate(order, start=int(leads))}
-    padded = {name: (value if name in "yS" else F.lpad(value, 2, "0")) for name, value in cell.items()}
-    form = padded["y"]
-    for name, mark in zip(FIELDS[1:], _MARKS[1:], strict=True):
-        if name in ("m", "s") and "H" in cell:
-            filled = F.coalesce(padded[name], F.lit("00")) if name in cell else F.lit("00")
-            part = F.when(F.coalesce(cell["H"], F.lit("")) != "", F.concat(F.lit(mark), filled))
-        elif name in cell:
-            part = F.when(cell[name] != "", F.concat(F.lit(mark), padded[name]))
-        else:
-            continue
-        form = F.concat(form, F.coalesce(part, F.lit("")))
-    return form
+    def form(padded: Column) -> Column:
+        day = F.rtrim(F.substring(padded, 2, 10), F.lit("-"))
+        clock = F.translate(F.rtrim(F.substring(padded, 13, 8), F.lit("-")), "-", ":")
+        full = F.concat(day, F.lit("T"), F.substring(F.concat(clock, F.lit(":00:00")), 1, 8))
+        return F.when(clock != "", full).otherwise(day)
+
+    fraction = F.regexp_extract(text, ":[0-9]{1,2}(\\.[0-9]+)\\z", 1)
+    return F.concat(_once(_padded(text), form), fraction)
+
+
+def _runs(text: Column, compiled: DateFormat) -> Column:
+    """Fields of an open width, found by the marks between them."""
+    offsets, position = [], 2
+    for name in compiled.order:
+        offsets.append((position, 4 if name == "y" else 2))
+        position += 5 if name == "y" else 3
+    found = DateFormat(compiled.pattern, tuple(n for n in compiled.order if n != "S"), tuple(offsets))
+    form = _once(_padded(text), lambda padded: _positions(padded, found))
+    if "S" not in compiled.order:
+        return form
+    return F.concat(form, F.lit("."), F.regexp_extract(text, "([0-9]+)[^0-9]*\\z", 1))
+
+
+def _padded(text: Column) -> Column:
+    """Runs of digits, each of at least two, with ``-`` before and after each: ``-2024-03-01-08-05-``."""
+    marked = F.concat(F.lit("-"), F.regexp_replace(text, "[^0-9]+", "-"), F.lit("-"))
+    # Twice, since neighbours share a mark and a match consumes it.
+    once = F.regexp_replace(marked, "-([0-9])-", "-0$1-")
+    return F.regexp_replace(F.regexp_replace(once, "-([0-9])-", "-0$1-"), "^--", "-")
+
+
+def _once(value: Column, body: Callable[[Column], Column]) -> Column:
+    """``body(value)`` with ``value`` computed once, and only where the branch it stands in is taken."""
+    return F.get(F.transform(F.array(value), body), F.lit(0))
 
 
 def _positions(text: Column, compiled: DateFormat) -> Column:
     """Fields at fixed positions; minutes and seconds that the format lacks become 00."""
-    found = dict(zip(compiled.order, compiled.offsets, strict=True))
+    found = dict(zip(compiled.order, compiled.offsets, strict=False))
     parts: list[Column] = []
     for name, mark in zip(FIELDS, _MARKS, strict=True):
         if name in found:

@@ -30,13 +30,11 @@ class DateFormat:
         pattern: anchored regular expression of the whole text, in the dialect of both engines.
         order: the fields (``y M d H m s S``) in order of appearance.
         offsets: position of each field counted from 1 and its width, when every field has a fixed width; else ().
-        leads: whether literal text stands before the first field.
     """
 
     pattern: str
     order: tuple[str, ...]
     offsets: tuple[tuple[int, int], ...]
-    leads: bool
 
 
 @cache
@@ -66,7 +64,7 @@ def compile_format(text: str) -> DateFormat:
     need = FIELDS[: len(order)]
     if not order or sorted(order, key=FIELDS.index) != list(need):
         raise ValueError(f"date format {text!r}: needs year, then month, day, hour ... without a gap or repeat")
-    return DateFormat(pattern + "\\z", tuple(order), tuple(offsets) if fixed else (), not pattern.startswith("^["))
+    return DateFormat(pattern + "\\z", tuple(order), tuple(offsets) if fixed else ())
 
 
 def check_formats(formats: tuple[str, ...]) -> tuple[str, ...]:
