@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from assets.hospital import Report
+from contracts.errors import CloisterError
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
 from pipelines.settings import Settings
@@ -36,8 +40,32 @@ class HospitalSession:
 
         return self._open.enter_context(open_engine(EngineSettings(kind=self._settings.engine)))
 
+    @contextmanager
+    def confined(self) -> Iterator[None]:
+        """Keep what went wrong inside the site: Dagster records errors, and the text of a foreign one may hold a value.
+
+        The traceback goes to the zone's ``logs/failures.log``. Out goes an error of ours without its cause, or the
+        class of a foreign one.
+        """
+        try:
+            yield
+        except CloisterError as error:
+            self._keep_traceback()
+            raise error from None
+        except Exception as error:
+            log = self._keep_traceback()
+            raise CloisterError(f"{type(error).__name__}; its traceback is in {log}") from None
+
     def close(self) -> None:
         self._open.close()
+
+    def _keep_traceback(self) -> Path:
+        """Append the error being handled to a file that the site alone can read."""
+        log = self.zone.logs / "failures.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "a", encoding="utf-8") as stream:
+            traceback.print_exc(file=stream)
+        return log
 
 
 def hospital_resource(

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import dagster as dg
 
+from contracts.wire import canonical, digest
 from contracts.zone import SiteZone
 
 
-def landing_state(zone: SiteZone) -> dict[str, list[list[str | int]]]:
-    """For each day of delivery its files as [name, bytes, mtime in ns]; a change of any is a new delivery."""
+def landing_state(zone: SiteZone) -> dict[str, str]:
+    """For each day of delivery a digest over its files (name, bytes, mtime in ns); another one is a new delivery.
+
+    Dagster keeps the state outside the zone, and a file's name may tell of a patient: hence a digest.
+    """
     if not zone.landing.is_dir():
         return {}
     return {
-        day.name: sorted(_describe(file) for file in day.iterdir() if file.is_file())
+        day.name: digest(canonical(sorted(_describe(file) for file in day.iterdir() if file.is_file())))
         for day in sorted(zone.landing.iterdir())
         if day.is_dir()
     }
