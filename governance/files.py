@@ -32,6 +32,12 @@ def write_private(path: Path, data: bytes) -> None:
     write_durable(path, data, PRIVATE_MODE)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, or take one that is there, and let its owner alone look into it (mode 0700)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 def read_private(path: Path) -> bytes:
     """Read a secret file.
 

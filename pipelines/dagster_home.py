@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.zone import WorkArea
+from governance.files import make_private
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -19,7 +20,7 @@ CONFIGURATION = Path(__file__).resolve().parent.parent / "dagster.yaml"
 
 def prepare_dagster_home(area: WorkArea) -> Path:
     """Make the folder with our dagster.yaml in it; return it."""
-    area.dagster.mkdir(parents=True, exist_ok=True)
+    make_private(area.dagster)
     target = area.dagster / "dagster.yaml"
     text = CONFIGURATION.read_text(encoding="utf-8")
     if not target.exists() or target.read_text(encoding="utf-8") != text:

@@ -32,7 +32,7 @@ class Job:
 
     Attributes:
         who: a site's name, or ``region``.
-        log: file that gets standard output and error of the process, mode 0600.
+        log: file that gets standard output and error of the process, mode 0600 as all files that a job makes.
     """
 
     who: str
@@ -104,6 +104,7 @@ def _receive(connection: Connection) -> tuple[str, str] | None:
 
 def _main(job: Job, progress: Connection) -> None:
     """The child. The text of an error that is not ours may hold a value, so it goes to the log only."""
+    os.umask(0o077)
     _log_to(job.log)
     os.environ[PARENT_VARIABLE] = str(os.getppid())
     hold()

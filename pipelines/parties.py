@@ -1,7 +1,8 @@
 """Set-up of the parties of a region that share one machine: keys, certificates, roster, approvals. Idempotent.
 
-Each private key is made inside its party's own folder with mode 0600 and never leaves it. What is public (root
-certificate, the commission's public key, the signed roster) goes to WORK/pki.
+Each party's folder has mode 0700: patient rows, raw exports and logs stand in it. Each private key is made inside its
+party's own folder with mode 0600 and never leaves it. What is public (root certificate, the commission's public key,
+the signed roster) goes to WORK/pki.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from federated.keys import LINK_TOKEN, NODE_KEY, make_link_secrets, make_secret,
 from federated.programs import program_digest
 from governance.approvals import Approval, find_approval, sign_approval
 from governance.certificates import certificate_digest, issue_server, make_root
-from governance.files import write_durable, write_private
+from governance.files import make_private, write_durable, write_private
 from governance.roster import load_roster, make_roster
 from governance.signing import Identity, load_identity, make_identity
 
@@ -47,6 +48,8 @@ class Papers:
 
 def set_up_parties(region: Region, area: WorkArea) -> Papers:
     """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version."""
+    for folder in (area.authority, area.coordinator, area.gateway, area.dagster):
+        make_private(folder)
     root, root_key = area.pki / "root.crt", area.authority / "secrets" / "root.key"
     if not root.exists():
         make_root(root, root_key, f"Cloister region {region.name}")
@@ -97,6 +100,7 @@ def approve(region: Region, area: WorkArea, task: Task) -> None:
 
 def _set_up_site(zone: SiteZone, root: Path, root_key: Path) -> str:
     """A site's identity, SuperNode keys, runtime certificate and pseudonym key; gives the identity's public key."""
+    make_private(zone.root)
     for folder in (zone.landing, zone.lake, zone.egress, zone.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if not (zone.secrets / NODE_KEY).exists():

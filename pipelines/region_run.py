@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from contracts.errors import CloisterError
@@ -23,7 +22,6 @@ def execute_region_job(settings: Settings, tasks: tuple[str, ...], baselines: bo
     from pipelines.dagster_home import dagster_instance
     from pipelines.region_location import BASELINE_JOB, REGION_JOB, build_definitions
 
-    os.umask(0o077)
     definitions = build_definitions(load_region(settings.region), settings, report, tasks)
     job = definitions.resolve_job_def(BASELINE_JOB if baselines else REGION_JOB)
     with dagster_instance(settings.area) as instance:
