@@ -60,6 +60,18 @@ def certificate_digest(certificate: Path) -> str:
     return digest(parsed.public_bytes(serialization.Encoding.DER))
 
 
+def require_root(certificate: Path, tls_root: str) -> None:
+    """Raise IntegrityError unless a file holds the root that a roster names, and no other certificate.
+
+    TLS trusts every certificate in the file, so a second one would let somebody else in.
+    """
+    found = x509.load_pem_x509_certificates(certificate.read_bytes())
+    if [digest(one.public_bytes(serialization.Encoding.DER)) for one in found] != [tls_root]:
+        raise IntegrityError(
+            f"{certificate} is not the TLS root that the roster names, or not it alone: get it again from its issuer"
+        )
+
+
 def _builder(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, days: int
 ) -> x509.CertificateBuilder:

@@ -15,6 +15,7 @@ from federated.coordinator.session import Session
 from federated.coordinator.settings import CoordinatorSettings
 from federated.coordinator.task_run import TaskRun
 from federated.envelope import Request, pack_requests
+from governance.certificates import require_root
 from governance.roster import Roster, load_roster
 from secure_compute.authority_client import AuthorityClient
 
@@ -27,8 +28,10 @@ def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
 
     Raises:
         UsageError, CredentialError: SuperLink or authority cannot be reached or refuse us; nothing was begun.
+        IntegrityError: the roster, or the TLS root that it names, is another; nothing was begun.
     """
     roster = load_roster(settings.roster, settings.commission, settings.memory.with_name("roster.memory"))
+    require_root(settings.ca, roster.tls_root)
     if set(settings.nodes) != set(roster.sites):
         raise UsageError(
             f"nodes are registered for {sorted(settings.nodes)}, the roster names {sorted(roster.sites)}: register "

@@ -21,6 +21,7 @@ from federated.site.egress import EgressGuard
 from federated.site.rows import load_rows
 from federated.site.run import SiteRun
 from federated.site.settings import IDENTITY_KEY, WorkerSettings
+from governance.certificates import require_root
 from governance.roster import Roster, load_roster
 from governance.signing import Identity, load_identity, open_message, sign_message
 from secure_compute.site_session import SiteSession
@@ -50,10 +51,14 @@ class SiteApplication:
 
     @classmethod
     def open(cls, settings: WorkerSettings) -> SiteApplication:
-        """Load keys and roster and open the ledger. Raises CredentialError, IntegrityError or UsageError."""
+        """Load keys and roster and open the ledger. Raises CredentialError, IntegrityError or UsageError.
+
+        IntegrityError also when ``settings.ca`` is not the TLS root that the roster names.
+        """
         secrets = settings.site_zone.secrets
         identity = load_identity(secrets / IDENTITY_KEY)
         roster = load_roster(settings.roster, settings.commission, secrets / "roster.memory")
+        require_root(settings.ca, roster.tls_root)
         guard = EgressGuard(settings.site_zone.egress, settings.site, identity.public)
         return cls(settings, identity, roster, guard)
 
