@@ -86,15 +86,25 @@ class AuditLog:
         return head.entries <= len(self.entries) and self.entries[head.entries - 1].hash == head.last
 
     def append(self, event: str, facts: dict[str, Any]) -> Entry:
-        """Write one entry; durable when this returns."""
+        """Write one entry; durable when this returns.
+
+        Raises OSError when it could not be written whole. Nobody knows then what is on disk, so this writer takes no
+        further entry; the next one cuts a torn line off.
+        """
+        if self._descriptor < 0:
+            raise OSError(f"{self.path} is closed, perhaps after a failed write: start its writer again")
         head = self.head
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         draft = Entry(head.entries, at, event, facts, head.last, "")
         entry = Entry(head.entries, at, event, facts, head.last, draft.expected_hash())
         line = entry.line()
-        if os.write(self._descriptor, line) != len(line):
-            raise OSError(f"{self.path}: entry {entry.number} was written in part; is the disk full?")
-        os.fsync(self._descriptor)
+        try:
+            if os.write(self._descriptor, line) != len(line):
+                raise OSError(f"{self.path}: entry {entry.number} was written in part; is the disk full?")
+            os.fsync(self._descriptor)
+        except BaseException:
+            self.close()
+            raise
         self.entries.append(entry)
         return entry
 

@@ -84,11 +84,18 @@ class Worker:
 
     def _message(self) -> Message | None:
         """The task's message: a task exists a moment before its message has arrived."""
-        for _ in range(MESSAGE_TRIES):
-            messages = self.connection.pull()
-            if messages:
-                return messages[0]
-            time.sleep(0.01)
+        try:
+            for _ in range(MESSAGE_TRIES):
+                messages = self.connection.pull()
+                if messages:
+                    return messages[0]
+                time.sleep(0.01)
+        except httpx.HTTPError:
+            raise
+        except Exception:
+            # Whatever the coordinator sent, it must not end this process.
+            log.exception("a message that cannot be read was given up")
+            return None
         log.error("a task without a message was given up")
         return None
 
