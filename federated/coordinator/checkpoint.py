@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import UsageError
+from contracts.messages import RunDescriptor
 from contracts.sums import State, SumProgram
+from contracts.wire import FrameError, parse_canonical, unpack
 from governance.files import write_durable
 from governance.roster import Roster
 from secure_compute.aggregate import Aggregator
@@ -38,6 +40,16 @@ class Checkpoint:
     def write_result(self, result: dict[str, Any]) -> None:
         """Say how the run ended; its presence means that it did."""
         write_durable(self.folder / RESULT, json.dumps(result, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def unfinished_run(folder: Path) -> str | None:
+    """Id of a run that was begun in a folder and left no result, as when its coordinator was killed."""
+    if (folder / RESULT).exists() or not (folder / DESCRIPTOR).is_file():
+        return None
+    try:
+        return parse_canonical(unpack((folder / DESCRIPTOR).read_bytes()).header, RunDescriptor).run
+    except FrameError:
+        return None
 
 
 def read_result(folder: Path) -> dict[str, Any]:

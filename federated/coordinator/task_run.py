@@ -9,6 +9,7 @@ added at once, so memory does not grow with the number of sites), ``conclude`` e
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from contracts.errors import CloisterError, QuorumError, RefusedError
 from contracts.messages import Refusal, RefusalCode, TermHeader, parse_site_message
 from contracts.sums import State, SumProgram
 from contracts.wire import FrameError, unpack
-from federated.coordinator.checkpoint import Checkpoint
+from federated.coordinator.checkpoint import Checkpoint, unfinished_run
 from federated.envelope import Request
 from governance.roster import Roster
 from governance.signing import open_message
@@ -48,7 +49,11 @@ class TaskRun:
         sites: set[str],
         folder: Path,
     ) -> None:
-        """Ask the authority for the run. Raises RefusedError when no live approval covers the program."""
+        """Ask the authority for the run, and to close the one that a killed coordinator left in the folder.
+
+        Raises RefusedError when no live approval covers the program.
+        """
+        _close_left_behind(authority, folder)
         self.name = name
         self.program = program
         self.authority = authority
@@ -186,3 +191,11 @@ class TaskRun:
         self._last_total = signed
         if self.program.is_done(self.state):
             self.phase = "end"
+
+
+def _close_left_behind(authority: AuthorityClient, folder: Path) -> None:
+    """The keys of a run live no longer than it (SECURE_SUM rule 2), also when nobody was left to end it."""
+    run = unfinished_run(folder)
+    if run is not None:
+        with suppress(RefusedError):  # unknown to this authority
+            authority.close_run(run)

@@ -219,3 +219,13 @@ def test_a_site_that_does_not_answer_is_left_out_and_breaks_the_quorum(city: Cit
     with pytest.raises(QuorumError, match=r"2 of 3 sites contributed to round 0.*south \(no_answer\)"):
         run.conclude()
     assert not list(run.checkpoint.folder.glob("total-*"))
+
+
+def test_a_run_whose_coordinator_was_killed_is_closed_by_the_next(city: City) -> None:
+    secrets = city.keys.folder / "secrets" / "runs"
+    killed = city.started()
+    assert (secrets / killed.run).is_dir()
+    following = city.task_run()
+    assert [path.name for path in secrets.iterdir()] == [following.run]
+    city.turn(following)
+    assert following.error is None and following.phase == "round"
