@@ -11,6 +11,6 @@ What a clinic sends lives for the length of its request: it is neither stored no
     cards       a prediction as CDS Hooks cards
     prefetch    what a model asks clinics to send along
     models      released models, checked when the gateway starts
-    clinics     registered clinics, their public keys; ``python -m gateway.clinics``
+    clinics     registered clinics, their public keys
     tokens      JSON web tokens: made by a clinic, checked here, each used once
 """

@@ -1,26 +1,21 @@
 """Registered clinics: who may call, by which public keys. The file is read again when it changes.
 
-    python -m gateway.clinics register --folder WORK/gateway CLINIC     makes a key for it, or takes --jwks FILE
-    python -m gateway.clinics remove --folder WORK/gateway CLINIC       its tokens are refused from now on
-    python -m gateway.clinics token --key KEYFILE URL                   a token for one call of URL
-
-A clinic should make its key itself and hand over the public half as a JWK Set; a key made here is for trying out.
+`cloister clinic` registers and removes them. A clinic should make its key itself and hand over the public half as a JWK
+Set; a key made here is for trying out.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import jwt
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from contracts.errors import CloisterError, DataError, UsageError, exit_code
+from contracts.errors import DataError, UsageError
 from contracts.feature_spec import Frozen
-from gateway.tokens import ClinicKey, load_clinic_key, make_clinic_key, make_token, public_jwks
+from gateway.tokens import make_clinic_key, public_jwks
 from governance.files import write_durable, write_private
 
 CLINICS = "clinics.json"
@@ -156,51 +151,3 @@ def _check_jwk(jwk: dict[str, JsonValue]) -> None:
         raise ValueError(f"key {kid} is no public key of kind {kind}") from error
     if jwk.get("kty") != kind or size < bits:
         raise ValueError(f"key {kid}: {algorithm} needs a key of kind {kind} with {bits} bits or more")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; see the module's docstring."""
-    parser = argparse.ArgumentParser(prog="python -m gateway.clinics", description="Registered clinics and tokens.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("register", "remove"):
-        command = commands.add_parser(name)
-        command.add_argument("--folder", type=Path, required=True, help="the gateway's folder")
-        command.add_argument("clinic")
-        if name == "register":
-            command.add_argument("--jwks", type=Path, help="the clinic's public keys; without, a key pair is made")
-            command.add_argument("--issuer", help="iss of its tokens")
-    token = commands.add_parser("token")
-    token.add_argument("--key", type=Path, required=True, help="the clinic's private key file")
-    token.add_argument("--seconds", type=int, default=60)
-    token.add_argument("url", help="the endpoint that will be called")
-    try:
-        print(_run(parser.parse_args(arguments)))
-    except CloisterError as error:
-        print(error, file=sys.stderr)
-        return exit_code(error)
-    return 0
-
-
-def _run(given: argparse.Namespace) -> str:
-    if given.command == "token":
-        key: ClinicKey = load_clinic_key(given.key)
-        return make_token(key, given.url, given.seconds)
-    if given.command == "remove":
-        remove_clinic(given.folder, given.clinic)
-        return f"clinic '{given.clinic}' is refused from now on"
-    jwks = None if given.jwks is None else _read_jwks(given.jwks)
-    clinic = register_clinic(given.folder, given.clinic, jwks, given.issuer)
-    made = "" if jwks is not None else f"; its private key: {key_file(given.folder, clinic.name)}"
-    return f"clinic '{clinic.name}' is registered as {clinic.issuer}{made}"
-
-
-def _read_jwks(path: Path) -> dict[str, Any]:
-    try:
-        body = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is no JWK Set: {type(error).__name__}") from error
-    return body if isinstance(body, dict) else {}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

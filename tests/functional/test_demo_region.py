@@ -168,7 +168,7 @@ def test_a_file_of_complaints_is_scored_row_by_row(ran: Ran, tmp_path: Path) -> 
     out = tmp_path / "scores.csv"
     done = cloister("predict", str(ran.work / "registry/triage/current"), str(given), "--out", str(out))
     assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     assert [row["record"] for row in rows] == ["0", "1", "2"]
     assert rows[0]["predicted"] and not rows[0]["error"] and rows[0]["label"] == "03.01"
     assert sum(float(value) for name, value in rows[0].items() if name.startswith("p:")) == pytest.approx(1)
@@ -181,7 +181,7 @@ def test_an_export_of_a_site_is_scored_by_the_sites_own_specs(ran: Ran, tmp_path
     model = str(ran.work / "registry/triage/current")
     done = cloister("predict", model, str(export), "--out", str(out), "--region", str(ran.region), "--site", "north")
     assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader(out.open(encoding="utf-8")))
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     manifest = read_arrow(ran.work / "sites" / "north" / "lake" / "manifest__file").to_pylist()
     assert len(rows) == next(row["records"] for row in manifest if row["file_name"] == export.name)
     scored = [row for row in rows if row["predicted"]]

@@ -1,4 +1,3 @@
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from contracts.errors import CredentialError, DataError, IntegrityError, UsageError
-from gateway.clinics import CLINICS, ClinicDirectory, key_file, main, read_clinics, register_clinic
+from gateway.clinics import CLINICS, ClinicDirectory, key_file, read_clinics, register_clinic
 from gateway.settings import load_settings
 from gateway.tokens import load_clinic_key, make_clinic_key, public_jwks
 
@@ -79,21 +78,6 @@ def test_a_broken_file_of_clinics_lets_nobody_in(tmp_path: Path) -> None:
     (tmp_path / CLINICS).write_text("{}")
     with pytest.raises(DataError, match="no list of clinics"):
         ClinicDirectory(tmp_path / CLINICS).find("urn:cloister:clinic:east")
-
-
-def test_the_command_line_registers_tokens_and_removes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["register", "--folder", str(tmp_path), "east"]) == 0
-    assert "registered as urn:cloister:clinic:east" in capsys.readouterr().out
-    key = str(key_file(tmp_path, "east"))
-    assert main(["token", "--key", key, "https://cds.example.org/cds-services/triage"]) == 0
-    assert capsys.readouterr().out.count(".") == 2
-    jwks = tmp_path / "west.json"
-    jwks.write_text(json.dumps(public_jwks(make_clinic_key("x:y"))))
-    assert main(["register", "--folder", str(tmp_path), "--jwks", str(jwks), "west"]) == 0
-    assert main(["remove", "--folder", str(tmp_path), "east"]) == 0
-    assert main(["remove", "--folder", str(tmp_path), "east"]) == 2
-    assert "no clinic 'east'" in capsys.readouterr().err
-    assert main(["register", "--folder", str(tmp_path), "--jwks", str(tmp_path / "none"), "north"]) == 2
 
 
 def test_a_file_that_is_no_key_is_refused(tmp_path: Path) -> None:
