@@ -131,9 +131,24 @@ def _is_released(path: Path, sha256: str) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Fetch the jars and say in one line what was done.
+
+    With ``--if-java`` nothing is an error: where Java or the jars cannot be had, the line says that the tests on Apache
+    Spark will be skipped.
+    """
+    optional = "--if-java" in arguments
     try:
+        if optional:
+            from lake.spark import check_java
+
+            check_java()
         print(fetch(default_folder()))
     except EngineUnavailableError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)
+        print(f"Tests on Apache Spark will be skipped: {error}" if optional else error, file=sys.stderr)
+        return 0 if optional else error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -31,3 +31,12 @@ def test_jars_that_are_there_are_not_fetched_again(tmp_path: Path) -> None:
     assert "5 jars are in" in jars.fetch(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
     assert len(jars.class_path(tmp_path)) == 5
+
+
+def test_without_java_the_optional_fetch_says_so_and_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    assert jars.main(["--if-java"]) == 0
+    assert "will be skipped" in capsys.readouterr().err
