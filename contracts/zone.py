@@ -1,13 +1,13 @@
 """Where each party keeps its things below a work directory: paths only, nothing is opened here.
 
-    WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta   secrets/   egress/   logs/
-    WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
-    WORK/coordinator/       checkpoint and logs of runs
-    WORK/registry/<task>/   released models
-    WORK/gateway/           TLS, registered clinics
-    WORK/pki/               the region's roots: certificates only the public side of which is shared
-    WORK/dagster/           DAGSTER_HOME: runs, events
-    WORK/report.json
+WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta   secrets/   egress/   logs/
+WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
+WORK/coordinator/       checkpoint and logs of runs
+WORK/registry/<task>/   released models
+WORK/gateway/           TLS, registered clinics
+WORK/pki/               the region's roots: certificates only the public side of which is shared
+WORK/dagster/           DAGSTER_HOME: runs, events
+WORK/report.json
 """
 
 from __future__ import annotations

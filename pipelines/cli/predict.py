@@ -24,7 +24,7 @@ Examples:
     "--authority",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Public key of the authority that must have signed the model; default: pki/authority.pub of its work directory.",
+    help="Public key of the authority that signs models; default: pki/authority.pub of its work directory.",
 )
 def command(
     model_dir: Path, input_file: Path, out: Path, region: Path | None, site: str | None, authority: Path | None

@@ -127,7 +127,7 @@ def _rows(blocks: list) -> list[tuple]:
     ]
 
 
-def _read_by_the_rules(text: str, newline: str, delimiter: str, width: int):  # type: ignore[no-untyped-def]
+def _read_by_the_rules(text: str, newline: str, delimiter: str, width: int):
     """The rules of csv_scanner, character by character."""
     lines = [line + newline for line in text.split(newline)]
     lines[-1] = lines[-1].removesuffix(newline)
@@ -156,7 +156,7 @@ def _split_end(line: str, newline: str) -> tuple[str, str]:
     return line[: len(line) - len(end)], end
 
 
-def _read_record(lines: list[str], first: int, newline: str, delimiter: str):  # type: ignore[no-untyped-def]
+def _read_record(lines: list[str], first: int, newline: str, delimiter: str):
     fields, field, state = [], "", "start"
     for taken, line in enumerate(lines[first : first + MAX_RECORD_LINES], start=1):
         content, end = _split_end(line, newline)

@@ -85,5 +85,5 @@ def test_the_model_over_ciphertexts_is_the_model_of_the_plain_sums_to_the_last_b
     assert np.array_equal(opened.arrays["coef"], plain.arrays["coef"])
     assert np.array_equal(opened.arrays["intercept"], plain.arrays["intercept"])
     assert opened.metrics == plain.metrics and opened.rounds == plain.rounds
-    for site in sites.values():
-        site.guard.close()
+    for application in sites.values():
+        application.guard.close()

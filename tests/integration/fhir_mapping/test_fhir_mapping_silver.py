@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import functions as F
@@ -248,7 +248,12 @@ def test_one_file_becomes_fhir_in_order_with_an_error_for_each_bad_record(
     path.write_text(csv_of([visit(1), visit(2, sex="?"), visit(3, cancelled="1")]), encoding="utf-8")
     site = region.site("north")
     found = list(map_records(spark, bytes(32), region, site, site.sources[0], path))
-    assert [r["resourceType"] for r in found[0]] == ["Encounter", "Patient", "Observation", "Observation"]
+    assert [cast(dict[str, Any], resource)["resourceType"] for resource in found[0]] == [
+        "Encounter",
+        "Patient",
+        "Observation",
+        "Observation",
+    ]
     assert found[1:] == ["unmapped_code:administrative_gender (Patient.gender)", "skipped: cancelled_visit"]
 
 

@@ -104,7 +104,7 @@ def test_a_token_for_another_endpoint_is_refused(gateway: GatewayUnderTest) -> N
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "iat", "exp", "jti"])
 def test_a_token_without_a_required_claim_is_refused(gateway: GatewayUnderTest, claim: str) -> None:
-    assert _post(gateway, f"Bearer {_signed(gateway, **{claim: None})}")[0] == 401
+    assert _post(gateway, f"Bearer {_signed(gateway, **dict[str, Any]({claim: None}))}")[0] == 401
 
 
 @pytest.mark.parametrize("claims", [{"exp": "soon"}, {"iat": True}, {"jti": ""}, {"jti": "x" * 300}, {"exp": 1e400}])
@@ -130,7 +130,7 @@ def test_unsigned_and_shared_key_tokens_are_refused(gateway: GatewayUnderTest) -
     key = load_clinic_key(key_file(gateway.folder, "east"))
     now = int(time.time())
     claims = {"iss": key.issuer, "aud": ENDPOINT, "iat": now, "exp": now + 60, "jti": "1"}
-    unsigned = jwt.encode(claims, None, "none", headers={"kid": key.kid})
+    unsigned = jwt.encode(claims, "", "none", headers={"kid": key.kid})
     assert _post(gateway, f"Bearer {unsigned}")[0] == 401
     # the well-known trick: HMAC keyed with what is public
     public = "x" * 64

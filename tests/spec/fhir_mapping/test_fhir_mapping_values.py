@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from small_site import DEPARTMENT, deliver, new_zone, resources, rules, run, write_region
 
-Mapped = Callable[..., list[dict[str, Any] | list[str]]]
+Mapped = Callable[..., list[Any]]
+"""A resource (dict) or the rules (list) for each text."""
 
 
 @pytest.fixture

@@ -60,6 +60,8 @@ def test_unsound_keys_and_names_are_refused(tmp_path: Path) -> None:
         "private one": _rsa(3072, d="AQAB"),
         "of kind EC": {"keys": [{**sound, "x": "AA"}]},
     }
+    said: str
+    jwks: Any
     for said, jwks in bad.items():
         with pytest.raises(UsageError, match=said):
             register_clinic(tmp_path, "east", jwks)
