@@ -216,7 +216,8 @@ def _struct(node: Node) -> Column:
 def _list(nodes: list[Node], kind: DataType) -> Column:
     """Entries that are there, in order; null when none is."""
     presence = _present_part(nodes)
-    entries = F.array(*[_struct(node) for node in nodes])
+    # Cast, because one engine panics over an array whose entries differ in what can be null.
+    entries = F.array(*[_struct(node).cast(struct_type(node.type_name)) for node in nodes])
     if len(nodes) > 1:
         entries = F.filter(entries, lambda entry: entry.isNotNull())
     made = entries if presence is None else F.when(presence, entries)
