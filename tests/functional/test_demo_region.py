@@ -139,14 +139,31 @@ def test_the_audit_chains_are_whole(ran: Ran) -> None:
     assert ran.report["privacy"]["opened"] == sum(task["rounds"] for task in ran.report["tasks"].values())
 
 
+def identities(work: Path) -> set[str]:
+    """Names, ID-card numbers, telephones and addresses of the patients of north, from the raw records."""
+    bronze = read_arrow(work / "sites" / "north" / "lake" / "bronze_his__patient").to_pylist()
+    records = [row["_raw"].split(",") for row in bronze if row["_raw"].count(",") == 7]
+    found = {record[place] for record in records for place in (1, 4, 5, 6) if len(record[place]) > 1}
+    assert len(found) > 100
+    return found
+
+
 def test_no_name_or_number_of_a_patient_is_in_silver_or_features(ran: Ran) -> None:
-    bronze = read_arrow(ran.work / "sites" / "north" / "lake" / "bronze_his__patient").to_pylist()
-    secrets = {row[name] for row in bronze for name in ("name", "id_card", "phone") if len(row.get(name) or "") > 1}
-    assert secrets
+    secrets = identities(ran.work)
     lake = ran.work / "sites" / "north" / "lake"
     for table in (*lake.glob("silver_fhir__*"), *lake.glob("feature__*")):
         text = json.dumps(read_arrow(table).to_pylist(), ensure_ascii=False, default=str)
         assert [secret for secret in secrets if secret in text] == [], table.name
+
+
+def test_no_name_or_number_of_a_patient_is_outside_the_hospitals_zones(ran: Ran) -> None:
+    values = identities(ran.work)
+    secrets = {value.encode() for value in values} | {json.dumps(value)[1:-1].encode() for value in values}
+    zones = ran.work / "sites"
+    outside = [path for path in ran.work.rglob("*") if path.is_file() and zones not in path.parents]
+    said = [*zones.glob("*/egress/*"), *zones.glob("*/logs/*")]
+    texts = {path: path.read_bytes() for path in (*outside, *said)} | {Path("output"): ran.output.encode()}
+    assert [path for path, data in texts.items() if any(secret in data for secret in secrets)] == []
 
 
 def test_the_runs_are_recorded_where_dagster_shows_them(ran: Ran) -> None:
