@@ -71,6 +71,9 @@ UNITS = ("mg/L", "℃", "10^9/L", "furlong", "", "×10⁹/L", "%", "µmol/L", "m
 
 
 def build(session, folder: Path) -> None:
+    # Compiling these wide plans to Java takes Spark longer than so few rows are worth.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     maps = {"department": DEPARTMENT}
     specs = {"encounter": ENCOUNTER, "patient": PATIENT.replace('order_by = "updated_at"\n', ""), "lab": LAB}
     region = write_region(folder / "region", {**specs, "vitals": VITALS}, COLUMNS, maps)
