@@ -5,10 +5,13 @@ For scoring: each record stands alone, so none is superseded, and references are
 
 from __future__ import annotations
 
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -23,6 +26,20 @@ from fhir_mapping.sources.reader import Refusal, inspect
 from fhir_mapping.sources.record import Block
 from fhir_mapping.spec.compile import SourceMapping
 from lake.schemas import nullable
+
+_FILE = "file"
+"""Stands for the file's id, which may be part of keys: an empty one would be no key."""
+
+
+def open_export(path: Path) -> BinaryIO:
+    """A file as exported, or gzipped (told by its first bytes). Raises UsageError when it cannot be read."""
+    try:
+        data = path.read_bytes()
+        return io.BytesIO(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(
+            f"{path} cannot be read ({type(error).__name__}): expected a file as a site exports it"
+        ) from error
 
 
 def map_records(
@@ -43,7 +60,7 @@ def map_records(
         SpecError: a spec of the site is wrong.
     """
     mapping = compile_site(region, site, key)[source.name]
-    with path.open("rb") as stream:
+    with open_export(path) as stream:
         file = inspect(source, stream)
         if isinstance(file, Refusal):
             raise UsageError(
@@ -70,8 +87,8 @@ def _frame(spark: SparkSession, source: Source, block: Block, first: int, day: s
     count = len(block)
     lineage = {
         "_delivery_date": pa.repeat(pa.scalar(day), count),
-        "_file_id": pa.repeat(pa.scalar(""), count),
-        "_file_name": pa.repeat(pa.scalar(""), count),
+        "_file_id": pa.repeat(pa.scalar(_FILE), count),
+        "_file_name": pa.repeat(pa.scalar(_FILE), count),
         "_record_no": pa.array(range(first, first + count), pa.int64()),
         "_raw": block.raw,
         "_error": block.error,

@@ -73,5 +73,7 @@ def source_of(site: Site, path: Path) -> Source:
 
 
 def _fits(source: Source, path: Path) -> bool:
-    with path.open("rb") as stream:
+    from fhir_mapping.records import open_export
+
+    with open_export(path) as stream:
         return not isinstance(inspect(source, stream), Refusal)

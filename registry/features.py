@@ -76,6 +76,11 @@ class FeatureEvaluator:
             rows.append(FeatureRow(key, unit[spec.unit.patient], inputs, codes))
         return rows
 
+    def carries_label(self, resources: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a unit's resources say anything of the label: where there is no diagnosis, "not ill" is a guess."""
+        label = self.spec.label
+        return label.kind == "codes" or bool(evaluate_view(self.views[label.view or ""], resources))
+
 
 def _unique(rows: Iterable[Row], key: str, what: str) -> dict[str, Row]:
     by_key: dict[str, Row] = {}

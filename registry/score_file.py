@@ -117,7 +117,7 @@ def _from_resources(model: Model, record: Sequence[Mapping[str, Any]] | str) -> 
         units = model.evaluator.rows(record)
         if len(units) != 1:
             return _Ready(None, (), f"{len(units)} units in the record where one can be scored")
-        label = units[0].label
+        label = units[0].label if model.evaluator.carries_label(record) else ()
         refuse_empty(units[0].inputs)
     except CloisterError as error:
         return _Ready(None, label, str(error))

@@ -16,6 +16,9 @@ from fhir_mapping.sources.encoding import decode
 from fhir_mapping.sources.lines import Lines, read_whole_lines
 from fhir_mapping.sources.record import Block
 
+_FIRST_RECORDS = 100
+"""Lines of a file without a header that tell which of its last columns it has."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -36,10 +39,13 @@ def read_header(source: Source, lines: Lines) -> Header | str:
     """The header of a file from its first lines, or the reason to refuse it (``missing_column:<name>``).
 
     Headers are compared after trimming and NFKC (a full-width bracket is a bracket); of two equal ones the first
-    counts. Fields that no column declares are allowed: they stay in the record's text.
+    counts. Fields that no column declares are allowed: they stay in the record's text. A file without a header may
+    lack the last columns where they are not required, in all its records alike.
     """
     if not source.header:
-        return Header({column.name: number for number, column in enumerate(source.column)}, len(source.column), 0)
+        width = _headerless_width(source, lines)
+        names = enumerate(column.name for column in source.column)
+        return Header({name: number if number < width else None for number, name in names}, width, 0)
     number = int(np.argmin(lines.is_blank))
     record = parse_record(lines, number, source.delimiter, None)
     fields = record.fields or lines.text(number, number + 1).split(source.delimiter)
@@ -75,6 +81,18 @@ def read_blocks(
         scan = scan_quotes(lines, raw, source.delimiter, header.width, first=head.stop, is_last=is_last)
         carry = _from_line(data, scan.consumed, newline) if scan.consumed < len(lines) else b""
         yield Assembly(lines, raw, scan, bad, head, source.delimiter, header.width, header.positions).block()
+
+
+def _headerless_width(source: Source, lines: Lines) -> int:
+    """Fields a record has: all columns, unless every one of the first records lacks last ones that may be absent."""
+    full = least = len(source.column)
+    while least > 1 and not source.column[least - 1].required:
+        least -= 1
+    if least == full:
+        return full
+    first = np.flatnonzero(~lines.is_blank)[:_FIRST_RECORDS]
+    records = (parse_record(lines, int(number), source.delimiter, None) for number in first)
+    return max((n for r in records if r.fields and least <= (n := len(r.fields)) <= full), default=full)
 
 
 def _from_line(data: bytes, number: int, newline: str) -> bytes:

@@ -18,9 +18,11 @@ from contracts.zone import WorkArea
 from features.build import build_features
 from fhir_mapping.bronze import ingest_day, landing_days
 from fhir_mapping.mapping import map_day
+from fhir_mapping.records import map_records
 from fhir_mapping.silver import build_silver
 from lake.reader import read_arrow
 from pipelines.delivery import deliver_public_data
+from registry.features import FeatureEvaluator
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -136,3 +138,26 @@ def test_no_answer_of_a_doctor_reaches_silver(triage: tuple[WorkArea, dict[str, 
     text = repr(read_arrow(triage[0].site("toyhom_a").table("silver_fhir__encounter")).to_pylist())
     assert rows[0]["title"] in text
     assert not [row for row in rows[:400] if len(row["answer"]) > 30 and row["answer"][:30] in text]
+
+
+@pytest.mark.parametrize("with_label", [True, False])
+def test_every_heart_record_can_be_scored_whether_it_carries_its_label_or_not(
+    spark: SparkSession, tmp_path: Path, with_label: bool
+) -> None:
+    region = load_region(ROOT / "regions" / "heart")
+    site, task = region.site("va"), region.task("diagnosis")
+    lines = (DATA / "uci-heart-4-hospitals" / "processed.va.data").read_text(encoding="ascii").splitlines()
+    path = tmp_path / "held-back.data.gz"
+    path.write_bytes(
+        gzip.compress("\n".join(line if with_label else line.rpartition(",")[0] for line in lines).encode())
+    )
+    views = region.folder / "views"
+    files = {f"../views/{path.name}": json.loads(path.read_text(encoding="utf-8")) for path in views.glob("*.json")}
+    evaluator = FeatureEvaluator(task.features, files)
+    found = list(map_records(spark, bytes(32), region, site, site.sources[0], path))
+    assert len(found) == len(lines)
+    for resources, line in zip(found, lines, strict=True):
+        assert not isinstance(resources, str), resources
+        (row,) = evaluator.rows(resources)
+        assert evaluator.carries_label(resources) == with_label
+        assert not with_label or row.label == (str(int(float(line.rpartition(",")[2]) > 0)),)

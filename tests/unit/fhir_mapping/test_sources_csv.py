@@ -139,3 +139,11 @@ def test_hostile_quotes_cost_no_more_than_the_lines_they_stand_on() -> None:
     started = time.monotonic()
     assert set(_errors('x","y\n' * 20_000)) == {"unclosed_quote"}
     assert time.monotonic() - started < 20
+
+
+def test_a_headerless_file_may_lack_last_columns_that_are_not_required() -> None:
+    columns = (Column(name="a"), Column(name="b"), Column(name="label", required=False))
+    source = PAIR.model_copy(update={"column": columns})
+    assert _read("1,2\n3,4\n", source) == [("1,2", None, ("1", "2", None)), ("3,4", None, ("3", "4", None))]
+    assert _errors("1,2\n3,4,5\n", source) == ["column_count", None]
+    assert _errors("1\n", source) == ["column_count"]
