@@ -2,6 +2,7 @@
 
     regions/<region>/region.toml
     regions/<region>/maps/*.csv                        code maps shared by the region
+    regions/<region>/specs/*.toml                      mapping specs shared by its sites
     regions/<region>/tasks/<task>.toml, views/*.json
     regions/<region>/sites/<site>/site.toml
     regions/<region>/sites/<site>/sources/*.toml       one a source entity: where its files are, their format

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -76,8 +75,3 @@ def columns_of(condition: Condition | None) -> set[str]:
     for part in (*(condition.all_ or ()), *(condition.any_ or ()), *((condition.not_,) if condition.not_ else ())):
         found |= columns_of(part)
     return found
-
-
-def parse_condition(body: Any) -> Condition:
-    """A condition from TOML. Raises pydantic's ValidationError."""
-    return Condition.model_validate(body)

@@ -22,7 +22,7 @@ COLUMNS = (
     *("pulse", "id_card", "birthday", "sex"),
 )
 
-few = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
 
 cells = {
     "visit_no": st.sampled_from(["V1", "V2", "V3", "V4", ""]),
