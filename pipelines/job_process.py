@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -92,6 +93,12 @@ def run_jobs(jobs: Sequence[Job], tell: Tell, at_once: int | None = None) -> dic
         words = "; ".join(f"{job.who}: {reason}" for job, reason in failures)
         raise CloisterError(f"{words}. The whole story is in {failures[0][0].log}")
     return seconds
+
+
+def end_server() -> None:
+    """Stop the server that jobs are forked from and wait for its end; the next ``run_jobs`` starts another."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 def _receive(connection: Connection) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from contracts.errors import UsageError
 from contracts.region import Region, load_region
 from pipelines.console import Console
 from pipelines.gateway import short
+from pipelines.job_process import end_server
 from pipelines.report import build_report, write_report
 from pipelines.settings import Settings
 from pipelines.summary import summary_lines
@@ -42,20 +43,34 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
         console.stage("region", "parties", f"{len(region.sites)} sites on the roster, keys and certificates in place")
         with _timed(stages, "deliver"):
             console.stage("region", "delivery", _deliver(region, settings))
-        with _timed(stages, "sites"):
-            from pipelines.site_run import run_sites
-
-            run_sites(settings, [site.name for site in region.sites], console.stage)
-        with _timed(stages, "region"):
-            from pipelines.region_run import run_region_job
-
-            run_region_job(settings, chosen, baselines, console.stage)
+        try:
+            _run_jobs(region, settings, chosen, baselines, console, stages)
+        finally:
+            end_server()
         report = build_report(region, settings.area, chosen, baselines, stages)
         write_report(settings.area.report, report)
     for line in summary_lines(region, report):
         console.say(line)
     console.say(f"Report: {short(settings.area.report)} ({console.seconds:.0f} s)")
     return settings.area.report
+
+
+def _run_jobs(
+    region: Region,
+    settings: Settings,
+    tasks: Sequence[str],
+    baselines: bool,
+    console: Console,
+    stages: dict[str, dict[str, float]],
+) -> None:
+    """Every hospital's job, then the region's."""
+    from pipelines.region_run import run_region_job
+    from pipelines.site_run import run_sites
+
+    with _timed(stages, "sites"):
+        run_sites(settings, [site.name for site in region.sites], console.stage)
+    with _timed(stages, "region"):
+        run_region_job(settings, tasks, baselines, console.stage)
 
 
 def _require(region: Region, settings: Settings, baselines: bool) -> None:
@@ -68,6 +83,11 @@ def _require(region: Region, settings: Settings, baselines: bool) -> None:
             "in one place. Leave --baselines out."
         )
     require_data(region, settings.data)
+    require_engine(settings)
+
+
+def require_engine(settings: Settings) -> None:
+    """Raises UsageError, with what to install, when the engine cannot start here."""
     if settings.engine == "spark":
         from lake import jars
         from lake.spark import check_java

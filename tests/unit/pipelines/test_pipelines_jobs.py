@@ -11,7 +11,7 @@ import pytest
 
 from contracts.errors import CloisterError, UsageError
 from contracts.zone import SiteZone
-from pipelines.job_process import Job, Report, run_jobs
+from pipelines.job_process import Job, Report, end_server, run_jobs
 from pipelines.landing import landing_state
 from pipelines.ports import free_ports, require_free
 from pipelines.processes import Supervisor
@@ -40,6 +40,16 @@ def test_a_job_runs_elsewhere_and_tells_its_progress(tmp_path: Path) -> None:
     assert told == [("north", "stage", told[0][2])]
     assert f"in process {os.getpid()}" != told[0][2]
     assert "a line for the log" in (tmp_path / "job.log").read_text(encoding="utf-8")
+
+
+def test_the_server_of_jobs_is_gone_when_it_was_ended_and_starts_again(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        run_jobs([Job("north", tell_and_write, (tmp_path / name,), tmp_path / "job.log")], lambda *_: None)
+        end_server()
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()
+        lines = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
+        assert not any(b"forkserver" in line for line in lines)
+    assert (tmp_path / "second").is_file()
 
 
 def test_our_own_error_is_quoted_and_a_foreign_one_only_named(tmp_path: Path) -> None:
