@@ -21,6 +21,15 @@ from gateway.tokens import TokenCheck
 from governance.files import read_private
 
 
+class _Server(uvicorn.Server):
+    """Says when it can be called."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            print(f"gateway: ready at https://{self.config.host}:{self.config.port}", flush=True)
+
+
 def serve(settings: GatewaySettings) -> None:
     """Serve until stopped by a signal.
 
@@ -36,7 +45,7 @@ def serve(settings: GatewaySettings) -> None:
     counts = FeedbackCounts(settings.folder / "feedback.json")
     try:
         # no access log, and no log of ours holds a request: see gateway.guard
-        uvicorn.run(
+        config = uvicorn.Config(
             make_service(offers, tokens, counts, settings.url, settings.max_body_bytes),
             host=settings.host,
             port=settings.port,
@@ -49,6 +58,7 @@ def serve(settings: GatewaySettings) -> None:
             h11_max_incomplete_event_size=16384,
             timeout_keep_alive=30,
         )
+        _Server(config).run()
     finally:
         used.close()
 

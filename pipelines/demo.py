@@ -80,6 +80,10 @@ def hint_lines(answer: dict[str, Any]) -> list[str]:
     age = int(VISIT[:4]) - int(BIRTH_DATE[:4])
     lines = [f"  主诉 {COMPLAINT}，{GENDER_NAME}，{age} 岁"]
     for rank, hint in enumerate(card["extension"]["cloister.hints"], start=1):
-        lines.append(f"  {rank}. {hint['display']} ({hint['code']})  {hint['probability']:.0%}")
+        lines.append(f"  {rank}. {hint['display']} ({hint['code']})  {_percent(hint['probability'])}")
     lines.append(f"  from {card['source']['label']}")
     return lines
+
+
+def _percent(share: float) -> str:
+    return "<1%" if share < 0.01 else f"{share:.0%}"

@@ -56,6 +56,7 @@ def clinic_token(area: WorkArea, clinic: str, url: str, seconds: int = 60) -> st
 
 def replace_process(argv: tuple[str, ...]) -> None:
     """Become the gateway: its exit code and signals are this command's."""
+    sys.stdout.flush()
     os.execv(argv[0], argv)
 
 

@@ -33,8 +33,9 @@ def summary_lines(region: Region, report: Mapping[str, Any]) -> Iterator[str]:
     privacy = report["privacy"]
     yield ""
     yield (
-        f"Messages that left the hospitals: {privacy['egress_messages']:,}, of them outside the closed list: "
-        f"{privacy['egress_other']}. Totals opened: {privacy['opened']}; refused: {privacy['refused']}."
+        f"Messages that left the hospitals, in all runs here: {privacy['egress_messages']:,}, "
+        f"of them outside the closed list: {privacy['egress_other']}. "
+        f"Totals opened: {privacy['opened']}; refused: {privacy['refused']}."
     )
 
 
