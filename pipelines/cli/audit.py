@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  cloister audit verify work/demo")
 def command() -> None:
     """Check the hash-chained logs of the key authority and of a site's egress."""
 

@@ -10,7 +10,10 @@ import click
 from pipelines.cli.options import work_option
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  cloister clinic register demo --work work/demo\n"
+    "  cloister clinic token demo https://localhost:8443/cds-services/triage --work work/demo"
+)
 def command() -> None:
     """Register clinics at the gateway, remove them, make a token to try it."""
 

@@ -63,8 +63,8 @@ def main() -> None:
         code = cli(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.UsageError as error:
-        hint = f" See `{error.ctx.command_path} --help`." if error.ctx else ""
-        fail(error.format_message() + hint, 2)
+        hint = f". See `{error.ctx.command_path} --help`." if error.ctx else ""
+        fail(error.format_message().rstrip(".") + hint, 2)
     except click.ClickException as error:
         fail(error.format_message(), 2)
     except (click.exceptions.Abort, KeyboardInterrupt):

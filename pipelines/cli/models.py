@@ -9,9 +9,12 @@ import click
 from pipelines.cli.options import work_option
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExamples:\n  cloister models list --work work/demo\n"
+    "  cloister models promote triage 1f2e3d4c5b6a7980 --work work/demo"
+)
 def command() -> None:
-    """Look into the registry of released models."""
+    """Look into the registry of released models; choose the one that is served."""
 
 
 @command.command(name="list", epilog="\b\nExamples:\n  cloister models list --work work/demo")
@@ -25,7 +28,7 @@ def list_models(work: Path) -> None:
 
 
 @command.command(
-    epilog="\b\nExamples:\n  cloister models withdraw triage 1f2e3d4c --work work/demo --reason 'wrong map'"
+    epilog="\b\nExamples:\n  cloister models withdraw triage 1f2e3d4c5b6a7980 --work work/demo --reason 'wrong map'"
 )
 @click.argument("task")
 @click.argument("model")
@@ -36,3 +39,14 @@ def withdraw(task: str, model: str, reason: str, work: Path) -> None:
     from pipelines.models import withdraw_model
 
     click.echo(withdraw_model(work.resolve(), task, model, reason))
+
+
+@command.command(epilog="\b\nExamples:\n  cloister models promote triage 1f2e3d4c5b6a7980 --work work/demo")
+@click.argument("task")
+@click.argument("model")
+@work_option
+def promote(task: str, model: str, work: Path) -> None:
+    """Make the released MODEL the current one of TASK, such as an earlier one after a withdrawal."""
+    from pipelines.models import promote_model
+
+    click.echo(promote_model(work.resolve(), task, model))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+
+def _directory(_: click.Context, __: click.Parameter, value: Path) -> Path:
+    """Refuse a work directory that is a file, or that cannot be made or written."""
+    nearest = next(path for path in (value.absolute(), *value.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{nearest} is no folder that can be written; give another directory.")
+    return value
+
+
 region_argument = click.argument("region", type=click.Path(path_type=Path), metavar="REGION")
+PORT = click.IntRange(1, 65535)
 work_option = click.option(
-    "--work", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Work directory; made when absent."
+    "--work",
+    type=click.Path(path_type=Path),
+    required=True,
+    callback=_directory,
+    metavar="DIR",
+    help="Work directory; `run` and `demo` make it.",
 )
 data_option = click.option(
     "--data",

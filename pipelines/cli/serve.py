@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import region_argument, work_option
+from pipelines.cli.options import PORT, region_argument, work_option
 
 
 @click.command(
@@ -18,7 +18,7 @@ Examples:
 )
 @region_argument
 @work_option
-@click.option("--port", type=int, default=8443, show_default=True, help="Port of the service on this machine.")
+@click.option("--port", type=PORT, default=8443, show_default=True, help="Port of the service on this machine.")
 def command(region: Path, work: Path, port: int) -> None:
     """Serve REGION's released models to registered clinics over TLS, until Ctrl-C."""
     from contracts.region import load_region

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import data_option, engine_option, region_argument, work_option
+from pipelines.cli.options import PORT, data_option, engine_option, region_argument, work_option
 from pipelines.settings import EngineKind
 
 
@@ -19,7 +19,7 @@ Examples:
 )
 @region_argument
 @work_option
-@click.option("--port", type=int, default=3000, show_default=True, help="Port of the page on this machine.")
+@click.option("--port", type=PORT, default=3000, show_default=True, help="Port of the page on this machine.")
 @data_option
 @engine_option
 def command(region: Path, work: Path, port: int, data: Path | None, engine: EngineKind) -> None:

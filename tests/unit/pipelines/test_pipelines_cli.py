@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.main import COMMANDS
+from pipelines.ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -34,8 +35,7 @@ def test_help_explains_itself_with_an_example(command: str) -> None:
     done = cloister(*([command] if command else []), "--help")
     assert done.returncode == 0, done.stderr
     assert "cloister " in done.stdout
-    if command not in ("audit", "clinic", "models"):
-        assert "Examples:" in done.stdout
+    assert "Examples:" in done.stdout
 
 
 def test_a_folder_that_is_no_region_is_named(tmp_path: Path) -> None:
@@ -73,6 +73,26 @@ def test_a_taken_port_is_named_with_the_option_to_change_it(tmp_path: Path) -> N
         port = taken.getsockname()[1]
         done = cloister("ui", "regions/demo", "--work", str(tmp_path), "--port", str(port))
     assert_one_clear_line(done, str(port), "--port")
+
+
+@pytest.mark.parametrize("command", ["run", "ui", "serve"])
+def test_a_work_directory_that_is_a_file_is_refused(tmp_path: Path, command: str) -> None:
+    (tmp_path / "file").write_text("", encoding="ascii")
+    done = cloister(command, "regions/demo", "--work", str(tmp_path / "file" / "work"))
+    assert_one_clear_line(done, "--work", str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("command", ["ui", "serve"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, command: str) -> None:
+    assert_one_clear_line(cloister(command, "regions/demo", "--work", str(tmp_path), "--port", "99999"), "--port")
+
+
+def test_the_page_too_says_that_spark_needs_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    port = str(free_ports(1)[0])
+    done = cloister("ui", "regions/demo", "--work", str(tmp_path / "work"), "--engine", "spark", "--port", port)
+    assert_one_clear_line(done, "Java 17")
 
 
 def test_predict_wants_region_and_site_together(tmp_path: Path) -> None:
