@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import dagster as dg
-from assets.quality import quality_checks
 
 from assets.bronze import bronze_assets
 from assets.feature import feature_asset
 from assets.hospital import Report
 from assets.mapped import mapped_assets
+from assets.quality import quality_checks
 from assets.silver import silver_assets
 from contracts.region import Region, Site, load_region
 from pipelines.hospital import hospital_resource

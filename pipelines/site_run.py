@@ -29,7 +29,6 @@ def execute_site_job(settings: Settings, site_name: str, report: Report) -> None
         CloisterError: a step failed or a blocking check did not pass.
     """
     from fhir_mapping.bronze import landing_days
-
     from pipelines.dagster_home import dagster_instance
     from pipelines.site_location import SITE_JOB, build_definitions, partition_range
 
