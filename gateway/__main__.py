@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 import sys
 import time
@@ -58,7 +59,8 @@ def serve(settings: GatewaySettings) -> None:
             h11_max_incomplete_event_size=16384,
             timeout_keep_alive=30,
         )
-        _Server(config).run()
+        with contextlib.suppress(KeyboardInterrupt):
+            _Server(config).run()
     finally:
         used.close()
 

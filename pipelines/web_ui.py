@@ -19,6 +19,8 @@ from pipelines.workspace import write_workspace
 QUIET = "ignore:Function `dev_command` is superseded"
 """Dagster advises its own project tool, which knows no region."""
 
+STOP_SECONDS = 30.0
+
 
 def serve_ui(settings: Settings, port: int) -> None:
     """Run `dagster dev` until it is stopped. Raises UsageError when the region is none or the port is taken."""
@@ -30,7 +32,8 @@ def serve_ui(settings: Settings, port: int) -> None:
     print(f"Starting Dagster on region '{region.name}' (it takes some seconds; Ctrl-C ends it) ...", flush=True)
     environment = {**os.environ, **settings.environment(), "DAGSTER_HOME": str(home), "PYTHONWARNINGS": QUIET}
     command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(workspace), "--host", "127.0.0.1"]
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     # in its own home: Dagster warns of a dagster.yaml in the folder it is started in
     child = subprocess.Popen([*command, "--port", str(port), "--log-level", "warning"], env=environment, cwd=home)
     try:
@@ -38,7 +41,11 @@ def serve_ui(settings: Settings, port: int) -> None:
         child.wait()
     except KeyboardInterrupt:
         child.send_signal(signal.SIGTERM)
-        child.wait()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()  # its children end when its pipe to them closes
+            child.wait()
 
 
 def _say_when_ready(child: subprocess.Popen[bytes], port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 import subprocess
@@ -57,3 +58,14 @@ def test_wrong_use_ends_in_one_line(tmp_path: Path) -> None:
     assert (code, len(said)) == (4, 1)
     code, said = _refused(tmp_path / "absent.toml")
     assert (code, len(said)) == (2, 1)
+
+
+def test_it_says_when_it_is_ready_and_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
+    settings, url = write_settings(tmp_path)
+    argv = [sys.executable, "-m", "gateway", "--config", str(settings)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().endswith(url.rsplit(":", 1)[1])
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
