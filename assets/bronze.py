@@ -7,6 +7,7 @@ import dagster as dg
 from assets.hospital import Hospital
 from contracts.region import Site
 from fhir_mapping.bronze import ingest_day, landing_days
+from fhir_mapping.manifest import REFUSED, read_manifest
 
 
 def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinition:
@@ -35,9 +36,14 @@ def bronze_assets(site: Site, days: dg.PartitionsDefinition) -> dg.AssetsDefinit
             refused = sum(report.refused for report in reports)
             words = f"{files} files, {records:,} records, {len(wanted)} days"
             hospital.report("bronze", words + (f", {refused} files refused" if refused else ""))
+            delivered_now = [entry for entry in read_manifest(hospital.zone) if entry.delivery_date in wanted]
             for name in names:
-                yield dg.MaterializeResult(
-                    asset_key=[site.name, name], metadata={"files": files, "records": records, "refused_files": refused}
-                )
+                own = [e for e in delivered_now if name in ("manifest__file", f"bronze_{e.source}")]
+                counts = {
+                    "files": len(own),
+                    "records": sum(entry.records for entry in own),
+                    "refused_files": sum(entry.status == REFUSED for entry in own),
+                }
+                yield dg.MaterializeResult(asset_key=[site.name, name], metadata=counts)
 
     return bronze
