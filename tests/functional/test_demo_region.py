@@ -24,10 +24,11 @@ from lake.reader import read_arrow
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "import sys; sys.argv[0] = 'cloister'; from pipelines.cli.main import main; main()"
 SITES = ("east", "north", "south", "west")
+pytestmark = pytest.mark.timeout(1500)  # two runs of the region; a busy machine takes several times a quiet one's time
 
 
 def cloister(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False, timeout=500)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False, timeout=1000)
 
 
 def command(*arguments: str) -> list[str]:

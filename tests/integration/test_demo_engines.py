@@ -62,9 +62,10 @@ def tables(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.needs_spark
+@pytest.mark.timeout(1500)
 def test_both_engines_make_the_same_tables_of_the_demo_region(spark: SparkSession, tmp_path: Path) -> None:
     build(spark, tmp_path / "sail")
-    run_on("spark", __file__, "build", tmp_path / "spark", timeout=900)
+    run_on("spark", __file__, "build", tmp_path / "spark", timeout=1400)
     sail, other = tables(tmp_path / "sail"), tables(tmp_path / "spark")
     assert sail.keys() == other.keys()
     for layer in LAYERS:
