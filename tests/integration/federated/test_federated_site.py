@@ -15,6 +15,7 @@ from secure_region import DirectAuthority, SecureRegion
 from contracts.errors import QuorumError
 from contracts.messages import Refusal, parse_site_message
 from contracts.region import Task, load_region
+from contracts.sums import Block, Layout, State
 from contracts.wire import pack, unpack
 from federated.coordinator.checkpoint import read_result, replay
 from federated.coordinator.task_run import TaskRun
@@ -229,3 +230,22 @@ def test_a_run_whose_coordinator_was_killed_is_closed_by_the_next(city: City) ->
     assert [path.name for path in secrets.iterdir()] == [following.run]
     city.turn(following)
     assert following.error is None and following.phase == "round"
+
+
+class TooWide(counting_programs.Counting):
+    """A program whose sums do not fit the plain modulus."""
+
+    def layout(self, state: State) -> Layout:
+        return (Block("rows", (), 1e60), *super().layout(state)[1:])
+
+
+def test_a_sum_that_does_not_fit_is_declined_by_the_site_and_nothing_is_sent(city: City) -> None:
+    run = city.task_run()
+    city.turn(run)
+    site = next(iter(city.sites))
+    city.sites[site].runs[run.run].program = TooWide()
+    run.begin()
+    assert code(city.sites[site].answer(run.requests()[site])) == "policy"
+    egress = city.root / site / "egress"
+    assert [entry.facts["code"] for entry in read_audit(egress / "audit.jsonl")] == ["policy"]
+    assert [entry.facts["kind"] for entry in read_audit(egress / "ledger.jsonl")] == ["key", "refusal"]
