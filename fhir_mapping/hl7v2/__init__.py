@@ -1,0 +1,5 @@
+"""HL7 v2: messages are cut into fields, and become FHIR R4 by tables generated from HL7's official mapping.
+
+Belongs here: delimiters, batches, MLLP frames, escapes, the lazy message tree, the mapping tables and their evaluation.
+Does not belong here: files and bundles (``fhir_mapping.convert``), sources of a region (``fhir_mapping.sources``).
+"""
