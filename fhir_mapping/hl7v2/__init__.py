@@ -3,3 +3,10 @@
 Belongs here: delimiters, batches, MLLP frames, escapes, the lazy message tree, the mapping tables and their evaluation.
 Does not belong here: files and bundles (``fhir_mapping.convert``), sources of a region (``fhir_mapping.sources``).
 """
+
+from __future__ import annotations
+
+from fhir_mapping.hl7v2.framing import MessageText, split_messages
+from fhir_mapping.hl7v2.message import Message, Path, Segment, parse, parse_path
+
+__all__ = ["Message", "MessageText", "Path", "Segment", "parse", "parse_path", "split_messages"]

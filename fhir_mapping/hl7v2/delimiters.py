@@ -1,0 +1,58 @@
+"""The characters that cut a message: the field separator of MSH-1 and the encoding characters of MSH-2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fhir_mapping.document import RecordError
+
+_USUAL = "^~\\&#"
+
+
+@dataclass(frozen=True)
+class Delimiters:
+    """The delimiters of one message; each one character (the escape may be none)."""
+
+    field: str = "|"
+    component: str = "^"
+    repetition: str = "~"
+    escape: str = "\\"
+    subcomponent: str = "&"
+    truncation: str = "#"
+
+    @classmethod
+    def of(cls, header: str) -> Delimiters:
+        """The delimiters a header segment (``MSH|^~\\&|...``) states; those it leaves out are the usual ones.
+
+        Raises:
+            RecordError: ``bad_delimiters``: a letter, a digit or white space as a delimiter, or one used for two.
+        """
+        if len(header) < 4:
+            return cls()
+        field = header[3]
+        stated = header[4:].split(field, 1)[0].strip()
+        return _cached(field, stated)
+
+
+_known: dict[tuple[str, str], Delimiters] = {}
+
+
+def _cached(field: str, stated: str) -> Delimiters:
+    found = _known.get((field, stated))
+    if found is None:
+        found = _state(field, stated)
+        if len(_known) < 256:
+            _known[field, stated] = found
+    return found
+
+
+def _state(field: str, stated: str) -> Delimiters:
+    characters = stated[:5]
+    rest = [c for c in _USUAL[len(characters) :] if c != field and c not in characters]
+    while len(characters) + len(rest) < 5:
+        rest.append("")
+    every = [field, *characters, *rest]
+    used = [c for c in every if c]
+    if any(c.isalnum() or c.isspace() for c in used) or len(set(used)) != len(used):
+        raise RecordError("bad_delimiters", "MSH-2")
+    return Delimiters(*every[:6])
