@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 from contracts.errors import CloisterError, exit_code
+from pipelines.cli.lazy import LazyGroup
 
 COMMANDS = {
     "run": ("pipelines.cli.run", "Run the main job on a region: raw exports to released models."),
@@ -17,30 +17,16 @@ COMMANDS = {
     "ui": ("pipelines.cli.ui", "Open Dagster's web page on a region."),
     "audit": ("pipelines.cli.audit", "Check an audit chain."),
     "clinic": ("pipelines.cli.clinic", "Register a clinic, make a token for it."),
+    "map": ("pipelines.cli.map", "Check mapping specs, run their examples, convert files."),
+    "view": ("pipelines.cli.view", "Run a SQL on FHIR view over FHIR resources or a site's silver."),
+    "pull": ("pipelines.cli.pull", "Take new rows of a hospital's PostgreSQL database into its landing folder."),
     "models": ("pipelines.cli.models", "List, withdraw and promote released models."),
 }
 
 
-class LazyGroup(click.Group):
-    """Imports a command's module only when it is used: `cloister --help` stays instant."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
-
-
 @click.group(
     cls=LazyGroup,
+    lazy=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="See `cloister COMMAND --help` for examples of each.",
 )
