@@ -1,9 +1,13 @@
-"""Checking a spec against FHIR's element tables, its source and its code maps, before any row is read."""
+"""Checking a spec against FHIR's element tables, its source and its code maps, before any row is read.
+
+``faults`` finds all that is wrong (``fhir_mapping.spec.lint`` shows them), ``check_emit`` stops at the first.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from contracts.errors import SpecError
 from contracts.fhir import BINDINGS, RESOURCES, Step, parse_path
@@ -48,6 +52,21 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 Checked = tuple[tuple[Step, ...], Expression]
 
 
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a spec.
+
+    Attributes:
+        rule: ``column``, ``path``, ``type``, ``code``, ``reference`` or ``cardinality``.
+        key: where in the spec: ``("key",)``, ``("elements", "code.text")``.
+        words: what was found and what would be right.
+    """
+
+    rule: str
+    key: tuple[str, ...]
+    words: str
+
+
 def check_emit(emit: Emit, source: Source, maps: Mapping[str, CodeMap]) -> list[Checked]:
     """The emit's elements with their paths resolved.
 
@@ -55,28 +74,38 @@ def check_emit(emit: Emit, source: Source, maps: Mapping[str, CodeMap]) -> list[
         SpecError: a path FHIR does not have, a type that does not fit, a wrong code, a column the source lacks, a list
             with gaps.
     """
+    for fault in faults(emit, source, maps):
+        item = f" (item {emit.item})" if emit.item else ""
+        where = fault.key[1] if fault.key[0] == "elements" and fault.rule != "path" else ".".join(fault.key[:1])
+        raise SpecError(f"{emit.file}{item}: {where}: {fault.words}")
+    return [(parse_path(emit.resource, path), expression) for path, expression in emit.elements.items()]
+
+
+def faults(emit: Emit, source: Source, maps: Mapping[str, CodeMap]) -> Iterator[Fault]:
+    """All that is wrong with an emit by itself, in the order of the spec. A code map that is not there is left out."""
     known = {column.name for column in source.column} | BRONZE_COLUMNS
-    for name, where in _columns(emit):
+    for name, key in columns_read(emit):
         if name not in known:
-            raise _wrong(emit, where, f"source '{source.name}' has no column {name!r}; it has {sorted(known)}")
+            yield Fault("column", key, f"source '{source.name}' has no column {name!r}; it has {sorted(known)}")
     found: list[Checked] = []
     for path, expression in emit.elements.items():
         try:
             steps = parse_path(emit.resource, path)
         except ValueError as error:
-            raise _wrong(emit, "elements", str(error)) from error
+            yield Fault("path", ("elements", path), str(error))
+            continue
         if path == "id":
-            raise _wrong(emit, path, "the id is made from the key")
-        _check_expression(emit, path, steps, expression, maps)
+            yield Fault("path", ("elements", path), "the id is made from the key")
+            continue
+        yield from _expression_faults(emit, path, steps, expression, maps)
         found.append((steps, expression))
-    _check_lists(emit, found)
-    return found
+    yield from _list_faults(found)
 
 
 def maps_of(emit: Emit) -> set[str]:
     """Names of the code maps an emit uses."""
     found: set[str] = set()
-    for expression in _flatten(emit.elements.values()):
+    for expression in flatten(emit.elements.values()):
         if isinstance(expression, Lookup):
             found.add(expression.lookup)
         elif isinstance(expression, Quantity):
@@ -84,38 +113,48 @@ def maps_of(emit: Emit) -> set[str]:
     return found
 
 
-def _check_expression(
+def _expression_faults(
     emit: Emit, path: str, steps: tuple[Step, ...], expression: Expression, maps: Mapping[str, CodeMap]
-) -> None:
-    element = steps[-1].element
+) -> Iterator[Fault]:
+    element, key = steps[-1].element, ("elements", path)
     if isinstance(expression, FirstOf):
         for part in expression.first_of:
-            _check_expression(emit, path, steps, part, maps)
+            yield from _expression_faults(emit, path, steps, part, maps)
         return
     for kind, types in _ALLOWED:
         if isinstance(expression, kind) and element.type not in types:
-            raise _wrong(emit, path, f"{element.type} does not take this expression; it is for {sorted(types)}")
+            yield Fault("type", key, f"{element.type} does not take this expression; it is for {sorted(types)}")
+            return
     if isinstance(expression, ColumnText | Const) and not element.is_primitive:
-        raise _wrong(emit, path, f"is of type {element.type}; map its parts, such as {path}.{_first_part(element)}")
+        words = f"is of type {element.type}; map its parts, such as {path}.{_first_part(element)}"
+        yield Fault("type", key, words)
+        return
     if isinstance(expression.on_error, Default) and not element.is_primitive:
-        raise _wrong(emit, path, "on_error with a default is for primitive elements")
+        yield Fault("type", key, "on_error with a default is for primitive elements")
     if isinstance(expression, Const):
-        _check_const(emit, path, steps, expression)
+        yield from _const_faults(key, steps, expression)
     elif isinstance(expression, Reference):
-        _check_reference(emit, path, element, expression)
+        yield from _reference_faults(key, element, expression)
     elif isinstance(expression, Code):
-        _check_codes(emit, path, element.binding, [(expression.system, expression.code)])
+        yield from _code_faults(key, element.binding, [(expression.system, expression.code)])
     elif isinstance(expression, Lookup):
-        if element.type != "CodeableConcept" and (expression.split or expression.text):
-            raise _wrong(emit, path, "split and text are for CodeableConcept")
-        if element.type == "code" and expression.on_missing == "keep_local":
-            raise _wrong(emit, path, "a code cannot keep a local text; use on_missing quarantine or null")
+        yield from _lookup_faults(key, element, expression, maps)
+
+
+def _lookup_faults(
+    key: tuple[str, str], element: Element, expression: Lookup, maps: Mapping[str, CodeMap]
+) -> Iterator[Fault]:
+    if element.type != "CodeableConcept" and (expression.split or expression.text):
+        yield Fault("type", key, "split and text are for CodeableConcept")
+    if element.type == "code" and expression.on_missing == "keep_local":
+        yield Fault("type", key, "a code cannot keep a local text; use on_missing quarantine or null")
+    if expression.lookup in maps:
         rows = maps[expression.lookup].rows.values()
         implied = BINDINGS[element.binding].system if element.binding and element.type == "code" else None
-        _check_codes(emit, path, element.binding, [(implied or t.system, t.code) for t in rows])
+        yield from _code_faults(key, element.binding, [(implied or t.system, t.code) for t in rows])
 
 
-def _check_const(emit: Emit, path: str, steps: tuple[Step, ...], expression: Const) -> None:
+def _const_faults(key: tuple[str, str], steps: tuple[Step, ...], expression: Const) -> Iterator[Fault]:
     element, value = steps[-1].element, expression.const
     wanted = _CONST_TYPES.get(element.type)
     if wanted is not None:
@@ -127,15 +166,17 @@ def _check_const(emit: Emit, path: str, steps: tuple[Step, ...], expression: Con
     else:
         fits = isinstance(value, str) and value.strip() == value and value != ""
     if not fits:
-        raise _wrong(emit, path, f"the constant does not have the form of {element.type}")
+        yield Fault("type", key, f"the constant does not have the form of {element.type}")
+        return
     binding = binding_of(steps)
     if binding is None:
         return
     allowed = BINDINGS[binding]
     if element.type == "code" and value not in allowed.codes:
-        raise _wrong(emit, path, f"{value!r} is not in the required list {binding}: {', '.join(sorted(allowed.codes))}")
+        words = f"{value!r} is not in the required list {binding}: {', '.join(sorted(allowed.codes))}"
+        yield Fault("code", key, words)
     if element.name == "system" and value != allowed.system:
-        raise _wrong(emit, path, f"the required list {binding} is of system {allowed.system}")
+        yield Fault("code", key, f"the required list {binding} is of system {allowed.system}")
 
 
 def binding_of(steps: tuple[Step, ...]) -> str | None:
@@ -148,57 +189,55 @@ def binding_of(steps: tuple[Step, ...]) -> str | None:
     return None
 
 
-def _check_reference(emit: Emit, path: str, element: Element, expression: Reference) -> None:
+def _reference_faults(key: tuple[str, str], element: Element, expression: Reference) -> Iterator[Fault]:
     if expression.reference not in RESOURCES or expression.reference not in element.targets:
-        raise _wrong(emit, path, f"refers to {expression.reference}; allowed: {', '.join(element.targets)}")
-    if expression.identity is None and expression.reference not in SHARED_IDENTITY:
-        raise _wrong(emit, path, "give identity: the name (or identity) of the spec that makes the target")
+        yield Fault("reference", key, f"refers to {expression.reference}; allowed: {', '.join(element.targets)}")
+    elif expression.identity is None and expression.reference not in SHARED_IDENTITY:
+        yield Fault("reference", key, "give identity: the name (or identity) of the spec that makes the target")
 
 
-def _check_codes(emit: Emit, path: str, binding: str | None, codes: list[tuple[str, str]]) -> None:
+def _code_faults(key: tuple[str, str], binding: str | None, codes: list[tuple[str, str]]) -> Iterator[Fault]:
     if binding is None:
         return
     allowed = BINDINGS[binding]
     wrong = sorted({code for system, code in codes if code not in allowed.codes or system != allowed.system})
     if wrong:
-        raise _wrong(
-            emit,
-            path,
-            f"{', '.join(wrong)}: not in the required list {binding} (system {allowed.system}): "
-            f"{', '.join(sorted(allowed.codes))}",
-        )
+        listed = ", ".join(sorted(allowed.codes))
+        words = f"{', '.join(wrong)}: not in the required list {binding} (system {allowed.system}): {listed}"
+        yield Fault("code", key, words)
 
 
-def _check_lists(emit: Emit, checked: list[Checked]) -> None:
-    indices: dict[str, set[int]] = {}
+def _list_faults(checked: list[Checked]) -> Iterator[Fault]:
+    indices: dict[str, dict[int, str]] = {}
     for steps, _ in checked:
-        prefix = ""
+        prefix, whole = "", ".".join(map(str, steps))
         for step in steps:
             if step.index is not None:
-                indices.setdefault(f"{prefix}{step.element.name}", set()).add(step.index)
+                indices.setdefault(f"{prefix}{step.element.name}", {}).setdefault(step.index, whole)
             prefix += f"{step}."
     for path, found in indices.items():
-        if found != set(range(len(found))):
-            raise _wrong(emit, path, f"indices {sorted(found)} have a gap; count from 0")
+        if set(found) != set(range(len(found))):
+            words = f"{path}: indices {sorted(found)} have a gap; count from 0"
+            yield Fault("cardinality", ("elements", found[max(found)]), words)
 
 
-def _columns(emit: Emit) -> Iterator[tuple[str, str]]:
+def columns_read(emit: Emit) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Every column an emit reads, with the key that reads it."""
-    for key in emit.key:
-        yield key.column, "key"
+    for part in emit.key:
+        yield part.column, ("key",)
     for condition, where in ((emit.skip_when, "skip_when"), (emit.when, "when")):
-        for name in columns_of(condition):
-            yield name, where
+        for name in sorted(columns_of(condition)):
+            yield name, (where,)
     for check in emit.check:
-        for name in _check_columns(check):
-            yield name, "check"
+        for name in sorted(_check_columns(check)):
+            yield name, ("check",)
     if emit.order_by is not None:
-        for name in expression_columns(emit.order_by):
-            yield name, "order_by"
+        for name in sorted(expression_columns(emit.order_by)):
+            yield name, ("order_by",)
     for path, expression in emit.elements.items():
-        for part in _flatten([expression]):
-            for name in expression_columns(part):
-                yield name, f"elements.{path}"
+        for part_of in flatten([expression]):
+            for name in sorted(expression_columns(part_of)):
+                yield name, ("elements", path)
 
 
 def _check_columns(check: Check) -> set[str]:
@@ -221,17 +260,13 @@ def expression_columns(expression: Expression) -> set[str]:
     return found
 
 
-def _flatten(expressions: object) -> Iterator[Expression]:
-    for expression in expressions:  # type: ignore[attr-defined]
+def flatten(expressions: Iterable[Expression]) -> Iterator[Expression]:
+    """The expressions and, after each ``first_of``, its parts."""
+    for expression in expressions:
         yield expression
         if isinstance(expression, FirstOf):
-            yield from _flatten(expression.first_of)
+            yield from flatten(expression.first_of)
 
 
 def _first_part(element: Element) -> str:
     return {"CodeableConcept": "text", "Reference": "reference", "Period": "start"}.get(element.type, "...")
-
-
-def _wrong(emit: Emit, where: str, what: str) -> SpecError:
-    item = f" (item {emit.item})" if emit.item else ""
-    return SpecError(f"{emit.file}{item}: {where}: {what}")
