@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -125,13 +126,24 @@ class Emit(Frozen):
 
 
 def read_spec(path: Path) -> tuple[Emit, ...]:
-    """Read one spec file: one Emit, or one an entry of ``[[repeat]]``.
+    """Read one spec file: one Emit, or one an entry of ``[[repeat]]``. Its examples are left aside.
 
     Raises:
         SpecError: naming the file, the repeat's item and the key.
     """
-    body = read_toml(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return tuple(_emit(path, body) for body in emit_bodies(path, read_toml(path)))
+
+
+def emit_bodies(path: Path, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """A spec file's TOML as the fields of its emits, not checked yet: one, or one an entry of ``[[repeat]]``.
+
+    The digest is of what the spec says: comments, layout and examples do not count, so they map nothing again.
+
+    Raises:
+        SpecError: the file's name, a key that is no key of a spec, or the entries of ``[[repeat]]`` are wrong.
+    """
+    body = {key: value for key, value in body.items() if key != "example"}
+    digest = hashlib.sha256(json.dumps(body, ensure_ascii=False, default=str).encode()).hexdigest()
     if not NAME.fullmatch(path.stem):
         raise SpecError(f"{path}: a spec's file name is lower case letters, digits and _, then .toml")
     repeats = body.pop("repeat", None)
@@ -140,14 +152,13 @@ def read_spec(path: Path) -> tuple[Emit, ...]:
             raise SpecError(f"{path}: unknown key {fixed!r}")
     common = {"spec": path.stem, "file": str(path), "digest": digest, "skip_rule": f"skip_{path.stem}"}
     if repeats is None:
-        return (_emit(path, {**common, **body}, None),)
+        return [_with_identity(path, {**common, **body})]
     items = [entry.get("item") for entry in repeats]
     if len(set(items)) != len(items) or not all(isinstance(item, str) for item in items):
         raise SpecError(f"{path}: repeat: each entry needs its own item; found {items}")
-    return tuple(
-        _emit(path, {**common, **_substitute(body, entry, path), "item": entry["item"]}, entry["item"])
-        for entry in repeats
-    )
+    return [
+        _with_identity(path, {**common, **_substitute(body, entry, path), "item": entry["item"]}) for entry in repeats
+    ]
 
 
 def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tuple[Emit, ...]:
@@ -169,9 +180,14 @@ def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tup
     return tuple(found)
 
 
-def _emit(path: Path, body: dict[str, Any], item: str | None) -> Emit:
+def _with_identity(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     resource = body.get("resource", "")
     body.setdefault("identity", resource if resource in SHARED_IDENTITY else path.stem)
+    return body
+
+
+def _emit(path: Path, body: dict[str, Any]) -> Emit:
+    item = body.get("item")
     where = f"{path}" if item is None else f"{path} (item {item})"
     try:
         return Emit.model_validate(body)
