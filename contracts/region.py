@@ -8,6 +8,7 @@
     regions/<region>/sites/<site>/sources/*.toml       one a source entity: where its files are, their format
     regions/<region>/sites/<site>/specs/*.toml         mapping specs (fhir_mapping.spec reads them)
     regions/<region>/sites/<site>/maps/*.csv           the site's own code maps
+    fhir_mapping/templates/<kind>/<name>/source.toml   sources that come along; a source names one by ``template``
 
 Secrets never live there.
 """
@@ -18,13 +19,24 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from contracts.errors import SpecError, UsageError
 from contracts.feature_spec import FeatureSpec, Frozen
 from contracts.zone import SITE_NAME
 
 T = TypeVar("T", bound=Frozen)
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "fhir_mapping" / "templates"
+"""Sources and specs that come along, as data: ``hl7v2/oru_r01/source.toml`` and its specs beside it."""
+
+_SAME_ENCODING = {
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+    "utf8": "utf-8",
+    "iso-8859-1": "latin-1",
+    "cp1252": "windows-1252",
+}
 
 
 class Column(Frozen):
@@ -33,8 +45,10 @@ class Column(Frozen):
     Attributes:
         name: the safe name used in bronze and in specs (``[a-z][a-z0-9_]*``).
         header: the header as the source writes it (CSV); any of ``aliases`` is accepted too. Default: ``name``.
-        path: where the value stands in a JSON record (``ndjson``): ``code.coding[0].code``. Default: ``name``.
+        path: where the value stands in a record. ``ndjson``: ``code.coding[0].code``; ``hl7v2``: ``PID-3[1].1``;
+            ``cda``: ``value/@value``. Default: ``name``.
         required: a file without this header is refused.
+        carry_forward: an empty cell means the last value above it in the same file (CSV, TSV, xlsx).
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -42,6 +56,7 @@ class Column(Frozen):
     aliases: tuple[str, ...] = ()
     path: str | None = None
     required: bool = True
+    carry_forward: bool = False
 
 
 class Delivery(Frozen):
@@ -65,22 +80,57 @@ class Source(Frozen):
         system: the source system, first part of table names: ``his`` in ``bronze_his__visit``.
         entity: second part: ``visit``.
         files: glob patterns inside a day's landing folder.
-        format: ``csv`` (any one-character delimiter) or ``ndjson`` (one JSON object a line).
-        encoding: the declared encoding: ``utf-8`` (a byte-order mark is accepted) or ``gb18030``.
-        header: whether the first record names the columns; without, ``columns`` are in file order.
+        format: ``csv`` (any one-character delimiter), ``tsv`` (tab), ``xlsx``, ``ndjson`` (one JSON object a line),
+            ``hl7v2`` (a record a message, or a segment of it) or ``cda`` (a record a document, or an entry of it).
+        template: a source that comes along and that this file's own keys and columns override: ``hl7v2/oru_r01``.
+        template_specs: names of the template's specs that are used; None: all.
+        encoding: the declared encoding; ``gbk`` and ``gb2312`` count as ``gb18030``. A byte-order mark is accepted.
+            HL7 v2 and CDA say their own.
+        header: whether a record names the columns; without, ``columns`` are in file order.
+        skip_rows: lines (xlsx: rows) at the start of a file that come before the header: titles.
+        sheet: name of the sheet of an xlsx file. Default: the first.
+        rows: what is one record: the segment of a message (``OBX``), the path of an element of a document.
         null_values: texts that mean no value, compared after trimming and NFKC.
     """
 
     system: str = Field(pattern=r"^[a-z][a-z0-9]*$")
     entity: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     files: tuple[str, ...]
-    format: Literal["csv", "ndjson"]
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    format: Literal["csv", "tsv", "xlsx", "ndjson", "hl7v2", "cda"]
+    template: str | None = None
+    template_specs: tuple[str, ...] | None = None
+    encoding: Literal["utf-8", "gb18030", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "latin-1"] = "utf-8"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     header: bool = True
+    skip_rows: int = Field(default=0, ge=0, le=1000)
+    sheet: str | None = None
+    rows: str | None = None
     null_values: tuple[str, ...] = ("", "无", "NULL")
     column: tuple[Column, ...] = Field(min_length=1)
     delivery: Delivery | None = None
+
+    @field_validator("encoding", mode="before")
+    @classmethod
+    def _encoding(cls, value: Any) -> Any:
+        return _SAME_ENCODING.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tab(cls, body: Any) -> Any:
+        is_tsv = isinstance(body, dict) and body.get("format") == "tsv"
+        return {"delimiter": "\t", **body} if is_tsv else body
+
+    @model_validator(mode="after")
+    def _options(self) -> Source:
+        has_cells = self.format in ("csv", "tsv", "xlsx")
+        carries = any(column.carry_forward for column in self.column)
+        if not has_cells and (carries or self.skip_rows or not self.header):
+            raise ValueError("header, skip_rows and carry_forward are for csv, tsv and xlsx")
+        if self.sheet is not None and self.format != "xlsx":
+            raise ValueError("sheet is for xlsx")
+        if self.rows is not None and self.format not in ("hl7v2", "cda"):
+            raise ValueError("rows is for hl7v2 and cda")
+        return self
 
     @property
     def name(self) -> str:
@@ -214,11 +264,30 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path}: not readable as TOML: {error}") from error
 
 
+def with_template(path: Path, body: dict[str, Any]) -> dict[str, Any]:
+    """A source's keys over those of the template it names; columns are replaced one by one, by name, or added.
+
+    Raises:
+        SpecError: there is no such template.
+    """
+    name = body.get("template")
+    if name is None:
+        return body
+    template = TEMPLATES / str(name) / "source.toml"
+    if not template.is_file():
+        known = sorted(found.parent.relative_to(TEMPLATES).as_posix() for found in TEMPLATES.glob("*/*/source.toml"))
+        raise SpecError(f"{path}: template: no template {name!r}; there are {', '.join(known)}")
+    shipped = read_toml(template)
+    columns = {column["name"]: column for column in shipped.get("column", ())}
+    columns |= {column.get("name"): column for column in body.get("column", ())}
+    return {**shipped, **body, "column": tuple(columns.values())}
+
+
 def load_site(folder: Path) -> Site:
     """Read one site's folder. Raises SpecError naming the file."""
     sources = []
     for path in sorted((folder / "sources").glob("*.toml")):
-        sources.append(_parse(Source, path, read_toml(path)))
+        sources.append(_parse(Source, path, with_template(path, read_toml(path))))
     body = read_toml(folder / "site.toml")
     return _parse(Site, folder / "site.toml", {**body, "folder": folder, "sources": tuple(sources)})
 
