@@ -73,6 +73,36 @@ class Delivery(Frozen):
     day: str = "2026-11-20"
 
 
+class Database(Frozen):
+    """Where in a PostgreSQL database the records of a source are, and which of them are new.
+
+    Attributes:
+        connection: name of the environment variable that holds libpq's connection string; never the string itself.
+        table: ``schema.table``, or ``table`` on the search path.
+        query: instead of ``table``: a SELECT.
+        key: columns that name a row in its table; they order rows of equal watermark.
+        watermark: column that grows with every insert and update (a time, a date or a number). None: every pull takes
+            all rows.
+        overlap: how far back of the highest watermark a pull looks for rows that were committed late: seconds for
+            times and dates, else units of the number.
+        tls: ``required``: a connection over a network must be encrypted. ``off``: the network itself is trusted.
+    """
+
+    connection: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    table: str | None = Field(default=None, pattern=r'^[^".\x00]+(\.[^".\x00]+)?$')
+    query: str | None = None
+    key: tuple[str, ...] = ()
+    watermark: str | None = None
+    overlap: int = Field(default=0, ge=0)
+    tls: Literal["required", "off"] = "required"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Database:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("give table or query, one of them")
+        return self
+
+
 class Source(Frozen):
     """One source entity of a site: its files and their contract.
 
@@ -81,7 +111,8 @@ class Source(Frozen):
         entity: second part: ``visit``.
         files: glob patterns inside a day's landing folder.
         format: ``csv`` (any one-character delimiter), ``tsv`` (tab), ``xlsx``, ``ndjson`` (one JSON object a line),
-            ``hl7v2`` (a record a message, or a segment of it) or ``cda`` (a record a document, or an entry of it).
+            ``hl7v2`` (a record a message, or a segment of it), ``cda`` (a record a document, or an entry of it) or
+            ``postgres`` (a row of a database, pulled into JSON Lines files of landing).
         template: a source that comes along and that this file's own keys and columns override: ``hl7v2/oru_r01``.
         template_specs: names of the template's specs that are used; None: all.
         encoding: the declared encoding; ``gbk`` and ``gb2312`` count as ``gb18030``. A byte-order mark is accepted.
@@ -91,12 +122,15 @@ class Source(Frozen):
         sheet: name of the sheet of an xlsx file. Default: the first.
         rows: what is one record: the segment of a message (``OBX``), the path of an element of a document.
         null_values: texts that mean no value, compared after trimming and NFKC.
+        postgres: where the rows are, for that format.
+        ignore: what no spec is meant to read, with the reason: columns, headers that no column declares, for hl7v2
+            segments and fields (``PV2``, ``PID-30``). ``cloister map lint`` names the rest.
     """
 
     system: str = Field(pattern=r"^[a-z][a-z0-9]*$")
     entity: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     files: tuple[str, ...]
-    format: Literal["csv", "tsv", "xlsx", "ndjson", "hl7v2", "cda"]
+    format: Literal["csv", "tsv", "xlsx", "ndjson", "hl7v2", "cda", "postgres"]
     template: str | None = None
     template_specs: tuple[str, ...] | None = None
     encoding: Literal["utf-8", "gb18030", "utf-16", "utf-16-le", "utf-16-be", "windows-1252", "latin-1"] = "utf-8"
@@ -108,6 +142,24 @@ class Source(Frozen):
     null_values: tuple[str, ...] = ("", "无", "NULL")
     column: tuple[Column, ...] = Field(min_length=1)
     delivery: Delivery | None = None
+    postgres: Database | None = None
+    ignore: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("ignore")
+    @classmethod
+    def _reasons(cls, value: dict[str, str]) -> dict[str, str]:
+        without = [name for name, reason in value.items() if not reason.strip()]
+        if without:
+            raise ValueError(f"give a reason for {', '.join(without)}")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pulled(cls, body: Any) -> Any:
+        """The files that pulls leave in landing are named by the source."""
+        if isinstance(body, dict) and body.get("format") == "postgres":
+            return {"files": (f"{body.get('system')}__{body.get('entity')}.*.ndjson",), **body}
+        return body
 
     @field_validator("encoding", mode="before")
     @classmethod
@@ -130,6 +182,8 @@ class Source(Frozen):
             raise ValueError("sheet is for xlsx")
         if self.rows is not None and self.format not in ("hl7v2", "cda"):
             raise ValueError("rows is for hl7v2 and cda")
+        if (self.postgres is not None) != (self.format == "postgres"):
+            raise ValueError("the table [postgres] is for format postgres, and that needs it")
         return self
 
     @property
@@ -229,6 +283,7 @@ class Region(Frozen):
     Attributes:
         quorum: fewest sites in an opened sum; None = the protocol's default ``min(n, max(3, ceil(2n/3) + 1))``.
         timezone: of local times in sources that give none.
+        plausible_years: first and last year that a date of a record may have. De-identified data may be shifted.
         public_data: per-site figures and pooled baselines may be computed (public or synthetic data).
         synthetic: settings of the generator when the region's exports are made by it.
     """
@@ -236,6 +291,7 @@ class Region(Frozen):
     name: str
     title: str
     timezone: str = "Asia/Shanghai"
+    plausible_years: tuple[int, int] = (1850, 2100)
     quorum: int | None = None
     public_data: bool = False
     synthetic: dict[str, int] | None = None
@@ -283,13 +339,16 @@ def with_template(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     return {**shipped, **body, "column": tuple(columns.values())}
 
 
+def load_source(path: Path) -> Source:
+    """Read one source file. Raises SpecError naming the file."""
+    return _parse(Source, path, with_template(path, read_toml(path)))
+
+
 def load_site(folder: Path) -> Site:
     """Read one site's folder. Raises SpecError naming the file."""
-    sources = []
-    for path in sorted((folder / "sources").glob("*.toml")):
-        sources.append(_parse(Source, path, with_template(path, read_toml(path))))
+    sources = tuple(load_source(path) for path in sorted((folder / "sources").glob("*.toml")))
     body = read_toml(folder / "site.toml")
-    return _parse(Site, folder / "site.toml", {**body, "folder": folder, "sources": tuple(sources)})
+    return _parse(Site, folder / "site.toml", {**body, "folder": folder, "sources": sources})
 
 
 def load_task(path: Path) -> Task:
