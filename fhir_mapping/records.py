@@ -76,14 +76,14 @@ def _mapped_blocks(
     first = 0
     for block in blocks:
         if len(block):
-            rows = _frame(spark, source, block, first, day)
-            for row in sorted(_collect(spark, mapping, rows), key=lambda row: row["_record_no"]):
+            rows = spark.createDataFrame(block_rows(source, block, first, day))
+            for row in sorted(collect_mapped(spark, mapping, rows), key=lambda row: row["_record_no"]):
                 yield _outcome(mapping, row)
         first += len(block)
 
 
-def _frame(spark: SparkSession, source: Source, block: Block, first: int, day: str) -> DataFrame:
-    """A block as bronze rows."""
+def block_rows(source: Source, block: Block, first: int, day: str) -> pa.Table:
+    """A block as bronze rows; records are numbered from ``first``."""
     count = len(block)
     lineage = {
         "_delivery_date": pa.repeat(pa.scalar(day), count),
@@ -95,10 +95,10 @@ def _frame(spark: SparkSession, source: Source, block: Block, first: int, day: s
     }
     assert set(bronze.COLUMNS) == set(lineage)
     columns = {column.name: block.values[column.name] for column in source.column}
-    return spark.createDataFrame(pa.table({**lineage, **columns}))
+    return pa.table({**lineage, **columns})
 
 
-def _collect(spark: SparkSession, mapping: SourceMapping, rows: DataFrame) -> list[dict[str, Any]]:
+def collect_mapped(spark: SparkSession, mapping: SourceMapping, rows: DataFrame) -> list[dict[str, Any]]:
     """Mapped rows as dicts. All types nullable: a null struct of non-null fields cannot leave the engine."""
     schema = nullable(mapping.schema)
     columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in schema.fields]
