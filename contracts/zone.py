@@ -1,6 +1,6 @@
 """Where each party keeps its things below a work directory: paths only, nothing is opened here.
 
-WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta   secrets/   egress/   logs/
+WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta   secrets/   egress/   logs/   governance/
 WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
 WORK/coordinator/       checkpoint and logs of runs
 WORK/registry/<task>/   released models
@@ -29,7 +29,7 @@ class SiteZone:
 
     @property
     def landing(self) -> Path:
-        """Delivered files, one folder ``YYYY-MM-DD`` a day of delivery. Read only for Cloister."""
+        """Delivered files, one folder ``YYYY-MM-DD`` a day of delivery. Read only for Cloister, erasure excepted."""
         return self.root / "landing"
 
     @property
@@ -47,6 +47,11 @@ class SiteZone:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def governance(self) -> Path:
+        """The suppression list, the mark of an erasure that is not finished, the audit chain of both."""
+        return self.root / "governance"
 
     def table(self, name: str) -> Path:
         """Folder of a Delta table named ``{layer}_{source}__{entity}``."""
