@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.hospital import Hospital
 from assets.silver import LEDGER
-from contracts.fhir import RESOURCES
 from contracts.region import Site, Source
+from fhir_mapping.spec.model import emitted_types
 from fhir_mapping.validation import validate_sample
 from quality.bronze_gate import bronze_gate
 from quality.gate import GateResult
@@ -16,7 +16,7 @@ from quality.silver_gate import silver_gate
 def quality_checks(site: Site) -> list[dg.AssetChecksDefinition]:
     """A gate a bronze table, a gate a silver table, and the reconciliation that blocks all that is downstream."""
     bronze = [_bronze_check(site, source) for source in site.sources]
-    silver = [_silver_check(site, resource) for resource in RESOURCES]
+    silver = [_silver_check(site, resource) for resource in emitted_types(site)]
     return [*bronze, *silver, _validation(site), _reconciliation(site)]
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets.hospital import Hospital
-from contracts.fhir import RESOURCES
 from contracts.region import Site
 from fhir_mapping.silver import build_silver
+from fhir_mapping.spec.model import emitted_types
 
 LEDGER = "ledger__file"
 BESIDE = ("superseded__resource", "pending__reference", "quarantine__record")
@@ -16,7 +16,7 @@ BESIDE = ("superseded__resource", "pending__reference", "quarantine__record")
 def silver_assets(site: Site) -> dg.AssetsDefinition:
     """``<site>/silver_fhir__<resource>`` a resource type, ``<site>/quarantine__record``, ``<site>/ledger__file``."""
     mapped = [dg.AssetKey([site.name, f"mapped_{source.name}"]) for source in site.sources]
-    names = [*(f"silver_fhir__{name.lower()}" for name in RESOURCES), *BESIDE, LEDGER]
+    names = [*(f"silver_fhir__{name.lower()}" for name in emitted_types(site)), *BESIDE, LEDGER]
 
     @dg.multi_asset(
         name=f"{site.name}__silver",

@@ -23,7 +23,7 @@ from contracts.zone import SiteZone
 from fhir_mapping.manifest import ACCEPTED, FileEntry
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.spec.compile import DIGEST_FIELD
-from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table, superseded_table
+from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table, silver_types, superseded_table
 from lake.reader import read_arrow
 from lake.tables import arrow_schema, read, write_arrow
 
@@ -151,8 +151,10 @@ def _count_silver(
     waits = (F.size("_pending") > 0).cast("long").alias("waits")
     frames = [
         read(spark, silver_table(zone, name)).select("_delivery_date", "_file_name", waits, F.lit(name).alias("type"))
-        for name in RESOURCES
+        for name in silver_types(zone)
     ]
+    if not frames:
+        return out
     grouped = reduce(DataFrame.unionByName, frames).groupBy("_delivery_date", "_file_name", "type")
     for row in grouped.agg(F.count(F.lit(1)).alias("n"), F.sum("waits").alias("waits")).collect():
         key = (row["_delivery_date"], row["_file_name"])

@@ -12,7 +12,8 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from contracts.fhir import RESOURCES
+from contracts.errors import SchemaDriftError
+from contracts.fhir import awaited
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
 from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_ledger
@@ -22,12 +23,12 @@ from fhir_mapping.quarantine import write_quarantine
 from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.tree import struct_type
-from fhir_mapping.tables import RECORD, pending_table, silver_table, superseded_table
+from fhir_mapping.tables import RECORD, pending_table, silver_table, silver_types, superseded_table
 from lake.reader import read_arrow
-from lake.tables import Table, arrow_schema, read, replace, write_arrow
+from lake.tables import Table, arrow_schema, drop, read, replace, write_arrow
 
-REFERENCES = {"Patient": "subject", "Encounter": "encounter"}
-"""What a resource may wait for, and the element that refers to it."""
+AWAITED = ("Patient", "Encounter")
+"""What a resource may wait for; ``contracts.fhir.awaited`` names the element that refers to it."""
 
 _LATER = ("_order", "_delivery_date", "_file_name", "_record_no", "_spec")
 """Of two resources with one id the one with the greater values counts; no order is less than any."""
@@ -44,10 +45,11 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     sources = read_mapped(spark, zone, region, site, manifest)
     counts = count_mapped(sources)
     check_mapped(counts, sources, manifest)
-    narrow = {resource: _narrow(sources, resource) for resource in RESOURCES}
+    types = silver_types(zone, (emit.resource for source in sources for emit in source.mapping.emits))
+    narrow = {resource: _narrow(sources, resource) for resource in types}
     _write_superseded(spark, zone, narrow)
     _write_pending(spark, zone, narrow)
-    for resource in RESOURCES:
+    for resource in types:
         _write_silver(spark, zone, resource, _wide(sources, resource, site.name))
     write_quarantine(spark, zone, sources, manifest)
     return write_ledger(spark, zone, sources, counts, manifest)
@@ -73,15 +75,15 @@ def _narrow(sources: Sequence[MappedSource], resource: str) -> DataFrame | None:
     for _, emit, rows in _emits(sources, resource):
         columns = [F.col(f"{emit.column}.id").alias("id"), F.col("_order"), *map(F.col, RECORD)]
         columns.append(F.lit(emit.name).alias("_spec"))
-        for target, element in REFERENCES.items():
-            columns.append(_referred(emit, rows, target, element).alias(target))
+        elements = awaited(resource)
+        for target in AWAITED:
+            columns.append(_referred(emit, target, elements.get(target)).alias(target))
         frames.append(rows.select(*columns))
     return _union(frames)
 
 
-def _referred(emit: Emit, rows: DataFrame, target: str, element: str) -> Column:
-    has = any(path == element or path.startswith(element + ".") for path in emit.elements)
-    if not has:
+def _referred(emit: Emit, target: str, element: str | None) -> Column:
+    if element is None or not any(path == element or path.startswith(element + ".") for path in emit.elements):
         return F.lit(None).cast("string")
     return _id_of(F.col(f"{emit.column}.{element}.reference"), target)
 
@@ -111,12 +113,12 @@ def _write_pending(spark: SparkSession, zone: SiteZone, narrow: Mapping[str, Dat
     """Ids that are referred to and that no record emitted."""
     target = pending_table(zone)
     found = []
-    for resource in REFERENCES:
+    for resource in AWAITED:
         asked = _union([rows.select(F.col(resource).alias("id")) for rows in narrow.values() if rows is not None])
         if asked is None:
             continue
         missing = asked.where(F.col("id").isNotNull()).distinct()
-        there = narrow[resource]
+        there = narrow.get(resource)
         if there is not None:
             missing = missing.join(there.select("id"), "id", "left_anti")
         found.append(missing.select(F.lit(resource).alias("resource"), "id"))
@@ -143,6 +145,15 @@ def _wide(sources: Sequence[MappedSource], resource: str, site: str) -> DataFram
 
 
 def _write_silver(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame | None) -> None:
+    try:
+        _replace_silver(spark, zone, resource, rows)
+    except SchemaDriftError:
+        # Left by an earlier release with other columns; silver is written whole from the mapped rows anyway.
+        drop(silver_table(zone, resource))
+        _replace_silver(spark, zone, resource, rows)
+
+
+def _replace_silver(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame | None) -> None:
     target = silver_table(zone, resource)
     if rows is None:
         write_arrow(arrow_schema(target).empty_table(), target)
@@ -160,11 +171,12 @@ def _standing(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFram
 
 def _with_pending(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame) -> DataFrame:
     """``_pending``: the types of the references that have not arrived."""
-    waited = [name for name, e in REFERENCES.items() if e in rows.columns and _has(pending_table(zone), name)]
+    elements = awaited(resource)
+    waited = [name for name in elements if _has(pending_table(zone), name)]
     for target in waited:
         missing = read(spark, pending_table(zone)).where(F.col("resource") == target)
         ids = missing.select(F.col("id").alias(f"_missing_{target}"))
-        on = _id_of(F.col(f"{REFERENCES[target]}.reference"), target) == F.col(f"_missing_{target}")
+        on = _id_of(F.col(f"{elements[target]}.reference"), target) == F.col(f"_missing_{target}")
         rows = rows.join(F.broadcast(ids), on, "left")
     waits = [F.when(F.col(f"_missing_{name}").isNotNull(), F.lit(name)) for name in waited]
     entries = F.array(*waits, F.when(F.lit(False), F.lit("")))

@@ -10,9 +10,12 @@ ledger__file                what became of every record of every file
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from pyspark.sql.types import ArrayType, DataType, LongType, StringType, StructField, StructType
 
-from contracts.fhir import silver_schema_json
+from contracts.fhir import RESOURCES, silver_schema_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.compile import RULE, SourceMapping
 from lake.tables import Table
@@ -31,7 +34,20 @@ def mapped_table(zone: SiteZone, mapping: SourceMapping) -> Table:
 
 def silver_table(zone: SiteZone, resource: str) -> Table:
     """The silver table of a resource type."""
-    return Table(zone.table(f"silver_fhir__{resource.lower()}"), StructType.fromJson(silver_schema_json(resource)))
+    return Table(silver_table_path(zone, resource), StructType.fromJson(silver_schema_json(resource)))
+
+
+def silver_types(zone: SiteZone, emitted: Iterable[str] = ()) -> tuple[str, ...]:
+    """Types with a silver table: those emitted, and those that earlier specs left on disk."""
+    wanted = set(emitted)
+    return tuple(
+        name for name in RESOURCES if name in wanted or (silver_table_path(zone, name) / "_delta_log").is_dir()
+    )
+
+
+def silver_table_path(zone: SiteZone, resource: str) -> Path:
+    """Where the silver table of a type is, or would be."""
+    return zone.table(f"silver_fhir__{resource.lower()}")
 
 
 def superseded_table(zone: SiteZone) -> Table:

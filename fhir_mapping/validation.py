@@ -15,10 +15,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
 
 from contracts.errors import DataError
-from contracts.fhir import RESOURCES, to_fhir_json
+from contracts.fhir import to_fhir_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
-from fhir_mapping.tables import silver_table
+from fhir_mapping.tables import silver_table, silver_types
 from lake.tables import read
 
 RULE = "fhir_invalid"
@@ -45,7 +45,7 @@ def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at
     """
     faults: Counter[str] = Counter()
     rows = shapes = validated = 0
-    for resource in RESOURCES:
+    for resource in silver_types(zone):
         silver = read(spark, silver_table(zone, resource))
         elements = struct_type(resource).names
         shaped = silver.select(*elements, _shape(struct_type(resource)).alias("_shape"))

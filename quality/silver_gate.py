@@ -61,7 +61,7 @@ def _frame(rows: pa.Table, required: dict[str, list[str]], bound: dict[str, str]
 
 
 def _elements(resource: str) -> list[Element]:
-    return list(complex_type(resource).elements.values())
+    return [e for e in complex_type(resource).elements.values() if not e.is_identifying]
 
 
 def _required(resource: str) -> dict[str, list[str]]:

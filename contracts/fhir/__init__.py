@@ -7,7 +7,7 @@ of a source (fhir_mapping), policy.
 """
 
 from contracts.fhir.bindings import BINDINGS, Binding
-from contracts.fhir.elements import RESOURCES, ComplexType, Element, complex_type
+from contracts.fhir.elements import RESOURCES, ComplexType, Element, awaited, complex_type
 from contracts.fhir.json_form import to_fhir_json
 from contracts.fhir.paths import Step, parse_path
 from contracts.fhir.silver import SILVER_COLUMNS, silver_schema_json, struct_schema_json
@@ -20,6 +20,7 @@ __all__ = [
     "ComplexType",
     "Element",
     "Step",
+    "awaited",
     "complex_type",
     "parse_path",
     "silver_schema_json",

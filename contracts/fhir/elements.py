@@ -1,148 +1,29 @@
-"""Element tables: the subset of FHIR R4 (4.0.1, equal in 4.3.0) that silver holds.
+"""Element tables: the subset of FHIR R4 (4.0.1, equal in 4.3.0) that Cloister maps, in ``contracts.fhir.r4_table``.
 
-One line an element: path, cardinality, type, and for required bindings ``! list``. ``value[x]`` lists its types
-joined by ``|`` and becomes one element each (``valueQuantity``), at most one of which may be there.
-``Reference(A|B)`` names the allowed targets.
+One line an element: path, cardinality, type, then marks. ``! list`` names a required binding. ``value[x]`` lists its
+types joined by ``|`` and becomes one element each (``valueQuantity``), at most one of which may be there.
+``Reference(A|B)`` names the allowed targets, ``Reference(Any)`` all of ``RESOURCES``. ``~`` marks free text: words that
+a person wrote. ``@`` marks what identifies a person, a record or a device, or carries what does: specs may map it and
+``map convert`` keeps it, silver has no column for it. So Patient has no name, telecom, address, identifier or contact
+in silver, references no display, attachments no data: silver is pseudonymous by schema.
 
-Patient has no name, telecom, address, identifier, photo, contact or extension: silver is pseudonymous by schema.
-References carry no display, codings no extension, for the same reason.
-Source: https://hl7.org/fhir/R4/ (StructureDefinition of each type).
+Recursive types are unrolled once (items of a questionnaire, sections of a document). Extensions are allow-listed by URL
+in ``contracts.fhir.extensions``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from contracts.fhir.r4_table import TABLE
+
 PRIMITIVES = frozenset(
     {"boolean", "integer", "positiveInt", "unsignedInt", "decimal", "string", "markdown", "code", "uri", "id"}
-    | {"date", "dateTime", "instant"}
+    | {"date", "dateTime", "instant", "time", "url", "canonical", "base64Binary", "xhtml"}
 )
-
-_TABLE = """
-Coding.system                            0..1 uri
-Coding.version                           0..1 string
-Coding.code                              0..1 code
-Coding.display                           0..1 string
-
-CodeableConcept.coding                   0..* Coding
-CodeableConcept.text                     0..1 string
-
-Reference.reference                      0..1 string
-
-Quantity.value                           0..1 decimal
-Quantity.comparator                      0..1 code ! quantity-comparator
-Quantity.unit                            0..1 string
-Quantity.system                          0..1 uri
-Quantity.code                            0..1 code
-
-Period.start                             0..1 dateTime
-Period.end                               0..1 dateTime
-
-Annotation.time                          0..1 dateTime
-Annotation.text                          1..1 markdown
-
-TimingRepeat.frequency                   0..1 positiveInt
-TimingRepeat.period                      0..1 decimal
-TimingRepeat.periodUnit                  0..1 code ! units-of-time
-Timing.repeat                            0..1 TimingRepeat
-Timing.code                              0..1 CodeableConcept
-
-DoseAndRate.doseQuantity                 0..1 Quantity
-
-Dosage.sequence                          0..1 integer
-Dosage.text                              0..1 string
-Dosage.timing                            0..1 Timing
-Dosage.route                             0..1 CodeableConcept
-Dosage.doseAndRate                       0..* DoseAndRate
-
-Patient.id                               1..1 id
-Patient.active                           0..1 boolean
-Patient.gender                           0..1 code ! administrative-gender
-Patient.birthDate                        0..1 date
-Patient.deceased[x]                      0..1 boolean|dateTime
-Patient.maritalStatus                    0..1 CodeableConcept
-
-EncounterHospitalization.admitSource           0..1 CodeableConcept
-EncounterHospitalization.dischargeDisposition  0..1 CodeableConcept
-
-Encounter.id                             1..1 id
-Encounter.status                         1..1 code ! encounter-status
-Encounter.class                          1..1 Coding
-Encounter.type                           0..* CodeableConcept
-Encounter.serviceType                    0..1 CodeableConcept
-Encounter.priority                       0..1 CodeableConcept
-Encounter.subject                        0..1 Reference(Patient)
-Encounter.period                         0..1 Period
-Encounter.reasonCode                     0..* CodeableConcept
-Encounter.hospitalization                0..1 EncounterHospitalization
-
-Condition.id                             1..1 id
-Condition.clinicalStatus                 0..1 CodeableConcept ! condition-clinical
-Condition.verificationStatus             0..1 CodeableConcept ! condition-ver-status
-Condition.category                       0..* CodeableConcept
-Condition.severity                       0..1 CodeableConcept
-Condition.code                           0..1 CodeableConcept
-Condition.subject                        1..1 Reference(Patient)
-Condition.encounter                      0..1 Reference(Encounter)
-Condition.onset[x]                       0..1 dateTime|string
-Condition.abatement[x]                   0..1 dateTime|string
-Condition.recordedDate                   0..1 dateTime
-Condition.note                           0..* Annotation
-
-ObservationReferenceRange.low            0..1 Quantity
-ObservationReferenceRange.high           0..1 Quantity
-ObservationReferenceRange.text           0..1 string
-
-ObservationComponent.code                1..1 CodeableConcept
-ObservationComponent.value[x]            0..1 Quantity|CodeableConcept|string
-ObservationComponent.dataAbsentReason    0..1 CodeableConcept
-
-Observation.id                           1..1 id
-Observation.status                       1..1 code ! observation-status
-Observation.category                     0..* CodeableConcept
-Observation.code                         1..1 CodeableConcept
-Observation.subject                      0..1 Reference(Patient)
-Observation.encounter                    0..1 Reference(Encounter)
-Observation.effective[x]                 0..1 dateTime|Period
-Observation.issued                       0..1 instant
-Observation.value[x]                     0..1 Quantity|CodeableConcept|string|boolean|integer|dateTime
-Observation.dataAbsentReason             0..1 CodeableConcept
-Observation.interpretation               0..* CodeableConcept
-Observation.note                         0..* Annotation
-Observation.method                       0..1 CodeableConcept
-Observation.referenceRange               0..* ObservationReferenceRange
-Observation.component                    0..* ObservationComponent
-
-DispenseRequest.quantity                 0..1 Quantity
-DispenseRequest.expectedSupplyDuration   0..1 Quantity
-
-MedicationRequest.id                     1..1 id
-MedicationRequest.status                 1..1 code ! medicationrequest-status
-MedicationRequest.intent                 1..1 code ! medicationrequest-intent
-MedicationRequest.category               0..* CodeableConcept
-MedicationRequest.medication[x]          1..1 CodeableConcept
-MedicationRequest.subject                1..1 Reference(Patient)
-MedicationRequest.encounter              0..1 Reference(Encounter)
-MedicationRequest.authoredOn             0..1 dateTime
-MedicationRequest.reasonCode             0..* CodeableConcept
-MedicationRequest.note                   0..* Annotation
-MedicationRequest.dosageInstruction      0..* Dosage
-MedicationRequest.dispenseRequest        0..1 DispenseRequest
-
-DiagnosticReport.id                      1..1 id
-DiagnosticReport.status                  1..1 code ! diagnostic-report-status
-DiagnosticReport.category                0..* CodeableConcept
-DiagnosticReport.code                    1..1 CodeableConcept
-DiagnosticReport.subject                 0..1 Reference(Patient)
-DiagnosticReport.encounter               0..1 Reference(Encounter)
-DiagnosticReport.effective[x]            0..1 dateTime|Period
-DiagnosticReport.issued                  0..1 instant
-DiagnosticReport.result                  0..* Reference(Observation)
-DiagnosticReport.conclusion              0..1 string
-DiagnosticReport.conclusionCode          0..* CodeableConcept
-"""
 
 RESOURCES: tuple[str, ...] = (
     "Patient",
@@ -151,7 +32,29 @@ RESOURCES: tuple[str, ...] = (
     "Observation",
     "MedicationRequest",
     "DiagnosticReport",
+    "Specimen",
+    "MedicationStatement",
+    "MedicationAdministration",
+    "Procedure",
+    "AllergyIntolerance",
+    "Immunization",
+    "ServiceRequest",
+    "DocumentReference",
+    "Composition",
+    "ImagingStudy",
+    "Coverage",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "Location",
+    "Appointment",
+    "QuestionnaireResponse",
+    "RelatedPerson",
+    "Medication",
+    "Device",
+    "FamilyMemberHistory",
 )
+"""Every type that a spec may emit; a site's silver has tables for those that its own specs emit."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +69,8 @@ class Element:
         binding: name of the required code list in ``contracts.fhir.bindings``, or None.
         targets: resource types that a Reference may name; () otherwise.
         choice: ``value[x]`` when the element is one type of a choice, else None.
+        is_free_text: words that a person wrote; kept only where the region allows it, masked.
+        is_identifying: kept by ``map convert`` only; no column of silver.
     """
 
     name: str
@@ -175,6 +80,8 @@ class Element:
     binding: str | None = None
     targets: tuple[str, ...] = ()
     choice: str | None = None
+    is_free_text: bool = False
+    is_identifying: bool = False
 
     @property
     def is_primitive(self) -> bool:
@@ -189,22 +96,35 @@ class ComplexType:
     elements: Mapping[str, Element]
 
 
+_TYPE = re.compile(r"(\w+)(?:\(([\w|]+)\))?")
+
+
 def _parse_line(line: str) -> tuple[str, list[Element]]:
-    left, _, binding = (part.strip() for part in line.partition("!"))
-    path, cardinality, types = left.split()
+    path, cardinality, types, *marks = line.split()
     owner, name = path.split(".")
-    minimum, is_list = int(cardinality[0]), cardinality.endswith("*")
-    if types.startswith("Reference("):
-        targets = tuple(types[len("Reference(") : -1].split("|"))
-        return owner, [Element(name, "Reference", minimum, is_list, None, targets)]
-    if not name.endswith("[x]"):
-        return owner, [Element(name, types, minimum, is_list, binding or None)]
-    stem = name[:-3]
-    variants = [stem + kind[0].upper() + kind[1:] for kind in types.split("|")]
-    return owner, [
-        Element(variant, kind, minimum, is_list, None, (), name)
-        for variant, kind in zip(variants, types.split("|"), strict=True)
-    ]
+    is_choice = name.endswith("[x]")
+    elements = []
+    for kind, targets in _TYPE.findall(types):
+        elements.append(
+            Element(
+                name=name[:-3] + kind[0].upper() + kind[1:] if is_choice else name,
+                type=kind,
+                minimum=int(cardinality[0]),
+                is_list=cardinality.endswith("*"),
+                binding=marks[marks.index("!") + 1] if "!" in marks else None,
+                targets=_targets(targets),
+                choice=name if is_choice else None,
+                is_free_text="~" in marks and kind in ("string", "markdown", "xhtml"),
+                is_identifying="@" in marks,
+            )
+        )
+    return owner, elements
+
+
+def _targets(listed: str) -> tuple[str, ...]:
+    if not listed:
+        return ()
+    return RESOURCES if listed == "Any" else tuple(listed.split("|"))
 
 
 def _parse_table(table: str) -> Mapping[str, ComplexType]:
@@ -216,9 +136,24 @@ def _parse_table(table: str) -> Mapping[str, ComplexType]:
     return MappingProxyType({name: ComplexType(name, MappingProxyType(body)) for name, body in found.items()})
 
 
-TYPES: Mapping[str, ComplexType] = _parse_table(_TABLE)
+TYPES: Mapping[str, ComplexType] = _parse_table(TABLE)
 
 
 def complex_type(name: str) -> ComplexType:
     """The resource or data type of this name. Raises KeyError when the tables do not have it."""
     return TYPES[name]
+
+
+_WAITED = {"Patient": ("subject", "patient", "beneficiary"), "Encounter": ("encounter", "context")}
+
+
+def awaited(resource: str) -> dict[str, str]:
+    """A type's single references to its patient and visit: ``{"Patient": "subject", "Encounter": "context"}``."""
+    found = {}
+    for target, names in _WAITED.items():
+        for name in names:
+            element = TYPES[resource].elements.get(name)
+            if element is not None and target in element.targets and not element.is_list:
+                found[target] = name
+                break
+    return found

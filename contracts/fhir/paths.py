@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts.fhir.elements import TYPES, Element
 
-_PART = re.compile(r"([A-Za-z][A-Za-z0-9]*)(?:\[([0-9]{1,2})\])?")
+_PART = re.compile(r"(_?[A-Za-z][A-Za-z0-9]*)(?:\[([0-9]{1,2})\])?")
 
 
 @dataclass(frozen=True)

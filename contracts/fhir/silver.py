@@ -2,6 +2,7 @@
 
 Every field is nullable at every depth. A decimal element ``value`` is two fields: ``value`` decimal(32,6) and
 ``value_text``, the number as written. Dates and times are FHIR's strings. A reference is a struct of one field.
+Identifying elements have no field here; the shape with them is what ``map convert`` writes from.
 """
 
 from __future__ import annotations
@@ -39,18 +40,25 @@ def _list_of(kind: Any) -> dict[str, Any]:
     return {"type": "array", "elementType": kind, "containsNull": True}
 
 
-def _element_fields(element: Element) -> list[dict[str, Any]]:
+def _element_fields(element: Element, identifying: bool) -> list[dict[str, Any]]:
     if element.type == "decimal":
         return [_field(element.name, DECIMAL), _field(element.name + TEXT_SUFFIX, "string")]
-    kind = _SPARK.get(element.type, "string") if element.is_primitive else struct_schema_json(element.type)
+    if element.is_primitive:
+        kind: Any = _SPARK.get(element.type, "string")
+    else:
+        kind = struct_schema_json(element.type, identifying)
     return [_field(element.name, _list_of(kind) if element.is_list else kind)]
 
 
 @cache
-def struct_schema_json(type_name: str) -> dict[str, Any]:
-    """Schema of a resource or data type as Spark's JSON. Treat as read-only: it is shared."""
-    fields = [field for element in TYPES[type_name].elements.values() for field in _element_fields(element)]
-    return {"type": "struct", "fields": fields}
+def struct_schema_json(type_name: str, identifying: bool = False) -> dict[str, Any]:
+    """Schema of a resource or data type as Spark's JSON. Treat as read-only: it is shared.
+
+    Args:
+        identifying: with the fields that silver has no column for.
+    """
+    kept = [e for e in TYPES[type_name].elements.values() if identifying or not e.is_identifying]
+    return {"type": "struct", "fields": [field for e in kept for field in _element_fields(e, identifying)]}
 
 
 def silver_schema_json(resource: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from contracts.errors import SpecError
 from contracts.feature_spec import Frozen
-from contracts.region import read_toml
+from contracts.fhir import RESOURCES
+from contracts.region import Site, read_toml
 from fhir_mapping.spec.conditions import Condition, checked_regex
 from fhir_mapping.spec.expressions import Expression, KeyPart, parse_expression, parse_key
 from fhir_mapping.spec.formats import check_formats
@@ -20,8 +21,9 @@ from fhir_mapping.spec.formats import check_formats
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$([a-z][a-z0-9_]*)")
 
-SHARED_IDENTITY = frozenset({"Patient", "Encounter"})
-"""Types whose ids mean the same person or visit in all sources of a site: identity defaults to the type."""
+SHARED_IDENTITY = frozenset({"Patient", "Encounter", "Practitioner", "Organization", "Location"})
+"""Types whose keys mean the same person, visit, department or place in all sources of a site: identity defaults to the
+type."""
 
 
 class Check(Frozen):
@@ -80,7 +82,7 @@ class Emit(Frozen):
     file: str
     digest: str
     source: str
-    resource: Literal["Patient", "Encounter", "Condition", "Observation", "MedicationRequest", "DiagnosticReport"]
+    resource: str
     key: tuple[KeyPart, ...] = Field(min_length=1)
     identity: str
     order_by: Expression | None = None
@@ -89,6 +91,13 @@ class Emit(Frozen):
     when: Condition | None = None
     check: tuple[Check, ...] = ()
     elements: dict[str, Expression] = Field(min_length=1)
+
+    @field_validator("resource")
+    @classmethod
+    def _resource(cls, value: str) -> str:
+        if value not in RESOURCES:
+            raise ValueError(f"{value!r} is no type that specs emit; these are {', '.join(RESOURCES)}")
+        return value
 
     @field_validator("key", mode="before")
     @classmethod
@@ -178,6 +187,16 @@ def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tup
             missing = emits[0].source
             raise SpecError(f"{files[name]}: source: the site has no source {missing!r}; it has {sorted(sources)}")
     return tuple(found)
+
+
+def emitted_types(site: Site) -> tuple[str, ...]:
+    """Resource types that the site's specs emit, in the order of ``RESOURCES``: silver has a table for each.
+
+    Raises:
+        SpecError: as ``load_emits``.
+    """
+    emits = load_emits(site.folder.parents[1], site.folder, {source.name for source in site.sources})
+    return tuple(name for name in RESOURCES if any(emit.resource == name for emit in emits))
 
 
 def _with_identity(path: Path, body: dict[str, Any]) -> dict[str, Any]:

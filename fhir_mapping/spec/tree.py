@@ -7,6 +7,7 @@ are fields of the emitted struct; below them every field of silver's shape is th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -21,10 +22,19 @@ from fhir_mapping.spec.parts import Leaf, Part, any_present
 
 @dataclass
 class Node:
-    """A resource or complex element: its mapped parts by element name; lists hold a node an index."""
+    """A resource or complex element: its mapped parts by element name; lists hold a node an index.
+
+    ``identifying``: its shape has the fields that silver has no column for.
+    """
 
     type_name: str
+    identifying: bool = False
     parts: dict[str, Leaf | Node | list[Node]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> StructType:
+        """Spark's type of the whole element."""
+        return struct_type(self.type_name, self.identifying)
 
     def add(self, steps: tuple[Step, ...], part: Part) -> None:
         """Put the leaves of an expression below the element that ``steps`` lead to.
@@ -57,32 +67,33 @@ class Node:
                 raise ValueError(f"{name} is mapped twice")
             self.parts[name] = leaf
         elif index is None:
-            node = self.parts.setdefault(name, Node(element.type))
+            node = self.parts.setdefault(name, Node(element.type, self.identifying))
             assert isinstance(node, Node)
             node._put(rest, leaf)
         else:
             nodes = self.parts.setdefault(name, [])
             assert isinstance(nodes, list)
             while len(nodes) <= index:
-                nodes.append(Node(element.type))
+                nodes.append(Node(element.type, self.identifying))
             nodes[index]._put(rest, leaf)
 
 
-def struct_type(type_name: str) -> StructType:
-    """Spark's type of a resource or data type in silver."""
-    return StructType.fromJson(struct_schema_json(type_name))
+@cache
+def struct_type(type_name: str, identifying: bool = False) -> StructType:
+    """Spark's type of a resource or data type in silver, or with the identifying fields. Treat as read-only."""
+    return StructType.fromJson(struct_schema_json(type_name, identifying))
 
 
 def emitted_type(node: Node) -> StructType:
     """Type of the struct that ``emitted`` makes: the mapped elements, in FHIR's order."""
-    whole = struct_type(node.type_name)
+    whole = node.shape
     names = [field.name for field in whole.fields if _owner(field.name, whole) in node.parts]
     return StructType([whole[name] for name in names])
 
 
 def emitted(node: Node) -> list[Column]:
     """Columns of ``emitted_type``'s fields."""
-    whole = struct_type(node.type_name)
+    whole = node.shape
     return [column for column in _fields(node, whole) if column is not None]
 
 
@@ -203,7 +214,7 @@ def _fields(node: Node, whole: StructType) -> list[Column | None]:
 
 
 def _struct(node: Node) -> Column:
-    whole = struct_type(node.type_name)
+    whole = node.shape
     columns = [
         F.lit(None).cast(field.dataType).alias(field.name) if column is None else column
         for field, column in zip(whole.fields, _fields(node, whole), strict=True)
@@ -217,7 +228,7 @@ def _list(nodes: list[Node], kind: DataType) -> Column:
     """Entries that are there, in order; null when none is."""
     presence = _present_part(nodes)
     # Cast, because one engine panics over an array whose entries differ in what can be null.
-    entries = F.array(*[_struct(node).cast(struct_type(node.type_name)) for node in nodes])
+    entries = F.array(*[_struct(node).cast(node.shape) for node in nodes])
     if len(nodes) > 1:
         entries = F.filter(entries, lambda entry: entry.isNotNull())
     made = entries if presence is None else F.when(presence, entries)
