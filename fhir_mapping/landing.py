@@ -12,11 +12,14 @@ from contracts.errors import UsageError
 from contracts.region import Site, Source
 from contracts.zone import SiteZone
 from fhir_mapping.manifest import ACCEPTED, REFUSED, FileEntry
-from fhir_mapping.sources.reader import Refusal, SourceFile, inspect
+from fhir_mapping.sources.reader import inspect
+from fhir_mapping.sources.record import RecordFile, Refusal
 
 NO_SOURCE = "no_source"
 SEVERAL_SOURCES = "several_sources"
 COMPRESSED_FILE = "compressed_file"
+
+_LINE_ENDS = {"\n": "LF", "\r": "CR", None: None}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Delivered:
 
     path: Path
     entry: FileEntry
-    file: SourceFile | None
+    file: RecordFile | None
 
 
 def landing_days(zone: SiteZone) -> list[str]:
@@ -79,7 +82,7 @@ def _look(site: Site, day: str, folder: Path, path: Path) -> Delivered:
 
 
 def _entry(
-    site: Site, day: str, name: str, path: Path, source: Source | None, found: SourceFile | Refusal
+    site: Site, day: str, name: str, path: Path, source: Source | None, found: RecordFile | Refusal
 ) -> FileEntry:
     sha256 = _sha256(path)
     identity = "|".join((site.name, source.name if source else "", sha256))
@@ -100,7 +103,7 @@ def _entry(
         is_duplicate=False,
         status=REFUSED if isinstance(found, Refusal) else ACCEPTED,
         reason=found.reason if isinstance(found, Refusal) else None,
-        line_end=None if isinstance(found, Refusal) else {"\n": "LF", "\r": "CR"}[found.newline],
+        line_end=None if isinstance(found, Refusal) else _LINE_ENDS[found.newline],
     )
 
 

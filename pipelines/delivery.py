@@ -70,6 +70,11 @@ def part_of(source: Source, delivery: Delivery, content: bytes) -> bytes:
     file = inspect(source, io.BytesIO(content))
     if isinstance(file, Refusal):
         raise SourceContractError(f"{delivery.data} cannot be cut into parts as source '{source.name}': {file.reason}")
+    if not isinstance(file, SourceFile) or file.encoding.codec.startswith("utf-16"):
+        raise SourceContractError(
+            f"{delivery.data} cannot be cut into parts: only lines of UTF-8, GB18030 and single-byte text can. "
+            "Leave 'part' out."
+        )
     header, records = _cut(file, content)
     return header + b"".join(record for number, record in enumerate(records) if number % parts == part)
 

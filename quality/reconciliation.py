@@ -120,7 +120,7 @@ def _compare(
     yield "bronze rows", entry["records"] - ledger["erased"], count.bronze
     yield "mapped rows", count.bronze, count.mapped_rows
     if not ledger["erased"]:
-        breaks = count.carriage_returns if entry["line_end"] == "CR" else count.line_feeds
+        breaks = {"CR": count.carriage_returns, "LF": count.line_feeds, None: 0}[entry["line_end"]]
         yield "lines", entry["lines"], entry["header_lines"] + entry["blank_lines"] + count.bronze + breaks
     yield from _compare_resources(ledger, count, bool(entry["is_duplicate"]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -27,7 +27,8 @@ class Header:
     Attributes:
         positions: field number of each column by name; None: the file has no such column.
         width: fields a record must have.
-        lines: physical lines of the header itself (0 for a headerless file).
+        lines: physical lines of the header itself and, from the first line with text on, of the titles above it (0 for
+            a headerless file without titles).
     """
 
     positions: dict[str, int | None]
@@ -36,27 +37,45 @@ class Header:
 
 
 def read_header(source: Source, lines: Lines) -> Header | str:
-    """The header of a file from its first lines, or the reason to refuse it (``missing_column:<name>``).
+    """The header of a file from its first lines, or why it is refused (``missing_column:<name>``, ``empty_file``).
 
     Headers are compared after trimming and NFKC (a full-width bracket is a bracket); of two equal ones the first
     counts. Fields that no column declares are allowed: they stay in the record's text. A file without a header may
     lack the last columns where they are not required, in all its records alike.
     """
+    first = _first_with_text(lines, 0)
+    number = _first_with_text(lines, source.skip_rows)
+    if number >= len(lines):
+        return "empty_file"
     if not source.header:
-        width = _headerless_width(source, lines)
+        width = _headerless_width(source, lines, number)
         names = enumerate(column.name for column in source.column)
-        return Header({name: number if number < width else None for number, name in names}, width, 0)
-    number = int(np.argmin(lines.is_blank))
+        first_ones = {name: position if position < width else None for position, name in names}
+        return Header(first_ones, width, max(number - first, 0))
     record = parse_record(lines, number, source.delimiter, None)
     fields = record.fields or lines.text(number, number + 1).split(source.delimiter)
+    positions = find_columns(source, fields)
+    if isinstance(positions, str):
+        return positions
+    return Header(positions, len(fields), number - first + record.lines)
+
+
+def find_columns(source: Source, headers: Sequence[str]) -> dict[str, int | None] | str:
+    """Where each declared column stands among a file's headers, or why the file is refused (as ``read_header``)."""
     found: dict[str, int] = {}
-    for position, field in enumerate(fields):
-        found.setdefault(_plain(field), position)
+    for position, header in enumerate(headers):
+        found.setdefault(_plain(header), position)
     positions = {column.name: _position(column, found) for column in source.column}
     for column in source.column:
         if column.required and positions[column.name] is None:
             return f"missing_column:{column.name}"
-    return Header(positions, len(fields), record.lines)
+    return positions
+
+
+def _first_with_text(lines: Lines, start: int) -> int:
+    """Number of the first line from ``start`` on that is not blank; ``start`` where there is none."""
+    found = np.flatnonzero(~lines.is_blank[start:])
+    return start + (int(found[0]) if len(found) else 0)
 
 
 def read_blocks(
@@ -64,7 +83,7 @@ def read_blocks(
 ) -> Iterator[Block]:
     """The records of a file, block by block; ``stream`` stands after the byte-order mark."""
     carry = b""
-    needs_header = source.header
+    needs_header = header.lines > 0
     for chunk, is_last in read_whole_lines(stream, newline, block_bytes):
         data = carry + chunk
         text, bad = decode(data, codec, newline)
@@ -83,14 +102,14 @@ def read_blocks(
         yield Assembly(lines, raw, scan, bad, head, source.delimiter, header.width, header.positions).block()
 
 
-def _headerless_width(source: Source, lines: Lines) -> int:
+def _headerless_width(source: Source, lines: Lines, start: int) -> int:
     """Fields a record has: all columns, unless every one of the first records lacks last ones that may be absent."""
     full = least = len(source.column)
     while least > 1 and not source.column[least - 1].required:
         least -= 1
     if least == full:
         return full
-    first = np.flatnonzero(~lines.is_blank)[:_FIRST_RECORDS]
+    first = start + np.flatnonzero(~lines.is_blank[start:])[:_FIRST_RECORDS]
     records = (parse_record(lines, int(number), source.delimiter, None) for number in first)
     return max((n for r in records if r.fields and least <= (n := len(r.fields)) <= full), default=full)
 

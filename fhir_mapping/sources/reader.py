@@ -9,10 +9,15 @@ from typing import BinaryIO
 
 from contracts.errors import SourceContractError
 from contracts.region import Source
-from fhir_mapping.sources import csv_reader, ndjson
-from fhir_mapping.sources.encoding import Encoding, decode, detect
+from fhir_mapping.sources import csv_reader, ndjson, xlsx
+from fhir_mapping.sources.carried import carry_forward
+from fhir_mapping.sources.encoding import UTF_8, Encoding, as_utf8, decode, detect
 from fhir_mapping.sources.lines import Lines, find_newline
-from fhir_mapping.sources.record import Block, RawRecord
+from fhir_mapping.sources.record import Block, RawRecord, RecordFile, Refusal
+from fhir_mapping.sources.utf16 import UTF_16
+from fhir_mapping.sources.utf16 import as_utf8 as stream_as_utf8
+
+__all__ = ["RecordFile", "Refusal", "SourceFile", "inspect", "read_records"]
 
 SAMPLE_BYTES = 16 << 20
 """Bytes on which a file's encoding is judged; files up to this size are judged whole."""
@@ -29,6 +34,8 @@ _ADVICE = {
     EMPTY_FILE: "expected at least one line that is not blank. Ask the source for the file again.",
     UNKNOWN_ENCODING: "expected text in the declared encoding, UTF-8 or GB18030. Correct the source's export, or its "
     "'encoding' setting.",
+    "bad_workbook": "expected an xlsx workbook. Save the file as .xlsx again, or correct the source's 'format'.",
+    "missing_sheet": "the workbook has no such sheet. Correct the export, or the source's 'sheet'.",
     "missing_column": "a required column is not in the header. Correct the export, or name the new header under "
     "'aliases' of that column.",
 }
@@ -36,7 +43,7 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that can be read as records of a source.
+    """A text file that can be read as records of a source: CSV, TSV, JSON Lines.
 
     Attributes:
         header: where the columns stand; None for JSON Lines.
@@ -55,34 +62,34 @@ class SourceFile:
         """All records, from the start of ``stream``; never raises for what the bytes are."""
         stream.seek(len(self.encoding.bom))
         codec = self.encoding.codec
+        if codec in UTF_16:
+            stream, codec = stream_as_utf8(stream, codec), UTF_8
         if self.header is None:
             return ndjson.read_blocks(self.source, stream, codec, self.newline, block_bytes)
-        return csv_reader.read_blocks(self.source, self.header, stream, codec, self.newline, block_bytes)
+        blocks = csv_reader.read_blocks(self.source, self.header, stream, codec, self.newline, block_bytes)
+        return carry_forward(self.source, blocks)
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a file cannot be read at all: ``empty_file``, ``unknown_encoding``, ``missing_column:<name>``."""
-
-    reason: str
-    encoding: Encoding | None = None
+_OTHER_FORMATS = {"xlsx": xlsx.inspect}
 
 
-def inspect(source: Source, stream: BinaryIO) -> SourceFile | Refusal:
+def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:
     """Look at the start of a file (``stream`` is seekable) and decide how, or that it cannot, be read."""
+    if source.format in _OTHER_FORMATS:
+        return _OTHER_FORMATS[source.format](source, stream)
     sample = _sample(stream)
     encoding = detect(sample, source.encoding)
     if not sample.strip(b"\r\n"):
         return Refusal(EMPTY_FILE)
     if encoding is None:
         return Refusal(UNKNOWN_ENCODING)
-    body = sample[len(encoding.bom) :]
+    body, codec = as_utf8(sample[len(encoding.bom) :], encoding.codec)
     if not body.strip(b"\r\n"):
         return Refusal(EMPTY_FILE, encoding)
     newline = find_newline(body)
     if source.format == "ndjson":
         return SourceFile(source, encoding, newline, None)
-    header = csv_reader.read_header(source, _first_lines(body, encoding.codec, newline))
+    header = csv_reader.read_header(source, _first_lines(body, codec, newline))
     if isinstance(header, str):
         return Refusal(header, encoding)
     return SourceFile(source, encoding, newline, header)
@@ -101,7 +108,7 @@ def read_records(source: Source, data: bytes) -> Iterator[RawRecord]:
     return _records(file, stream)
 
 
-def _records(file: SourceFile, stream: BinaryIO) -> Iterator[RawRecord]:
+def _records(file: RecordFile, stream: BinaryIO) -> Iterator[RawRecord]:
     first = 0
     for block in file.blocks(stream):
         yield from block.records(first)

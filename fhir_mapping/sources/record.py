@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, Protocol
 
 import pyarrow as pa
+
+from contracts.region import Source
+from fhir_mapping.sources.encoding import Encoding
 
 BAD_ENCODING = "bad_encoding"
 """The record holds bytes that are not text in the file's encoding (NUL included)."""
@@ -17,8 +21,15 @@ COLUMN_COUNT = "column_count"
 """The record has more or fewer fields than the header (or, headerless, than the declared columns)."""
 BAD_JSON = "bad_json"
 """The line is not one JSON object of plain values (syntax, NaN, a lone surrogate, nested beyond reason)."""
+BAD_WORKBOOK = "bad_workbook"
+"""The rest of the sheet cannot be read: damaged XML or archive. One record stands for all of it."""
+BAD_HL7 = "bad_hl7"
+"""Text of an HL7 v2 file that no MSH opens, a header with impossible delimiters, or a batch trailer whose count is
+not that of its messages."""
+BAD_XML = "bad_xml"
+"""The document is not well-formed XML, or holds what safe reading forbids (entities, a document type)."""
 
-RECORD_ERRORS = (BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON)
+RECORD_ERRORS = (BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK, BAD_HL7, BAD_XML)
 
 
 @dataclass(frozen=True)
@@ -66,3 +77,40 @@ class Block:
             zip(self.raw.to_pylist(), self.error.to_pylist(), rows, strict=True), start=first
         ):
             yield RawRecord(number, raw, error, dict(zip(names, row, strict=True)))
+
+
+class RecordFile(Protocol):
+    """A file that can be read as records of a source, whatever its format.
+
+    Attributes:
+        encoding: how its text is written; None where the format says so itself, record by record (xlsx, CDA).
+        newline: what ends a line; None where records are not lines (xlsx, HL7 v2, CDA). Then each row of a sheet, each
+            record of the others, counts as one line.
+    """
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def encoding(self) -> Encoding | None: ...
+
+    @property
+    def newline(self) -> str | None: ...
+
+    @property
+    def header_lines(self) -> int:
+        """Lines before the first record that are its header (and titles above it)."""
+        ...
+
+    def blocks(self, stream: BinaryIO, block_bytes: int = ...) -> Iterator[Block]:
+        """All records, from the start of ``stream``; never raises for what the bytes are."""
+        ...
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a file cannot be read at all: ``empty_file``, ``unknown_encoding``, ``missing_column:<name>``,
+    ``bad_workbook``, ``missing_sheet``."""
+
+    reason: str
+    encoding: Encoding | None = None

@@ -7,7 +7,8 @@ import io
 from contracts.region import Column, Source
 from fhir_mapping.sources.encoding import restore
 from fhir_mapping.sources.reader import SourceFile
-from fhir_mapping.sources.record import BAD_ENCODING, Block
+from fhir_mapping.sources.record import BAD_ENCODING, Block, RecordFile
+from fhir_mapping.sources.utf16 import UTF_16, to_utf8
 
 
 def csv_source(*names: str, **settings: object) -> Source:
@@ -26,7 +27,13 @@ def _source(kind: str, columns: list[Column], settings: dict[str, object]) -> So
 
 
 def assert_conserved(data: bytes, file: SourceFile, blocks: list[Block]) -> None:
-    """The byte-order mark, header, records and blank lines, each with its line end, are ``data`` and nothing else."""
+    """The byte-order mark, header, records and blank lines, each with its line end, are ``data`` and nothing else.
+
+    UTF-16 is compared as the UTF-8 it is read as; that this gives every byte back is a test of its own.
+    """
+    codec = file.encoding.codec
+    if codec in UTF_16:
+        data, codec = file.encoding.bom + to_utf8(data[len(file.encoding.bom) :], codec)[0], "utf-8"
     newline = file.newline.encode()
     position, blank, records = len(file.encoding.bom), 0, 0
 
@@ -46,7 +53,7 @@ def assert_conserved(data: bytes, file: SourceFile, blocks: list[Block]) -> None
     for block in blocks:
         for raw, error in zip(block.raw.to_pylist(), block.error.to_pylist(), strict=True):
             skip_blank()
-            original = restore(raw, file.encoding.codec, is_escaped=error == BAD_ENCODING)
+            original = restore(raw, codec, is_escaped=error == BAD_ENCODING)
             assert data.startswith(original, position)
             position += len(original)
             length = line_end()
@@ -61,6 +68,6 @@ def assert_conserved(data: bytes, file: SourceFile, blocks: list[Block]) -> None
     assert sum(len(block) for block in blocks) == records
 
 
-def blocks_of(file: SourceFile, data: bytes, block_bytes: int = 1 << 20) -> list[Block]:
+def blocks_of(file: RecordFile, data: bytes, block_bytes: int = 1 << 20) -> list[Block]:
     """All blocks of a file held in memory."""
     return list(file.blocks(io.BytesIO(data), block_bytes))

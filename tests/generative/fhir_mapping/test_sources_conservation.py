@@ -10,14 +10,20 @@ from source_files import assert_conserved, blocks_of, csv_source, ndjson_source
 
 from contracts.region import Source
 from fhir_mapping.sources.csv_scanner import MAX_RECORD_LINES
-from fhir_mapping.sources.reader import Refusal, inspect
+from fhir_mapping.sources.reader import Refusal, SourceFile, inspect
 from fhir_mapping.sources.record import COLUMN_COUNT, STRAY_QUOTE, UNCLOSED_QUOTE
+from fhir_mapping.sources.utf16 import UTF_16, as_utf8, to_utf8, to_utf16
 
 SOURCES = [
     csv_source("a", "b", header=False),
     csv_source("a", "b", header=False, encoding="gb18030"),
     csv_source("a", header=True),
     csv_source("a", "b", "c", header=False, delimiter="|", encoding="gb18030"),
+    csv_source("a", "b", header=False, format="tsv", encoding="utf-16"),
+    csv_source("a", "b", header=False, encoding="utf-16-be", skip_rows=1),
+    csv_source("a", "b", header=False, encoding="windows-1252"),
+    csv_source("a", "b", header=False, encoding="latin-1", skip_rows=2),
+    ndjson_source({"encoding": "utf-16-le"}, a="a"),
     ndjson_source(a="a", b="b.c[0]"),
     ndjson_source({"encoding": "gb18030"}, a="a"),
 ]
@@ -76,8 +82,8 @@ def mutated(texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
             data = data[:position] + added + data[position + removed :]
         return data
 
-    boms = st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf", b"\x84\x31\x95\x33"])
-    return st.builds(edit, texts, st.sampled_from(["utf-8", "gb18030"]), edits, boms)
+    boms = st.sampled_from([b"", b"", b"", b"\xef\xbb\xbf", b"\x84\x31\x95\x33", b"\xff\xfe", b"\xfe\xff"])
+    return st.builds(edit, texts, st.sampled_from(["utf-8", "gb18030", "utf-16-le", "utf-16-be"]), edits, boms)
 
 
 @settings(max_examples=400, deadline=None)
@@ -88,7 +94,8 @@ def mutated(texts: st.SearchStrategy[str]) -> st.SearchStrategy[bytes]:
 )
 def test_every_byte_of_any_file_is_accounted_for(source: Source, data: bytes, block_bytes: int) -> None:
     file = inspect(source, io.BytesIO(data))
-    if isinstance(file, Refusal):
+    if not isinstance(file, SourceFile):
+        assert isinstance(file, Refusal)
         assert file.reason.partition(":")[0] in ("empty_file", "unknown_encoding", "missing_column")
         return
     blocks = blocks_of(file, data, block_bytes)
@@ -117,8 +124,17 @@ def test_the_fast_paths_read_what_the_rules_say(text: str, width: int) -> None:
     file = inspect(source, io.BytesIO(data))
     if isinstance(file, Refusal):
         return
+    assert isinstance(file, SourceFile)
     body = data[len(file.encoding.bom) :].decode()
     assert _rows(blocks_of(file, data)) == list(_read_by_the_rules(body, file.newline, ",", width))
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.one_of(st.binary(max_size=60), st.text(max_size=30).map(lambda text: text.encode("utf-16-le"))))
+def test_utf16_comes_back_from_the_utf8_it_is_read_as(data: bytes) -> None:
+    for codec in UTF_16:
+        assert to_utf16(to_utf8(data, codec)[0], codec) == data
+        assert as_utf8(io.BytesIO(data), codec).read() == to_utf8(data, codec)[0]
 
 
 def _rows(blocks: list) -> list[tuple]:

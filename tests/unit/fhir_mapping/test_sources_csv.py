@@ -119,7 +119,7 @@ def test_columns_are_found_by_header_alias_and_full_width_form() -> None:
         (b"\xef\xbb\xbf", "empty_file"),
         (b"\n\r\n\n", "empty_file"),
         (b"a,c\n1,2\n", "missing_column:b"),
-        ("a,b\n1,2\n".encode("utf-16"), "unknown_encoding"),
+        ("a,b\n1,2\n".encode("utf-32"), "unknown_encoding"),
     ],
 )
 def test_a_file_that_breaks_its_contract_is_refused_with_the_reason(data: bytes, reason: str) -> None:

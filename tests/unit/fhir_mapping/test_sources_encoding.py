@@ -7,6 +7,7 @@ import pytest
 from fhir_mapping.sources.encoding import decode, detect, restore
 
 CHINESE = "病历号,姓名,主诉\n" + "".join(f"V{n},张三{n},咳嗽发热三天伴有胸痛\n" for n in range(40))
+LATIN = "id,name,befund\n" + "".join(f"{n},Jörg Müßig,5 µg/l Ferritin, müde\n" for n in range(40))
 ASCII = "id,complaint\n" + "1,cough\n" * 40
 
 
@@ -25,6 +26,16 @@ def _label(data: bytes, declared: str) -> str | None:
         (CHINESE.encode("utf-8-sig"), "utf-8", "utf-8-sig"),
         (CHINESE.encode("utf-8-sig"), "gb18030", "utf-8-sig"),
         (("\ufeff" + CHINESE).encode("gb18030"), "gb18030", "gb18030-sig"),
+        (CHINESE.encode("utf-16"), "utf-8", "utf-16-le-sig"),
+        (("\ufeff" + CHINESE).encode("utf-16-be"), "gb18030", "utf-16-be-sig"),
+        (CHINESE.encode("utf-16-le"), "utf-16", "utf-16-le"),
+        (CHINESE.encode("utf-16-be"), "utf-16", "utf-16-be"),
+        (CHINESE.encode("utf-16-le"), "utf-16-be", "utf-16-le"),
+        (CHINESE.encode(), "utf-16", "utf-8"),
+        (LATIN.encode("windows-1252"), "windows-1252", "windows-1252"),
+        (LATIN.encode("latin-1"), "latin-1", "latin-1"),
+        (LATIN.encode(), "windows-1252", "utf-8"),
+        (CHINESE.encode("gb18030"), "windows-1252", "gb18030"),
     ],
 )
 def test_a_file_in_its_declared_encoding_or_with_a_mark_is_taken_as_that(
@@ -58,8 +69,9 @@ def test_a_few_bad_bytes_do_not_change_the_encoding() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        CHINESE.encode("utf-16"),
         CHINESE.encode("utf-16-le"),
+        CHINESE.encode("utf-16-be"),
+        CHINESE.encode("utf-32"),
         ASCII.encode("utf-16-le"),
         ASCII.encode("utf-32"),
         bytes(range(128, 256)) * 40 + b"\n" + bytes(range(200, 256)) * 30,
