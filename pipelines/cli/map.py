@@ -7,6 +7,7 @@ import click
 from pipelines.cli.lazy import LazyGroup
 
 COMMANDS = {
+    "convert": ("pipelines.cli.map_convert", "Convert files to FHIR bundles, without a region."),
     "lint": ("pipelines.cli.map_lint", "Name what is wrong or left over in a region's mapping specs."),
     "test": ("pipelines.cli.map_test", "Run the examples that stand in mapping specs."),
 }

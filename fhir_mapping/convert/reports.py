@@ -1,0 +1,115 @@
+"""``ledger.json`` and ``quarantine.ndjson``: every record accounted for, by rules and paths, never a value."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from contracts.fhir.json_text import dumps
+from fhir_mapping.convert.options import Options
+from fhir_mapping.convert.outcome import RecordOutcome
+from fhir_mapping.document import Problem
+
+LEDGER = "ledger.json"
+QUARANTINE = "quarantine.ndjson"
+_INDEX = re.compile(r"\[\d+\]")
+_DISPOSITIONS = ("mapped", "quarantined", "skipped")
+
+
+@dataclass
+class Tally:
+    """Counts of one file, or of all."""
+
+    records: Counter[str] = field(default_factory=Counter)
+    resources: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+    problems: Counter[tuple[str, str]] = field(default_factory=Counter)
+    skipped_by: Counter[str] = field(default_factory=Counter)
+
+    def add_record(self, outcome: RecordOutcome) -> None:
+        self.records[outcome.disposition] += 1
+        if outcome.disposition == "skipped":
+            self.skipped_by[outcome.problems[0].rule] += 1
+            return
+        if outcome.disposition == "mapped":
+            self.left_out += len(outcome.faults)
+        for problem in (*outcome.faults, *outcome.problems):
+            self.problems[problem.rule, _INDEX.sub("", problem.path)] += 1
+
+    def add(self, other: Tally) -> None:
+        self.records.update(other.records)
+        self.resources.update(other.resources)
+        self.left_out += other.left_out
+        self.problems.update(other.problems)
+        self.skipped_by.update(other.skipped_by)
+
+    def as_json(self) -> dict[str, Any]:
+        problems: dict[str, dict[str, int]] = {}
+        for (rule, path), count in sorted(self.problems.items()):
+            problems.setdefault(rule, {})[path] = count
+        return {
+            "records": sum(self.records.values()),
+            **{name: self.records[name] for name in _DISPOSITIONS},
+            "resources": dict(sorted(self.resources.items())),
+            "resources_left_out": self.left_out,
+            "problems": problems,
+            "skipped_by_rule": dict(sorted(self.skipped_by.items())),
+        }
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """The ledger's entry of one file; ``outputs`` gives the records of each bundle (all, where it is one bundle)."""
+
+    file: str
+    sha256: str
+    tally: Tally
+    outputs: dict[str, list[int]]
+
+    def as_json(self) -> dict[str, Any]:
+        several = len(self.outputs) > 1
+        outputs = {name: _spans(records) if several else "all" for name, records in self.outputs.items()}
+        return {"file": self.file, "sha256": self.sha256, **self.tally.as_json(), "outputs": outputs}
+
+
+def _spans(records: list[int]) -> str:
+    """``1-3,7``."""
+    spans: list[list[int]] = []
+    for record in records:
+        if spans and spans[-1][1] == record - 1:
+            spans[-1][1] = record
+        else:
+            spans.append([record, record])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
+
+
+def ledger(options: Options, files: list[FileEntry], others: tuple[str, ...]) -> bytes:
+    """The whole ledger; the same for the same inputs and options."""
+    totals = Tally()
+    for file in files:
+        totals.add(file.tally)
+    whole = {
+        "format": options.format,
+        "fhir": options.fhir,
+        "pseudonymous": options.key is not None,
+        "profile": options.profile,
+        "totals": {"files": len(files), **totals.as_json()},
+        "files": [file.as_json() for file in files],
+        "skipped_files": [{"file": name, "rule": "other_extension"} for name in others],
+    }
+    return dumps(whole, indent=True) + b"\n"
+
+
+def quarantine_lines(file: str, record: int, outcome: RecordOutcome) -> Iterator[bytes]:
+    """A line for each record that is not there, or resource of a record that is not."""
+    what = "record" if outcome.disposition == "quarantined" else "resource"
+    for fault in outcome.faults:
+        yield _line(file, record, outcome.place, what, fault)
+
+
+def _line(file: str, record: int, place: str, what: str, fault: Problem) -> bytes:
+    body = {"file": file, "record": record, "place": place, "what": what, "rule": fault.rule, "path": fault.path}
+    return dumps({name: value for name, value in body.items() if name != "place" or value}) + b"\n"

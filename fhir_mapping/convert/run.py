@@ -1,0 +1,164 @@
+"""A whole conversion: inputs, tasks, workers, bundles, reports; everything is written aside and then renamed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from contracts.errors import UsageError
+from fhir_mapping.convert.assemble import assemble
+from fhir_mapping.convert.inputs import InputFile, Inputs, find_inputs
+from fhir_mapping.convert.options import Options
+from fhir_mapping.convert.pool import run_tasks
+from fhir_mapping.convert.reports import LEDGER, QUARANTINE, FileEntry, Tally, ledger, quarantine_lines
+from fhir_mapping.convert.stretches import Stretch, stretches
+from fhir_mapping.convert.task import Converter, Task, TaskResult
+
+Progress = Callable[[int, int], None]
+"""``progress(done, all)`` files."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a conversion ended with."""
+
+    files: int
+    totals: Tally
+    others: tuple[str, ...]
+    quarantine: Path
+    ledger: Path
+
+
+def convert(
+    given: Sequence[Path], out: Path, options: Options, processes: int, progress: Progress = lambda done, all: None
+) -> Report:
+    """Convert files and folders into ``out``.
+
+    Args:
+        processes: worker processes, at least 1.
+
+    Raises:
+        UsageError: an input does not exist, output names collide, ``out`` cannot be written; nothing is written then.
+    """
+    inputs = find_inputs(options.format, given, out)
+    with _workshop(out) as shop:
+        run = _Run(inputs, shop, options)
+        for result in run_tasks(Converter(options), run.tasks(), processes):
+            run.take(result)
+            progress(len(run.entries), len(inputs.files))
+        run.write_reports()
+        run.publish(out)
+    totals = Tally()
+    for entry in run.entries:
+        totals.add(entry.tally)
+    return Report(len(run.entries), totals, inputs.others, out / QUARANTINE, out / LEDGER)
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """A folder beside the outputs in which they are made; gone afterwards, whatever happened."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        shop = Path(tempfile.mkdtemp(prefix=".converting-", dir=out))
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror}). Name a folder with --out.") from error
+    try:
+        (shop / "out").mkdir()
+        (shop / "parts").mkdir()
+        yield shop
+    finally:
+        shutil.rmtree(shop, ignore_errors=True)
+
+
+@dataclass
+class _Pending:
+    """A file whose tasks are not all done."""
+
+    stretches: int | None = None
+    digest: str = ""
+    results: list[TaskResult] = field(default_factory=list)
+
+
+class _Run:
+    def __init__(self, inputs: Inputs, shop: Path, options: Options) -> None:
+        self._inputs, self._shop, self._options = inputs, shop, options
+        self._pending: dict[int, _Pending] = {}
+        self.entries: list[FileEntry] = []
+        self._quarantine = (shop / "out" / QUARANTINE).open("wb")
+
+    def tasks(self) -> Iterator[Task]:
+        """Tasks of all files, in order; a file's number of tasks is known when its last one is given out."""
+        number = 0
+        for index, file in enumerate(self._inputs.files):
+            pending = self._pending.setdefault(index, _Pending())
+            count = 0
+            for stretch in stretches(self._options.format, file.path):
+                number, count = number + 1, count + 1
+                if stretch.is_last:
+                    pending.stretches, pending.digest = count, stretch.digest
+                yield self._task(index, file, number, stretch)
+
+    def _task(self, index: int, file: InputFile, number: int, stretch: Stretch) -> Task:
+        part = self._shop / "parts" / str(number)
+        return Task(index, file.path, part, stretch.data, stretch.first, stretch.error)
+
+    def take(self, result: TaskResult) -> None:
+        """A task's result, in order; with a file's last one its bundles are written."""
+        index = result.task.file
+        pending = self._pending[index]
+        pending.results.append(result)
+        if len(pending.results) == pending.stretches:
+            self._complete(self._inputs.files[index], self._pending.pop(index))
+
+    def _complete(self, file: InputFile, pending: _Pending) -> None:
+        parts = [(result.task.part, result.records) for result in pending.results]
+        made = assemble(file.name, file.stem, parts, self._options.fhir, self._open)
+        for part, _ in parts:
+            part.unlink(missing_ok=True)
+        tally = Tally(resources=made.resources)
+        for number, outcome in enumerate(made.records, 1):
+            tally.add_record(outcome)
+            self._quarantine.writelines(quarantine_lines(file.name, number, outcome))
+        self.entries.append(FileEntry(file.name, pending.digest, tally, made.outputs))
+
+    def _open(self, name: str) -> BinaryIO:
+        path = self._shop / "out" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return path.open("xb")
+        except FileExistsError:
+            raise UsageError(f"two inputs would become {name}. Convert them into two folders.") from None
+
+    def write_reports(self) -> None:
+        self._quarantine.close()
+        (self._shop / "out" / LEDGER).write_bytes(ledger(self._options, self.entries, self._inputs.others))
+
+    def publish(self, out: Path) -> None:
+        """Rename every output into its place, the reports last: a ledger vouches for what is there."""
+        made = self._shop / "out"
+        _remove_former(out, self.entries)
+        paths = sorted(path for path in made.rglob("*") if path.is_file())
+        for path in sorted(paths, key=lambda path: path.name in (LEDGER, QUARANTINE) and path.parent == made):
+            target = out / path.relative_to(made)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+
+def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:
+    """Bundles that an earlier run made of the same input and this one does not (``X.3.json``) are no longer true."""
+    from contracts.fhir.json_text import loads
+
+    try:
+        former = {entry["file"]: entry["outputs"] for entry in loads((out / LEDGER).read_bytes())["files"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for entry in entries:
+        for name in former.get(entry.file, ()):
+            path = out / str(name)
+            if name not in entry.outputs and path.suffix == ".json" and out.resolve() in path.resolve().parents:
+                path.unlink(missing_ok=True)
