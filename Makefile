@@ -11,7 +11,7 @@ export CLOISTER_DATA
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench serve ui jars clean
+.PHONY: help setup demo test check fix bench bench-mapping-speed serve ui jars clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ fix: setup ## format and apply the linter's safe fixes
 
 bench: setup ## measure; tables go to benchmarks/results
 	@$(BIN)/python -m benchmarks
+
+bench-mapping-speed: setup ## records to checked FHIR beside fhir.resources and plain copies; sizes up to 20 million rows
+	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth
 
 serve: setup ## serve the demo region's released models as CDS Hooks
 	@$(BIN)/cloister serve regions/demo --work $(WORK)/demo

@@ -1,26 +1,35 @@
-"""``python -m benchmarks [NAME ...]``: run the benchmarks (all by default); tables go to benchmarks/results."""
+"""``python -m benchmarks [NAME ...]``: run the benchmarks (all by default); tables go to benchmarks/results.
+
+Options after a single name are that benchmark's own: ``python -m benchmarks mapping-speed --only csv``.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 
 
 def names() -> list[str]:
-    return sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
+    return sorted(path.stem.removeprefix("bench_").replace("_", "-") for path in FOLDER.glob("bench_*.py"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", nargs="*", choices=[*names(), []], help="which; all when none is given")
-    chosen = parser.parse_args().name or names()
+    first_option = next((n for n, word in enumerate(sys.argv) if word.startswith("--") and word != "--help"), None)
+    own = [] if first_option is None else sys.argv[first_option:]
+    chosen = parser.parse_args(sys.argv[1:first_option]).name or names()
+    if own and len(chosen) != 1:
+        parser.error(f"options {' '.join(own)} belong to one benchmark: name it")
     (FOLDER / "results").mkdir(exist_ok=True)
     for name in chosen:
         print(f"== {name}", flush=True)
-        importlib.import_module(f"benchmarks.bench_{name}").main()
+        module = importlib.import_module(f"benchmarks.bench_{name.replace('-', '_')}")
+        module.main(own) if own else module.main()
 
 
 if __name__ == "__main__":
