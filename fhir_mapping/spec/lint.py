@@ -152,8 +152,7 @@ def _lint_data(every: Sequence[_SiteLint], data: Sequence[Path]) -> Iterator[Fin
             reason = seen[id(looked)].add(source, content, columns)
             if reason:
                 yield TomlFile(file).find(("files",), "error", "refused_file", f"{path.name}: {reason}")
-            else:
-                yield from untouched(file, source, path.name, content)
+            yield from untouched(file, source, path.name, content)
     met: dict[Path, set[str]] = {}
     for looked in every:
         for emit, usage in looked.usages:
