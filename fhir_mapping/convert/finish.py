@@ -1,14 +1,119 @@
-"""The last steps of every resource before it is written."""
+"""The last steps of every resource before it is written: checks, pseudonyms, profile, the other FHIR version."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
 
-from fhir_mapping.convert.options import Options
+from fhir_mapping.convert.check import Checker
+from fhir_mapping.convert.models import model_faults
+from fhir_mapping.convert.options import Options, Version
 from fhir_mapping.convert.outcome import Finished
-from fhir_mapping.document import Resource
+from fhir_mapping.document import Problem, Resource
+
+_ROUNDS = 8
+"""Times a resource may be mended after fhir.resources; each round takes an element away."""
 
 
 def finish(resources: Sequence[Resource], options: Options, *, is_foreign: bool) -> Finished:
-    """Check."""
-    return Finished(list(resources))
+    """Check the resources of one record.
+
+    Args:
+        is_foreign: they came as FHIR: a reference to what is not among them is the source's own and stays.
+    """
+    done = Finished([])
+    kept = [found for body in resources if (found := _checked(body, "R4", done)) is not None]
+    if not is_foreign:
+        kept = _without_dangling(kept, done)
+    done.resources.extend(kept)
+    return done
+
+
+def _checked(body: Resource, version: Version, done: Finished) -> Resource | None:
+    """A resource that our rules and fhir.resources both take; None when there is none, its fault noted."""
+    checker = _checker(version)
+    found, problems = checker.clean(body)
+    for _ in range(_ROUNDS):
+        if found is None:
+            break
+        place = model_faults(found, version)
+        if place is None:
+            break
+        problems.append(Problem("fhir_invalid", _label(found, place)))
+        found, more = checker.clean(_pruned(found, place)) if place else (None, [])
+        problems += more
+    else:
+        found = None
+    if found is None:
+        done.faults.append(problems[-1] if problems else Problem("unknown_resource", ""))
+        problems = problems[:-1]
+    done.problems.extend(problems)
+    return found
+
+
+@cache
+def _checker(version: Version) -> Checker:
+    return Checker(version)
+
+
+def _label(body: Resource, place: Sequence[str | int]) -> str:
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in place]
+    return str(body["resourceType"]) + "".join(parts)
+
+
+def _pruned(value: Any, place: Sequence[str | int]) -> Any:
+    """A copy without what stands at a place, or without the deepest part of the way there that exists."""
+    if not place:
+        return None
+    head, rest = place[0], place[1:]
+    if isinstance(value, dict) and head in value:
+        inner = _pruned(value[head], rest) if _leads_on(value[head], rest) else None
+        return {k: (inner if k == head else v) for k, v in value.items() if k != head or inner is not None}
+    if isinstance(value, list) and isinstance(head, int) and head < len(value):
+        inner = _pruned(value[head], rest) if _leads_on(value[head], rest) else None
+        return [inner if n == head else entry for n, entry in enumerate(value) if n != head or inner is not None]
+    return None
+
+
+def _leads_on(value: Any, place: Sequence[str | int]) -> bool:
+    if not place:
+        return False
+    if isinstance(value, dict):
+        return place[0] in value
+    return isinstance(value, list) and isinstance(place[0], int) and place[0] < len(value)
+
+
+def _without_dangling(resources: list[Resource], done: Finished) -> list[Resource]:
+    """References to a resource that went, or never was, go too; and what cannot be without them."""
+    while True:
+        present = {f"{body['resourceType']}/{body['id']}" for body in resources}
+        kept: list[Resource] = []
+        is_changed = False
+        for body in resources:
+            places = list(_dangling(body, present, ()))
+            if not places:
+                kept.append(body)
+                continue
+            is_changed = True
+            for place in reversed(places):
+                done.problems.append(Problem("dangling_reference", _label(body, place)))
+                body = _pruned(body, place)
+            found = _checked(body, "R4", done)
+            kept += [found] if found is not None else []
+        resources = kept
+        if not is_changed:
+            return resources
+
+
+def _dangling(value: Any, present: set[str], place: tuple[str | int, ...]) -> Iterable[tuple[str | int, ...]]:
+    if isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _dangling(entry, present, (*place, number))
+    elif isinstance(value, dict):
+        literal = value.get("reference")
+        if isinstance(literal, str) and not literal.startswith("#") and ":" not in literal and literal not in present:
+            yield (*place, "reference")
+        for name, entry in value.items():
+            if isinstance(entry, dict | list):
+                yield from _dangling(entry, present, (*place, name))

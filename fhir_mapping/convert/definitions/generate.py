@@ -155,7 +155,9 @@ def _type_text(kind: dict[str, Any]) -> str:
             code = str(_one(extension, "valueUrl") or _one(extension, "valueUri") or code)
     targets = [url.rsplit("/", 1)[1] for url in kind.get("targetProfile", ())]
     named = [target for target in targets if target != "Resource"]
-    return f"{code}({'|'.join(named)})" if named and code in ("Reference", "CodeableReference") else code
+    if any(url.endswith("/SimpleQuantity") for url in kind.get("profile", ())):
+        named, code = ["SimpleQuantity"], "Quantity"
+    return f"{code}({'|'.join(named)})" if named and code in ("Reference", "CodeableReference", "Quantity") else code
 
 
 def _element_line(element: dict[str, Any], owner: str) -> tuple[str, str | None]:

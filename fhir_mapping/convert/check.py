@@ -1,0 +1,377 @@
+"""Every resource held against FHIR's definitions; what breaks a rule is left out, as little as can be, and reported.
+
+An element with a fault is dropped; when its owner cannot be without it, the owner is, and so on up; when the resource
+itself cannot be, it goes. Checked: elements and their types, cardinality, choices, the syntax of primitives, required
+bindings, codes of code systems that FHIR publishes whole, targets of references, contained resources, narratives,
+invariants. A code that its code system does not have keeps its text and loses the false claim of the system.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from fhir_mapping.convert.definitions.reader import Definitions, Element, Type, definitions
+from fhir_mapping.convert.invariant import Scope, compile_rule
+from fhir_mapping.convert.narrative import is_narrative
+from fhir_mapping.convert.primitives import IS_VALID, is_absolute, is_uri
+from fhir_mapping.convert.times import bounds
+from fhir_mapping.document import Problem, Resource
+
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
+_QUANTITIES = frozenset(("Age", "Count", "Distance", "Duration"))
+_NATIVE = frozenset(("dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "per-1", "txt-1", "txt-2", "ext-1"))
+_MENDS: Mapping[str, tuple[str, ...]] = {
+    "ait-2": ("clinicalStatus",),
+    "app-2": ("start", "end"),
+    "app-4": ("cancelationReason", "cancellationReason"),
+    "app-7": ("cancellationDate",),
+    "con-4": ("abatement",),
+    "con-5": ("clinicalStatus",),
+    "obs-6": ("dataAbsentReason",),
+    "obs-7": ("value",),
+    "obs-8": ("bodyStructure",),
+    "org-2": ("use",),
+    "org-3": ("use",),
+    "org-4": ("use",),
+    "qty-3": ("code",),
+    "tim-1": ("duration", "durationMax"),
+    "tim-2": ("period", "periodMax"),
+    "tim-9": ("offset",),
+    "tim-10": ("when", "offset"),
+}
+"""What of the element an invariant is stated for is left out first; else the element itself is."""
+
+
+class Checker:
+    """Checks resources of one FHIR version."""
+
+    def __init__(self, version: Literal["R4", "R5"]) -> None:
+        self._definitions: Definitions = definitions(version)
+
+    def clean(self, resource: Resource) -> tuple[Resource | None, list[Problem]]:
+        """A copy that keeps to the rules, None when none can; and what was left out, by rule and path."""
+        walk = _Walk(self._definitions, resource)
+        return walk.resource(resource, str(resource.get("resourceType", "")), is_contained=False), walk.problems
+
+
+class _Walk:
+    """One resource being checked."""
+
+    def __init__(self, known: Definitions, root: Resource) -> None:
+        self._known = known
+        self._root = root
+        self._anchors = _contained_ids(root)
+        self._mentioned: set[str] = set()
+        self.problems: list[Problem] = []
+
+    def _fault(self, rule: str, path: str) -> None:
+        self.problems.append(Problem(rule, path))
+
+    def resource(self, body: Any, path: str, *, is_contained: bool) -> Resource | None:
+        name = body.get("resourceType") if isinstance(body, dict) else None
+        type = self._known.type(name) if isinstance(name, str) and name in self._known.resources else None
+        if type is None:
+            self._fault("unknown_resource", path)
+            return None
+        if is_contained and isinstance(body.get("meta"), dict):
+            body = {**body, "meta": {k: v for k, v in body["meta"].items() if k in ("profile", "source", "tag")}}
+        scope = Scope(body, self._root)
+        found = self._object(body, type, path, scope)
+        if found is not None and not is_contained:
+            found = self._without_unmentioned(found, path)
+        return found
+
+    def _without_unmentioned(self, body: Resource, path: str) -> Resource:
+        """Contained resources that nothing refers to are not part of the resource (dom-3)."""
+        inside = body.get("contained")
+        if not inside:
+            return body
+        kept = [one for one in inside if one.get("id") in self._mentioned or _mentions_root(one)]
+        for _ in range(len(inside) - len(kept)):
+            self._fault("dom-3", f"{path}.contained")
+        rest = {name: value for name, value in body.items() if name != "contained"}
+        return {**rest, "contained": kept} if kept else rest
+
+    def _object(self, value: Any, type: Type, path: str, scope: Scope) -> dict[str, Any] | None:
+        if not isinstance(value, dict):
+            self._fault("not_an_object", path)
+            return None
+        if type.name == "Reference":
+            value = self._reference(value, path)
+        found: dict[str, Any] = {"resourceType": type.name} if type.kind == "resource" else {}
+        for name in value:
+            if name == "resourceType" and type.kind == "resource":
+                continue
+            if name.startswith("_"):
+                if name[1:] not in value and name[1:] in type.elements:
+                    self._put(found, type, name[1:], value, path, scope)
+                elif name[1:] not in type.elements:
+                    self._fault("unknown_element", f"{path}.{name}")
+            elif name in type.elements:
+                self._put(found, type, name, value, path, scope)
+            else:
+                self._fault("unknown_element", f"{path}.{name}")
+        return self._whole(found, type, path, scope)
+
+    def _put(
+        self, found: dict[str, Any], type: Type, name: str, value: dict[str, Any], path: str, scope: Scope
+    ) -> None:
+        """Check one element and put what is left of it into ``found``."""
+        element = type.elements[name]
+        where = f"{path}.{name}"
+        if element.choice:
+            others = type.choices[element.choice[:-3]]
+            if any(other in found or "_" + other in found for other in others):
+                self._fault("several_values", where)
+                return
+        if element.is_primitive:
+            self._put_primitive(found, element, value.get(name), value.get("_" + name), where, scope)
+            return
+        items = self._listed(value[name], element, where)
+        kept = [self._item(item, element, f"{where}[{n}]" if element.is_list else where, scope) for n, item in items]
+        kept = [item for item in kept if item is not None]
+        if kept:
+            found[name] = kept if element.is_list else kept[0]
+
+    def _listed(self, value: Any, element: Element, path: str) -> list[tuple[int, Any]]:
+        """The items of an element, with their numbers; a list where one is due and the other way round is mended."""
+        if value is None or value == []:
+            self._fault("empty", path)
+            return []
+        items = value if isinstance(value, list) else [value]
+        if isinstance(value, list) != element.is_list:
+            self._fault("list_expected" if element.is_list else "no_list_expected", path)
+        if element.maximum is not None and len(items) > element.maximum:
+            self._fault("too_many_values", path)
+            items = items[: element.maximum]
+        return list(enumerate(items))
+
+    def _put_primitive(
+        self, found: dict[str, Any], element: Element, value: Any, more: Any, path: str, scope: Scope
+    ) -> None:
+        values = self._listed(value, element, path) if value is not None or more is None else []
+        extras = more if isinstance(more, list) else [more]
+        kept: list[tuple[Any, Any]] = []
+        for n in range(max(len(values), len(extras) if more is not None else 0)):
+            where = f"{path}[{n}]" if element.is_list else path
+            item = values[n][1] if n < len(values) else None
+            extra = extras[n] if n < len(extras) and more is not None else None
+            good = item if item is not None and self._is_good(item, element, where) else None
+            good_extra = None if extra is None else self._extra(extra, where, scope)
+            if item is None and extra is None and element.is_list:
+                self._fault("empty", where)
+            if good is not None or good_extra is not None:
+                kept.append((good, good_extra))
+        if not kept:
+            return
+        if any(good is not None for good, _ in kept):
+            found[element.name] = [good for good, _ in kept] if element.is_list else kept[0][0]
+        if any(extra is not None for _, extra in kept):
+            found["_" + element.name] = [extra for _, extra in kept] if element.is_list else kept[0][1]
+
+    def _extra(self, value: Any, path: str, scope: Scope) -> dict[str, Any] | None:
+        type = self._known.type("Element")
+        assert type is not None
+        return self._object(value, type, path, scope)
+
+    def _is_good(self, value: Any, element: Element, path: str) -> bool:
+        if not IS_VALID[element.type](value):
+            self._fault("empty" if value == "" else f"not_{element.type}", path)
+            return False
+        if element.type == "xhtml" and not is_narrative(value):
+            self._fault("bad_narrative", path)
+            return False
+        if element.codes and element.type == "code" and not self._is_coded(element.codes, None, value):
+            self._fault("not_in_binding", path)
+            return False
+        if element.name == "system" and element.type == "uri" and not is_absolute(value):
+            self._fault("relative_system", path)
+            return False
+        return True
+
+    def _item(self, value: Any, element: Element, path: str, scope: Scope) -> dict[str, Any] | None:
+        """One value of a complex type."""
+        if element.type == "Resource":
+            if path.count(".contained[") > 1:
+                self._fault("dom-2", path)
+                return None
+            return self.resource(value, path, is_contained=".contained[" in path)
+        type = self._known.type(element.type)
+        if type is None:
+            self._fault("unknown_element", path)
+            return None
+        found = self._object(value, type, path, scope)
+        if found is None:
+            return None
+        if element.type in ("Reference", "CodeableReference"):
+            return self._aimed(found, element, path)
+        if element.codes and not self._is_bound(found, element):
+            self._fault("not_in_binding", path)
+            return None
+        if "SimpleQuantity" in element.targets and "comparator" in found:
+            self._fault("sqty-1", path)
+            return None
+        return found
+
+    def _is_bound(self, value: dict[str, Any], element: Element) -> bool:
+        """Whether a Coding or CodeableConcept holds a code of its required value set."""
+        assert element.codes is not None
+        if element.type == "Coding":
+            return self._is_coded(element.codes, value.get("system"), value.get("code"))
+        if element.type == "CodeableConcept":
+            codings = value.get("coding", ())
+            return any(self._is_coded(element.codes, one.get("system"), one.get("code")) for one in codings)
+        return True
+
+    def _is_coded(self, name: str, system: Any, code: Any) -> bool:
+        """Whether a value set has the code; ``system`` None: the element implies it."""
+        systems = self._known.value_sets.get(name)
+        if systems is None:
+            return True
+        if system is None:
+            return any(code in codes for codes in systems.values())
+        return code in systems.get(system, ())
+
+    def _reference(self, value: dict[str, Any], path: str) -> dict[str, Any]:
+        """A Reference without a literal that cannot be one, or a type that is none."""
+        literal, type = value.get("reference"), value.get("type")
+        drop: set[str] = set()
+        if isinstance(literal, str):
+            rule = self._literal_fault(literal)
+            if rule:
+                self._fault(rule, f"{path}.reference")
+                drop.add("reference")
+        if isinstance(type, str):
+            literal_type = _literal_type(literal) if "reference" not in drop else None
+            is_known = type in self._known.resources or is_absolute(type)
+            if not is_known or (literal_type and literal_type != type):
+                self._fault("wrong_type", f"{path}.type")
+                drop.add("type")
+        return {name: entry for name, entry in value.items() if name not in drop} if drop else value
+
+    def _literal_fault(self, literal: str) -> str | None:
+        if literal.startswith("#"):
+            if literal == "#" or literal[1:] in self._anchors:
+                self._mentioned.add(literal[1:])
+                return None
+            return "ref-1"
+        if is_absolute(literal):
+            return None if is_uri(literal) else "bad_reference"
+        type = _literal_type(literal)
+        if type is None and "?" in literal:
+            return None if literal.split("?")[0] in self._known.resources and is_uri(literal) else "bad_reference"
+        return None if type in self._known.resources else "bad_reference"
+
+    def _aimed(self, value: dict[str, Any], element: Element, path: str) -> dict[str, Any] | None:
+        """A reference that names a type the element does not allow loses its literal and type."""
+        inner = value.get("reference") if element.type == "CodeableReference" else value
+        if not element.targets or not isinstance(inner, dict):
+            return value
+        literal = inner.get("reference")
+        aimed = _literal_type(literal) or self._anchors.get(str(literal)[1:]) or inner.get("type")
+        if aimed is None or aimed in element.targets or aimed not in self._known.resources:
+            return value
+        self._fault("wrong_target", path)
+        rest = {name: entry for name, entry in inner.items() if name not in ("reference", "type")}
+        if element.type == "Reference":
+            return rest if rest.keys() - {"id"} else None
+        outer = {name: entry for name, entry in value.items() if name != "reference"}
+        outer = {**outer, "reference": rest} if rest.keys() - {"id"} else outer
+        return outer if outer.keys() - {"id"} else None
+
+    def _whole(self, found: dict[str, Any], type: Type, path: str, scope: Scope) -> dict[str, Any] | None:
+        """The rules of a type over what is left of a value; None when it cannot stand."""
+        if type.kind != "resource" and not found.keys() - {"id"}:
+            self._fault("empty", path)
+            return None
+        if type.name == "Coding":
+            found = self._coding(found, path)
+        if type.name == "Extension" and ("extension" in found) == _has_value(found):
+            self._fault("ext-1", path)
+            return None
+        for names in type.required:
+            if not any(name in found or "_" + name in found for name in names):
+                self._fault("required", f"{path}.{_choice_label(type, names)}")
+                return None
+        if type.name == "Period" and _is_backward(found):
+            self._fault("per-1", path)
+            return None
+        return self._lawful(found, type, path, scope)
+
+    def _coding(self, found: dict[str, Any], path: str) -> dict[str, Any]:
+        codes = self._known.systems.get(str(found.get("system")))
+        if codes is None or "code" not in found or found["code"] in codes:
+            return found
+        self._fault("unknown_code", path)
+        return {name: entry for name, entry in found.items() if name not in ("system", "version")}
+
+    def _lawful(self, found: dict[str, Any], type: Type, path: str, scope: Scope) -> dict[str, Any] | None:
+        """The invariants stated for the type, and for this element of its owner."""
+        if type.kind == "resource":
+            scope = Scope(found, found if scope.resource is self._root else self._root)
+        for key, expression in self._rules(type, path):
+            if key in _NATIVE:
+                continue
+            holds = compile_rule(expression)
+            if holds is None or holds(found, scope):
+                continue
+            self._fault(key, path)
+            mended = _without(found, _MENDS.get(key, ()))
+            if len(mended) == len(found) or not mended.keys() - {"id", "resourceType"}:
+                return None
+            if not holds(mended, Scope(mended, mended) if type.kind == "resource" else scope):
+                return None
+            found = mended
+        return found
+
+    def _rules(self, type: Type, path: str) -> list[tuple[str, str]]:
+        rules = list(self._known.invariants.get(type.name, ()))
+        if type.name in _QUANTITIES:
+            rules += self._known.invariants.get("Quantity", ())
+        if type.kind == "type":
+            rules += self._known.invariants.get(re.sub(r"\[\d+\]", "", path), ())
+        return rules
+
+
+def _without(found: dict[str, Any], stems: tuple[str, ...]) -> dict[str, Any]:
+    """A copy without these elements; a stem stands for every type of a choice."""
+
+    def goes(name: str) -> bool:
+        plain = name.lstrip("_")
+        return any(plain == stem or (plain.startswith(stem) and plain[len(stem)].isupper()) for stem in stems)
+
+    return {name: value for name, value in found.items() if not goes(name)}
+
+
+def _has_value(extension: dict[str, Any]) -> bool:
+    return any(name.lstrip("_").startswith("value") for name in extension)
+
+
+def _choice_label(type: Type, names: tuple[str, ...]) -> str:
+    return type.elements[names[0]].choice or names[0]
+
+
+def _literal_type(literal: Any) -> str | None:
+    found = _REFERENCE.fullmatch(literal) if isinstance(literal, str) else None
+    return found[1] if found else None
+
+
+def _contained_ids(root: Resource) -> dict[str, str]:
+    """Type by id of the contained resources."""
+    inside = root.get("contained")
+    bodies = [one for one in inside if isinstance(one, dict)] if isinstance(inside, list) else []
+    return {str(one.get("id")): str(one.get("resourceType")) for one in bodies}
+
+
+def _mentions_root(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get("reference") == "#" or any(_mentions_root(entry) for entry in value.values())
+    return isinstance(value, list) and any(_mentions_root(entry) for entry in value)
+
+
+def _is_backward(period: dict[str, Any]) -> bool:
+    """A period that ends before it starts, whatever the precision of its ends stands for."""
+    start, end = bounds(period.get("start")), bounds(period.get("end"))
+    return start is not None and end is not None and start[0] > end[1]
