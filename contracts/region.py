@@ -49,6 +49,7 @@ class Column(Frozen):
             ``cda``: ``value/@value``. Default: ``name``.
         required: a file without this header is refused.
         carry_forward: an empty cell means the last value above it in the same file (CSV, TSV, xlsx).
+        identifying: ``name`` or ``number``: what it holds is masked wherever it stands in the record's free text.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -57,6 +58,7 @@ class Column(Frozen):
     path: str | None = None
     required: bool = True
     carry_forward: bool = False
+    identifying: Literal["name", "number"] | None = None
 
 
 class Delivery(Frozen):
@@ -284,6 +286,8 @@ class Region(Frozen):
         quorum: fewest sites in an opened sum; None = the protocol's default ``min(n, max(3, ceil(2n/3) + 1))``.
         timezone: of local times in sources that give none.
         plausible_years: first and last year that a date of a record may have. De-identified data may be shifted.
+        free_text: element paths whose free text silver may hold, without indices (``Encounter.reasonCode.text``), so
+            that tasks can read it; None: what the specs map by name.
         public_data: per-site figures and pooled baselines may be computed (public or synthetic data).
         synthetic: settings of the generator when the region's exports are made by it.
     """
@@ -292,6 +296,7 @@ class Region(Frozen):
     title: str
     timezone: str = "Asia/Shanghai"
     plausible_years: tuple[int, int] = (1850, 2100)
+    free_text: tuple[str, ...] | None = None
     quorum: int | None = None
     public_data: bool = False
     synthetic: dict[str, int] | None = None

@@ -48,8 +48,11 @@ class MappedSource:
     all_rows: DataFrame
 
 
-def compile_site(region: Region, site: Site, key: bytes) -> dict[str, SourceMapping]:
+def compile_site(region: Region, site: Site, key: bytes, identifying: bool = False) -> dict[str, SourceMapping]:
     """Every source of the site, compiled; a source without specs maps nothing and skips all its records.
+
+    Args:
+        identifying: names and identifiers are kept and nothing is masked, as a converter must; never for tables.
 
     Raises:
         SpecError: a spec or code map is wrong.
@@ -57,7 +60,8 @@ def compile_site(region: Region, site: Site, key: bytes) -> dict[str, SourceMapp
     emits = load_emits(region.folder, site.folder, {source.name for source in site.sources})
     folders = [site.folder / "maps", region.folder / "maps"]
     maps = {name: load_map(name, folders) for name in sorted({name for emit in emits for name in maps_of(emit)})}
-    setting = Setting(site.name, key, region.timezone)
+    allowed = None if region.free_text is None or identifying else frozenset(region.free_text)
+    setting = Setting(site.name, key, region.timezone, identifying, allowed)
     return {
         source.name: compile_source(setting, source, [e for e in emits if e.source == source.name], maps)
         for source in site.sources

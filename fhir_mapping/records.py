@@ -43,13 +43,22 @@ def open_export(path: Path) -> BinaryIO:
 
 
 def map_records(
-    spark: SparkSession, key: bytes, region: Region, site: Site, source: Source, path: Path, day: str | None = None
+    spark: SparkSession,
+    key: bytes,
+    region: Region,
+    site: Site,
+    source: Source,
+    path: Path,
+    day: str | None = None,
+    *,
+    identifying: bool = False,
 ) -> Iterator[list[dict[str, Any]] | str]:
     """What each record of a file becomes, in file order.
 
     Args:
         key: of pseudonyms; a random one will do where ids are not kept.
         day: the day of delivery, which the check ``not_future`` needs; default today.
+        identifying: names and identifiers that the specs map are kept, nothing is masked; else as silver has it.
 
     Yields:
         The FHIR resources of a record, at least one; or the text of why there is none: names of rules and paths, never
@@ -59,7 +68,7 @@ def map_records(
         UsageError: the file cannot be read as records of this source: encoding, empty, a required column missing.
         SpecError: a spec of the site is wrong.
     """
-    mapping = compile_site(region, site, key)[source.name]
+    mapping = compile_site(region, site, key, identifying)[source.name]
     with open_export(path) as stream:
         file = inspect(source, stream)
         if isinstance(file, Refusal):

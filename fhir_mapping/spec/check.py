@@ -29,6 +29,7 @@ from fhir_mapping.spec.expressions import (
     Quantity,
     Reference,
 )
+from fhir_mapping.spec.extensions import extension_faults
 from fhir_mapping.spec.model import SHARED_IDENTITY, Check, Emit
 from fhir_mapping.terminology.code_map import CodeMap
 
@@ -39,7 +40,7 @@ _ALLOWED: tuple[tuple[type[Expression], frozenset[str]], ...] = (
     (DateText, frozenset({"date", "dateTime"})),
     (DateTimeText, frozenset({"date", "dateTime", "instant"})),
     (Decimal, frozenset({"decimal"})),
-    (Quantity, frozenset({"Quantity"})),
+    (Quantity, frozenset({"Quantity", "Age", "Duration"})),
     (Reference, frozenset({"Reference"})),
     (Concat, frozenset({"string", "markdown"})),
     (Code, frozenset({"Coding", "CodeableConcept"})),
@@ -100,6 +101,8 @@ def faults(emit: Emit, source: Source, maps: Mapping[str, CodeMap]) -> Iterator[
         yield from _expression_faults(emit, path, steps, expression, maps)
         found.append((steps, expression))
     yield from _list_faults(found)
+    for path, words in extension_faults(emit.resource, found):
+        yield Fault("path", ("elements", path), words)
 
 
 def maps_of(emit: Emit) -> set[str]:
@@ -175,7 +178,7 @@ def _const_faults(key: tuple[str, str], steps: tuple[Step, ...], expression: Con
     if element.type == "code" and value not in allowed.codes:
         words = f"{value!r} is not in the required list {binding}: {', '.join(sorted(allowed.codes))}"
         yield Fault("code", key, words)
-    if element.name == "system" and value != allowed.system:
+    if element.type == "uri" and value != allowed.system:
         yield Fault("code", key, f"the required list {binding} is of system {allowed.system}")
 
 
@@ -255,6 +258,8 @@ def expression_columns(expression: Expression) -> set[str]:
         found.add(expression.text)
     if isinstance(expression, Concat):
         found |= set(expression.concat)
+    if isinstance(expression, Concat | ColumnText):
+        found |= set(expression.mask_names)
     if isinstance(expression, Reference):
         found |= {part.column for part in expression.key}
     return found

@@ -22,6 +22,7 @@ from fhir_mapping.spec.check import check_emit, maps_of
 from fhir_mapping.spec.coded import id_column
 from fhir_mapping.spec.evaluate import evaluate_part, order_text
 from fhir_mapping.spec.expressions import Expression
+from fhir_mapping.spec.keep import keep_elements
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.parts import Leaf
 from fhir_mapping.spec.plan import Plan, Setting, Stage, fold_balanced
@@ -40,6 +41,7 @@ from fhir_mapping.terminology.code_map import CodeMap, terminology_version
 RULE = StructType([StructField("rule", StringType()), StructField("path", StringType())])
 DIGEST_FIELD = "_spec_digest"
 NOTHING_TO_MAP = "nothing_to_map"
+UNKNOWN_MODIFIER = "unknown_modifier_extension"
 
 _LINEAGE = [
     StructField("_delivery_date", StringType()),
@@ -66,6 +68,7 @@ class SourceMapping:
         schema: of the mapped table.
         digest: names the specs and the code maps used: equal digests map every record alike.
         terminology: version of the code maps used.
+        dropped: element paths of the specs that the setting does not keep: identifying ones, free text not allowed.
     """
 
     source: str
@@ -73,6 +76,7 @@ class SourceMapping:
     schema: StructType
     digest: str
     terminology: str
+    dropped: tuple[str, ...]
     _plan: Plan
     _final: tuple[Column, ...]
 
@@ -83,12 +87,13 @@ class SourceMapping:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """One emit: its tree, the condition to emit, and ``(rule column, path)`` of what may be broken."""
+    """One emit: its tree, the condition to emit, ``(rule column, path)`` of what may be broken, paths not kept."""
 
     emit: Emit
     node: Node
     wanted: Column
     rules: list[tuple[Column, str]]
+    dropped: list[str]
 
 
 def compile_source(
@@ -102,31 +107,36 @@ def compile_source(
     Raises:
         SpecError: a spec does not fit FHIR, its source or the others of its source.
     """
-    plan = Plan(source.null_values, dict(maps))
+    masked = None if setting.identifying else tuple(column.name for column in source.column if column.identifying)
+    plan = Plan(source.null_values, dict(maps), masked)
     compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}
     version = terminology_version(used.values())
     specs = sorted({f"{emit.spec}={emit.digest}" for emit in emits})
-    digest = hashlib.sha256("\n".join([*specs, version, setting.site, setting.zone]).encode()).hexdigest()
+    kept_text = "" if setting.free_text is None else ",".join(sorted(setting.free_text))
+    told = [*specs, version, setting.site, setting.zone, *[text for text in (kept_text, *(masked or ())) if text]]
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
     fields = [
         StructField(c.emit.column, StructType([StructField(DIGEST_FIELD, StringType()), *emitted_type(c.node).fields]))
         for c in compiled
     ]
     final = _final_columns(plan, setting, source, compiled, digest, version)
+    dropped = tuple(dict.fromkeys(path for c in compiled for path in c.dropped))
     return SourceMapping(
-        source.name, tuple(emits), StructType([*_LINEAGE, *fields]), digest, version, plan, tuple(final)
+        source.name, tuple(emits), StructType([*_LINEAGE, *fields]), digest, version, dropped, plan, tuple(final)
     )
 
 
 def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap]) -> _Compiled:
     label = emit.resource if emit.item is None else f"{emit.resource}[{emit.item}]"
-    node, rules = Node(emit.resource), []
+    node, rules = Node(emit.resource, setting.identifying), []
     texts = [source_text(plan, part.column, (), part.extract) for part in emit.key]
     made = id_column(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item)
     node.parts["id"] = Leaf(made)
     rules += [(rule, f"{label}.id") for text in texts for rule in text.rules]
     rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))
-    for steps, expression in check_emit(emit, source, maps):
+    kept, dropped = keep_elements(emit, setting, check_emit(emit, source, maps))
+    for steps, expression in kept:
         part = evaluate_part(plan, setting, steps, expression)
         path = ".".join([label, *map(str, steps)])
         try:
@@ -141,7 +151,7 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
     rules += [(F.when(broken, F.lit("period_order")), path) for broken, path in period_rules(node, label)]
     wanted = F.lit(True) if emit.when is None else condition_column(plan, emit.when)
-    return _Compiled(emit, node, wanted, rules)
+    return _Compiled(emit, node, wanted, rules, dropped)
 
 
 def _required(missing: Column, path: str, rules: Sequence[tuple[Column, str]]) -> Column:
@@ -156,7 +166,7 @@ def _final_columns(
 ) -> list[Column]:
     read = F.col("_error").isNull()
     skip = _skip_rule(plan, compiled)
-    rules = _stored_rules(plan, compiled)
+    rules = _stored_rules(plan, source, compiled)
     broken = fold_balanced(or_, [F.lit(False), *[rule.isNotNull() for rule, _ in rules]])
     entries = [_entry(F.col("_error"), "")] + [_entry(F.when(read & skip.isNull(), r), path) for r, path in rules]
     is_bad = ~read | (skip.isNull() & broken)
@@ -181,9 +191,13 @@ def _final_columns(
     return lineage + [_emit_column(c, fine) for c in compiled]
 
 
-def _stored_rules(plan: Plan, compiled: Sequence[_Compiled]) -> list[tuple[Column, str]]:
+def _stored_rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> list[tuple[Column, str]]:
     """``(broken rule or null, path)`` of all emits and checks, as stored columns: each is used twice."""
     rules = [(F.when(c.wanted, rule), path) for c in compiled for rule, path in c.rules]
+    if source.format == "ndjson" and compiled:
+        # It changes what the resource means, and none is known here. Inside a JSON string the quotes are escaped.
+        modified = F.col("_raw").contains('"modifierExtension"')
+        rules.append((F.when(modified, F.lit(UNKNOWN_MODIFIER)), ""))
     checks = {check: None for c in compiled for check in c.emit.check}
     rules += [(rule, column) for check in checks for rule, column in check_rules(plan, check)]
     return [(plan.define(Stage.RULES, ("rule", number), rule), path) for number, (rule, path) in enumerate(rules)]

@@ -76,7 +76,7 @@ def _operator(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression:
         case Reference():
             return coded.reference(plan, expression, setting.key, setting.site)
         case Concat():
-            return reading.concatenated(plan, expression.concat, expression.separator, expression.mask)
+            return reading.concatenated(plan, expression)
         case Decimal():
             return reading.read_decimal(plan, reading.source_text(plan, expression.decimal, expression.null_values))
         case DateText():
@@ -93,7 +93,15 @@ def _operator(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression:
 def _column(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: ColumnText) -> Part:
     element = steps[-1].element
     if element.type in reading.TEXT_TYPES:
-        return reading.free_text(plan, expression.column, expression.null_values, expression.extract, expression.mask)
+        part = reading.free_text(
+            plan,
+            expression.column,
+            expression.null_values,
+            expression.extract,
+            expression.mask,
+            expression.mask_names,
+        )
+        return reading.as_narrative(part) if element.type == "xhtml" else part
     text = reading.source_text(plan, expression.column, expression.null_values, expression.extract)
     if element.type in reading.DATE_TYPES:
         return reading.read_date(plan, text, element, ("iso",), setting.zone)

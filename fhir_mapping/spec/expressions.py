@@ -41,11 +41,15 @@ class KeyPart(Frozen):
 
 
 class ColumnText(Expression):
-    """The text of a column. ``mask`` hides runs of digits that look like a phone or ID-card number in free text."""
+    """The text of a column. In free text ``mask`` hides numbers of a person and values of identifying columns.
+
+    ``mask_names``: columns that count as identifying here, besides those that the source marks.
+    """
 
     column: str
     extract: str | None = None
     mask: bool = True
+    mask_names: tuple[str, ...] = ()
 
     @field_validator("extract")
     @classmethod
@@ -164,6 +168,7 @@ class Concat(Expression):
     concat: tuple[str, ...] = Field(min_length=1)
     separator: str = " "
     mask: bool = True
+    mask_names: tuple[str, ...] = ()
 
 
 class FirstOf(Expression):

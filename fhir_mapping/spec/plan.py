@@ -14,7 +14,7 @@ from enum import IntEnum
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from fhir_mapping.spec.text import fold_column, mask_identifying, trim_column, without_nulls
+from fhir_mapping.spec.text import fold_column, mask_identifying, mask_value, trim_column, without_nulls
 from fhir_mapping.terminology.code_map import CodeMap
 
 CASE_ROWS = 20
@@ -45,11 +45,18 @@ def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequen
 
 @dataclass(frozen=True)
 class Setting:
-    """What specs are compiled for: site, key of pseudonyms, zone of local times."""
+    """What specs are compiled for: site, key of pseudonyms, zone of local times.
+
+    Attributes:
+        identifying: elements that silver has no column for are kept and nothing is masked, as a converter must.
+        free_text: paths that may hold free text, without indices; None: every one that a spec maps.
+    """
 
     site: str
     key: bytes
     zone: str
+    identifying: bool = False
+    free_text: frozenset[str] | None = None
 
 
 @dataclass
@@ -59,10 +66,12 @@ class Plan:
     Attributes:
         null_values: the source's texts that mean no value.
         maps: code maps by name, as far as the specs use them.
+        masked: columns whose values are masked in the free text of their record; None: nothing is masked.
     """
 
     null_values: tuple[str, ...]
     maps: dict[str, CodeMap]
+    masked: tuple[str, ...] | None = ()
     _names: dict[Hashable, str] = field(default_factory=dict)
     _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)
     _joins: list[tuple[str, str, str]] = field(default_factory=list)
@@ -80,12 +89,27 @@ class Plan:
         prepared = without_nulls(fold_column(F.col(f"`{name}`").cast("string")), self.null_values)
         return self.define(Stage.TEXT, ("text", name), prepared)
 
-    def free_text(self, name: str, mask: bool) -> Column:
-        """A source column as written but trimmed, null where ``text`` is, identifying runs of digits hidden."""
+    def free_text(self, name: str, mask: bool, names: tuple[str, ...] = ()) -> Column:
+        """A source column as written but trimmed, null where ``text`` is, masked (see ``masked_text``)."""
         self.text(name)
         written = trim_column(F.col(f"`{name}`"))
-        shown = mask_identifying(written) if mask else written
-        return self.define(Stage.KEYED, ("free", name, mask), F.when(self.text(name).isNotNull(), shown))
+        shown = self.masked_text(written, names, name) if mask else written
+        return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))
+
+    def masked_text(self, text: Column, names: tuple[str, ...], own: str | None = None) -> Column:
+        """Free text with the record's own names and numbers, and what looks like a number of a person, as ``***``.
+
+        Args:
+            text: of a stage after TEXT.
+            names: columns whose values go too, besides those that the source marks.
+            own: the column that the text is of.
+        """
+        if self.masked is None:
+            return text
+        for column in dict.fromkeys((*self.masked, *names)):
+            if column != own:
+                text = mask_value(text, self.text(column))
+        return mask_identifying(text)
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).

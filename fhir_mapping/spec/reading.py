@@ -11,15 +11,25 @@ from contracts.fhir.elements import Element
 from contracts.fhir.silver import DECIMAL
 from fhir_mapping.spec import dates, numbers
 from fhir_mapping.spec.conditions import whole
-from fhir_mapping.spec.expressions import Scalar
+from fhir_mapping.spec.expressions import Concat, Scalar
 from fhir_mapping.spec.parts import Leaf, Part
 from fhir_mapping.spec.plan import Plan, Stage
-from fhir_mapping.spec.text import fold, mask_identifying
+from fhir_mapping.spec.text import fold
 
-TEXT_TYPES = frozenset({"string", "markdown"})
+TEXT_TYPES = frozenset({"string", "markdown", "xhtml"})
 DATE_TYPES = frozenset({"date", "dateTime", "instant"})
 INTEGER_TYPES = frozenset({"integer", "positiveInt", "unsignedInt"})
 _LEAST = {"positiveInt": 1, "unsignedInt": 0}
+_NO_SPACE = "^[^ \t\r\n]+\\z"
+_PATTERNS = {
+    "id": "^[A-Za-z0-9.-]{1,64}\\z",
+    "uri": _NO_SPACE,
+    "url": _NO_SPACE,
+    "canonical": _NO_SPACE,
+    "base64Binary": "^[A-Za-z0-9+/=]+\\z",
+    "time": "^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?\\z",
+}
+"""FHIR's form of primitive types that are texts."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ def read_text(plan: Plan, text: Text, element: Element) -> Part:
     value, rule = text.column, None
     if element.type == "code":
         value = F.regexp_replace(value, "[ \t\r\n]+", " ")
-    elif element.type in ("uri", "id"):
-        pattern = "^[A-Za-z0-9.-]{1,64}\\z" if element.type == "id" else "^[^ \t\r\n]+\\z"
+    elif element.type in _PATTERNS:
+        pattern = _PATTERNS[element.type]
         rule = F.when(value.isNotNull() & ~value.rlike(pattern), F.lit("bad_text"))
     elif element.type == "boolean":
         value = numbers.boolean_value(text.column)
@@ -97,20 +107,38 @@ def constant(value: Scalar, element: Element) -> Part:
     return Part({(): Leaf(F.lit(value), True)})
 
 
-def free_text(plan: Plan, name: str, null_values: tuple[str, ...], extract: str | None, mask: bool) -> Part:
-    """Text for people: as written, but trimmed; identifying runs of digits hidden unless ``mask`` is off."""
+def free_text(
+    plan: Plan,
+    name: str,
+    null_values: tuple[str, ...],
+    extract: str | None,
+    mask: bool,
+    names: tuple[str, ...] = (),
+) -> Part:
+    """Text for people: as written, but trimmed; names and numbers of the person hidden unless ``mask`` is off."""
     if extract is None:
-        shown = plan.free_text(name, mask)
+        shown = plan.free_text(name, mask, names)
         if null_values:
             shown = F.when(source_text(plan, name, null_values).column.isNotNull(), shown)
         return Part({(): Leaf(shown)})
     text = source_text(plan, name, null_values, extract)
-    shown = plan.define(Stage.CHECKED, (*text.key, "masked"), mask_identifying(text.column)) if mask else text.column
+    shown = text.column
+    if mask:
+        shown = plan.define(Stage.CHECKED, (*text.key, "masked", names), plan.masked_text(shown, names, name))
     return Part({(): Leaf(shown)}, text.rules)
 
 
-def concatenated(plan: Plan, names: tuple[str, ...], separator: str, mask: bool) -> Part:
+def as_narrative(part: Part) -> Part:
+    """Free text as FHIR's XHTML: a ``div`` that holds the text and no markup of its own."""
+    text = part.leaves[()].column
+    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = F.replace(text, F.lit(character), F.lit(entity))
+    whole_text = F.concat(F.lit('<div xmlns="http://www.w3.org/1999/xhtml">'), text, F.lit("</div>"))
+    return Part({(): Leaf(whole_text)}, part.rules)
+
+
+def concatenated(plan: Plan, expression: Concat) -> Part:
     """The texts that are there, joined; null when none is."""
-    texts = [plan.free_text(name, mask) for name in names]
-    joined = plan.define(Stage.PARSED, ("concat", names, separator, mask), F.concat_ws(separator, *texts))
+    texts = [plan.free_text(name, expression.mask, expression.mask_names) for name in expression.concat]
+    joined = plan.define(Stage.PARSED, ("concat", expression), F.concat_ws(expression.separator, *texts))
     return Part({(): Leaf(F.when(joined != "", joined))})

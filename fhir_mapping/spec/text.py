@@ -16,8 +16,13 @@ _HALF = "".join(chr(code) for code in range(0x21, 0x7F)) + " "
 _TABLE = str.maketrans(_FULL, _HALF)
 _SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
 
-# A mobile number (11 digits, maybe grouped), or 15 and more digits in a row such as an ID-card number with its X.
-_IDENTIFYING = "[1１][3-9３-９][0-9０-９]([ -]?[0-9０-９]{4}){2}|[0-9０-９]{15,}[XxＸｘ]?"
+IDENTIFYING = (
+    "[1１][3-9３-９][0-9０-９]([ -]?[0-9０-９]{4}){2}"
+    "|[0-9０-９]{15,}[XxＸｘ]?"
+    "|[(（]?[0０][1-9１-９][0-9０-９]{1,2}[ )）－-]{1,2}[2-9２-９][0-9０-９]{6,7}"
+)
+"""A mobile number (11 digits, maybe grouped), 15 and more digits in a row such as an ID-card number with its X, or a
+land line behind its area code; in the dialect of both engines and Python."""
 MASK = "***"
 
 
@@ -45,4 +50,9 @@ def without_nulls(folded: Column, null_values: Iterable[str]) -> Column:
 
 def mask_identifying(column: Column) -> Column:
     """Runs of digits that look like a phone or ID-card number become ``***``."""
-    return F.regexp_replace(column, _IDENTIFYING, MASK)
+    return F.regexp_replace(column, IDENTIFYING, MASK)
+
+
+def mask_value(column: Column, value: Column) -> Column:
+    """``value``, where it stands in the text, becomes ``***``; one character alone is no name."""
+    return F.when(F.length(value) > 1, F.replace(column, value, F.lit(MASK))).otherwise(column)
