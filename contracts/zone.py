@@ -1,6 +1,7 @@
 """Where each party keeps its things below a work directory: paths only, nothing is opened here.
 
-WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta   secrets/   egress/   logs/   governance/
+WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta
+                        secrets/   governance/   egress/   logs/
 WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
 WORK/coordinator/       checkpoint and logs of runs
 WORK/registry/<task>/   released models

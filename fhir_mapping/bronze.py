@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
 from contracts.region import Site, Source
 from contracts.zone import SiteZone
-from fhir_mapping.landing import Delivered, delivered_files, landing_days
+from fhir_mapping.landing import Delivered, landing_days
+from fhir_mapping.lifecycle.enforcement import enforce_on_day
+from fhir_mapping.lifecycle.erased import numbers_as_delivered
 from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
 from fhir_mapping.sources.record import Block
 from lake.tables import Table, arrow_schema, write_arrow
@@ -76,13 +77,14 @@ def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
     """Read a day's delivered files into bronze and the manifest. Safe to repeat; a refused file stops no other.
 
     One commit a bronze table, then one of the manifest (see ``fhir_mapping.manifest`` why last). Memory does not grow
-    with the size of the files.
+    with the size of the files. Records of people on the suppression list are cut out of landing first, and counted.
 
     Raises:
         UsageError: landing has no such day.
+        PrivacyError: records delivered earlier turn out to be those of an erased person.
         SchemaDriftError: a bronze table on disk has other columns than the source declares.
     """
-    found = delivered_files(zone, site, day)
+    found = enforce_on_day(zone, site, day)
     tallies = {delivered.entry.file_name: _Tally() for delivered in found}
     for source in site.sources:
         own = [delivered for delivered in found if delivered.entry.source == source.name]
@@ -103,14 +105,14 @@ def _batches(own: Sequence[Delivered], schema: pa.Schema, tallies: dict[str, _Ta
         with delivered.path.open("rb") as stream:
             for block in delivered.file.blocks(stream):
                 if len(block):
-                    yield _batch(delivered.entry, block, tally.records, schema)
+                    yield _batch(delivered, block, tally.records, schema)
                 tally.add(block)
 
 
-def _batch(entry: FileEntry, block: Block, first: int, schema: pa.Schema) -> pa.RecordBatch:
-    count = len(block)
+def _batch(delivered: Delivered, block: Block, first: int, schema: pa.Schema) -> pa.RecordBatch:
+    entry, count = delivered.entry, len(block)
     lineage = [pa.repeat(value, count) for value in (entry.delivery_date, entry.file_id, entry.file_name)]
-    numbers = pa.array(np.arange(first, first + count, dtype=np.int64))
+    numbers = pa.array(numbers_as_delivered(delivered.erased, first, count))
     arrays = [*lineage, numbers, block.raw, block.error, *block.values.values()]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -118,7 +120,7 @@ def _batch(entry: FileEntry, block: Block, first: int, schema: pa.Schema) -> pa.
 def _counted(delivered: Delivered, tally: _Tally) -> FileEntry:
     return replace(
         delivered.entry,
-        records=tally.records,
+        records=tally.records + len(delivered.erased),
         lines=tally.lines,
         header_lines=delivered.file.header_lines if delivered.file else 0,
         blank_lines=tally.blank_lines,

@@ -28,12 +28,14 @@ class Delivered:
 
     Attributes:
         entry: its manifest row; the counts are still 0.
-        file: how to read it; None when refused.
+        file: how to read it; None when refused, or when erasure left nothing of it.
+        erased: numbers of the records that erasure took out of it since it came, ascending.
     """
 
     path: Path
     entry: FileEntry
     file: RecordFile | None
+    erased: tuple[int, ...] = ()
 
 
 def landing_days(zone: SiteZone) -> list[str]:

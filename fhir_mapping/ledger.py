@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from contracts.errors import DataError
 from contracts.fhir import RESOURCES
 from contracts.zone import SiteZone
+from fhir_mapping.lifecycle.erased import Erasures
 from fhir_mapping.manifest import ACCEPTED, FileEntry
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.spec.compile import DIGEST_FIELD
@@ -86,16 +87,19 @@ def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
     ]
 
 
-def check_mapped(counts: Sequence[FileCount], sources: Sequence[MappedSource], manifest: Sequence[FileEntry]) -> None:
-    """Every accepted file is mapped whole, by the present specs.
+def check_mapped(
+    counts: Sequence[FileCount], sources: Sequence[MappedSource], manifest: Sequence[FileEntry], erasures: Erasures
+) -> None:
+    """Every accepted file is mapped whole, but for what was erased, by the present specs.
 
     Raises:
         DataError: some are not; days are named.
     """
     digests = {source.mapping.source: source.mapping.digest for source in sources}
     found = {count.key: count.records_in for count in counts if count.digest == digests[count.source]}
-    accepted = [entry for entry in manifest if entry.status == ACCEPTED]
-    late = sorted({e.delivery_date for e in accepted if found.get((e.delivery_date, e.file_name), 0) != e.records})
+    erased = erasures.counts()
+    left = {_key(e): e.records - erased.get((*_key(e), e.file_id), 0) for e in manifest if e.status == ACCEPTED}
+    late = sorted({key[0] for key, records in left.items() if found.get(key, 0) != records})
     if late:
         raise DataError(f"files of days {', '.join(late)} are not mapped by the present specs. Map these days first.")
 
@@ -106,6 +110,7 @@ def write_ledger(
     sources: Sequence[MappedSource],
     mapped: Sequence[FileCount],
     manifest: Sequence[FileEntry],
+    erasures: Erasures,
 ) -> SiteReport:
     """Write the ledger whole and add it up. Silver and the superseded resources must be written before."""
     counts: dict[FileKey, Counter[str]] = defaultdict(Counter)
@@ -115,7 +120,8 @@ def write_ledger(
     _count_superseded(spark, zone, sources, counts)
     out = _count_silver(spark, zone, counts)
     digests = {source.mapping.source: source.mapping.digest for source in sources}
-    rows = [_row(entry, counts, out, digests) for entry in manifest]
+    erased = erasures.counts()
+    rows = [_row(e, counts, out, digests, erased.get((*_key(e), e.file_id), 0)) for e in manifest]
     target = ledger_table(zone)
     write_arrow(pa.Table.from_pylist(rows, schema=arrow_schema(target)), target)
     return _report(rows)
@@ -168,11 +174,12 @@ def _row(
     counts: Mapping[FileKey, Counter[str]],
     out: Mapping[FileKey, Counter[str]],
     digests: Mapping[str, str],
+    erased: int,
 ) -> dict[str, Any]:
-    key = (entry.delivery_date, entry.file_name)
-    count, made = Counter(counts.get(key, {})), out.get(key, Counter())
+    count, made = Counter(counts.get(_key(entry), {})), out.get(_key(entry), Counter())
     if entry.is_duplicate:
-        count = Counter(records_in=entry.records, superseded=entry.records)
+        count = Counter(records_in=entry.records - erased, superseded=entry.records - erased)
+    count.update(records_in=erased, erased=erased)
     return {
         "delivery_date": entry.delivery_date,
         "source": entry.source,
@@ -182,6 +189,10 @@ def _row(
         "resources_out": json.dumps({name: made[name] for name in RESOURCES if made[name]}),
         "spec_digest": digests.get(entry.source or ""),
     }
+
+
+def _key(entry: FileEntry) -> FileKey:
+    return entry.delivery_date, entry.file_name
 
 
 def _report(rows: Sequence[Mapping[str, Any]]) -> SiteReport:

@@ -17,6 +17,7 @@ from contracts.fhir import awaited
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
 from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_ledger
+from fhir_mapping.lifecycle.erased import read_erasures
 from fhir_mapping.manifest import read_manifest
 from fhir_mapping.mapping import MappedSource, read_mapped
 from fhir_mapping.quarantine import write_quarantine
@@ -44,7 +45,8 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     manifest = read_manifest(zone)
     sources = read_mapped(spark, zone, region, site, manifest)
     counts = count_mapped(sources)
-    check_mapped(counts, sources, manifest)
+    erasures = read_erasures(zone)
+    check_mapped(counts, sources, manifest, erasures)
     types = silver_types(zone, (emit.resource for source in sources for emit in source.mapping.emits))
     narrow = {resource: _narrow(sources, resource) for resource in types}
     _write_superseded(spark, zone, narrow)
@@ -52,7 +54,7 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     for resource in types:
         _write_silver(spark, zone, resource, _wide(sources, resource, site.name))
     write_quarantine(spark, zone, sources, manifest)
-    return write_ledger(spark, zone, sources, counts, manifest)
+    return write_ledger(spark, zone, sources, counts, manifest, erasures)
 
 
 def _emits(sources: Iterable[MappedSource], resource: str) -> list[tuple[MappedSource, Emit, DataFrame]]:

@@ -1,8 +1,9 @@
 """The suppression list of a hospital: who was erased, as keyed hashes that say nothing without the key.
 
-Two files in the site's zone: ``secrets/suppression.key`` (32 random bytes of its own, so that the list outlives a rotation
-of the pseudonym key) and ``governance/suppression.json``, sealed by a keyed digest. Every ingest and replay consults the
-list; one that was altered, or has lost its key, stops them: forgetting whom not to read is worse than reading nobody.
+Two files in the site's zone: ``secrets/suppression.key`` (32 random bytes of its own, so that the list outlives a
+rotation of the pseudonym key) and ``governance/suppression.json``, sealed by a keyed digest. Every ingest and replay
+consults the list; one that was altered, or has lost its key, stops them: forgetting whom not to read is worse than
+reading nobody.
 """
 
 from __future__ import annotations

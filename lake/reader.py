@@ -30,6 +30,16 @@ def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | 
     return table.to_pyarrow_table(columns=names, filters=filters(where)).select(names)
 
 
+def column_names(path: Path) -> list[str]:
+    """Columns of a table, in its order. Raises UsageError when there is none."""
+    return [field.name for field in _open(path).schema().fields]
+
+
+def partition_values(path: Path, name: str) -> list[str]:
+    """Values of a partition column that the latest rows have, ascending. Raises UsageError when there is no table."""
+    return sorted({str(part[name]) for part in _open(path).partitions()})
+
+
 def version(path: Path) -> int:
     """Number of the latest commit, from 0. Raises UsageError when there is no table."""
     return _open(path).version()

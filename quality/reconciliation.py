@@ -117,6 +117,7 @@ def _compare(
         return
     yield "records in", entry["records"], ledger["records_in"]
     yield "sum of dispositions", ledger["records_in"], sum(ledger[name] for name in DISPOSITIONS)
+    yield "erased", ledger["erased"], count.erased
     yield "bronze rows", entry["records"] - ledger["erased"], count.bronze
     yield "mapped rows", count.bronze, count.mapped_rows
     if not ledger["erased"]:

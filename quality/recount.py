@@ -36,6 +36,7 @@ class FileCount:
         replaced: resources listed as superseded.
         quarantine: records in quarantine.
         refused: entries in quarantine for the file as a whole.
+        erased: records that the list of erasures says were taken out.
     """
 
     bronze: int = 0
@@ -53,6 +54,7 @@ class FileCount:
     replaced: int = 0
     quarantine: int = 0
     refused: int = 0
+    erased: int = 0
 
 
 Counts = dict[FileKey, FileCount]
@@ -71,6 +73,7 @@ def recount(zone: SiteZone, days: Iterable[str]) -> Counts:
         _add(counts, read_arrow(zone.table(name), _FILE), {}, "replaced")
     for name in _tables(zone, "quarantine__"):
         _count_quarantine(zone, name, counts)
+    _count_erased(zone, counts)
     return dict(counts)
 
 
@@ -131,6 +134,20 @@ def _count_quarantine(zone: SiteZone, name: str, counts: Counts) -> None:
     files = rows.select(["_delivery_date", "file_name"]).rename_columns(_FILE)
     _add(counts, files.filter(is_whole), {}, "refused")
     _add(counts, files.filter(pc.invert(is_whole)), {}, "quarantine")
+
+
+def _count_erased(zone: SiteZone, counts: Counts) -> None:
+    """Of the entries of one delivery of a file, each of which takes in the earlier ones, the longest counts."""
+    if not _tables(zone, "erased__file"):
+        return
+    current = {
+        (row["delivery_date"], row["file_name"]): row["file_id"]
+        for row in read_arrow(zone.table("manifest__file"), ["delivery_date", "file_name", "file_id"]).to_pylist()
+    }
+    for row in read_arrow(zone.table("erased__file")).to_pylist():
+        key = row["delivery_date"], row["file_name"]
+        if current.get(key) == row["file_id"]:
+            counts[key].erased = max(counts[key].erased, len(row["record_nos"]))
 
 
 def _add(counts: Counts, files: pa.Table, numbers: dict[str, pa.ChunkedArray], rows_as: str) -> None:
