@@ -11,10 +11,10 @@ export CLOISTER_DATA
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench bench-mapping-speed serve ui jars clean
+.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed sql-on-fhir-report serve ui jars clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 $(SITE_STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 1; }
@@ -53,6 +53,12 @@ bench: setup ## measure; tables go to benchmarks/results
 
 bench-mapping-speed: setup ## records to checked FHIR beside fhir.resources and plain copies; sizes up to 20 million rows
 	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth
+
+sql-on-fhir-report: setup ## run the public SQL on FHIR suite; the report in its own form goes to benchmarks/results
+	@$(BIN)/python -m benchmarks.sql_on_fhir
+
+bench-mapping: setup ## recall of public HL7 v2 messages and CDA documents, and the validator's count
+	@$(BIN)/python -m benchmarks mapping
 
 serve: setup ## serve the demo region's released models as CDS Hooks
 	@$(BIN)/cloister serve regions/demo --work $(WORK)/demo
