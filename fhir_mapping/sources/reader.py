@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from contracts.errors import SourceContractError
 from contracts.region import Source
-from fhir_mapping.sources import csv_reader, ndjson, xlsx
+from fhir_mapping.sources import csv_reader, hl7v2_rows, ndjson, xlsx
 from fhir_mapping.sources.carried import carry_forward
 from fhir_mapping.sources.encoding import UTF_8, Encoding, as_utf8, decode, detect
 from fhir_mapping.sources.lines import Lines, find_newline
@@ -70,7 +70,7 @@ class SourceFile:
         return carry_forward(self.source, blocks)
 
 
-_OTHER_FORMATS = {"xlsx": xlsx.inspect}
+_OTHER_FORMATS = {"xlsx": xlsx.inspect, "hl7v2": hl7v2_rows.inspect}
 
 
 def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:
@@ -87,7 +87,7 @@ def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:
     if not body.strip(b"\r\n"):
         return Refusal(EMPTY_FILE, encoding)
     newline = find_newline(body)
-    if source.format == "ndjson":
+    if source.format in ("ndjson", "postgres"):
         return SourceFile(source, encoding, newline, None)
     header = csv_reader.read_header(source, _first_lines(body, codec, newline))
     if isinstance(header, str):

@@ -23,13 +23,19 @@ BAD_JSON = "bad_json"
 """The line is not one JSON object of plain values (syntax, NaN, a lone surrogate, nested beyond reason)."""
 BAD_WORKBOOK = "bad_workbook"
 """The rest of the sheet cannot be read: damaged XML or archive. One record stands for all of it."""
-BAD_HL7 = "bad_hl7"
-"""Text of an HL7 v2 file that no MSH opens, a header with impossible delimiters, or a batch trailer whose count is
-not that of its messages."""
+MISSING_MSH = "missing_msh"
+"""Text of an HL7 v2 file that no header opens."""
+BAD_DELIMITERS = "bad_delimiters"
+"""The header of an HL7 v2 message states delimiters that cannot be: letters, or one for two."""
+BATCH_COUNT = "batch_count"
+"""The trailer of an HL7 v2 batch or file counts other than what stood before it: messages were lost, or too many."""
 BAD_XML = "bad_xml"
 """The document is not well-formed XML, or holds what safe reading forbids (entities, a document type)."""
 
-RECORD_ERRORS = (BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK, BAD_HL7, BAD_XML)
+RECORD_ERRORS = (
+    *(BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK),
+    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML),
+)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,11 @@ def ndjson_source(settings: dict[str, object] | None = None, **paths: str) -> So
     return _source("ndjson", [Column(name=name, path=path) for name, path in paths.items()], settings or {})
 
 
+def hl7v2_source(rows: str | None, **paths: str) -> Source:
+    """An HL7 v2 source with columns by path."""
+    return _source("hl7v2", [Column(name=name, path=path) for name, path in paths.items()], {"rows": rows})
+
+
 def _source(kind: str, columns: list[Column], settings: dict[str, object]) -> Source:
     base = {"system": "his", "entity": "visit", "files": ("visit*.csv",), "format": kind, "column": tuple(columns)}
     return Source.model_validate(base | settings)

@@ -1,0 +1,276 @@
+"""Columns of the rows of many messages: each asked path is read once over all of them, by Arrow's own kernels.
+
+Which segment of a name belongs to a row: the row's own; else the last one before it in its order, or the first behind
+it there (a specimen after its results); else the last one before it, or the first behind it, among what belongs to its
+patient or its message as a whole. Where the message itself is the row, the first one in it. NTE: those that follow the
+row directly, a line each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fhir_mapping.hl7v2.delimiters import Delimiters
+from fhir_mapping.hl7v2.escapes import unescape
+from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time
+from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments, code_of
+
+_USUAL = Delimiters()
+_NOTE = "NTE"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The segments of one name that rows need.
+
+    Attributes:
+        values: all their fields laid end to end; those of segment i are ``offsets[i]:offsets[i + 1]``.
+        row: for each row its segment, -1 where it has none.
+        shift: what to take from a field's number: MSH counts its own separator.
+    """
+
+    values: pa.StringArray
+    offsets: np.ndarray
+    row: np.ndarray
+    shift: int
+
+    def field(self, number: int) -> pa.StringArray:
+        """One field of each segment (not of each row); null where the segment ends before it."""
+        at = self.offsets[:-1] + (number - self.shift)
+        return self.values.take(pa.array(at, mask=at >= self.offsets[1:]))
+
+
+class Rows:
+    """The rows of some messages: one for each segment of a name, and for each message that has none of them."""
+
+    def __init__(self, segments: Segments, name: str | None) -> None:
+        self.segments = segments
+        self.name = name
+        real = segments.positions(name) if name else segments.headers
+        has_row = np.zeros(len(segments.headers), dtype=bool)
+        has_row[segments.message[real]] = True
+        self.at = np.union1d(real, segments.headers[~has_row])
+        """Position of each row's segment: its MSH where the message has no segment of the name."""
+        self.is_real = segments.codes[self.at] == code_of(name) if name else np.zeros(len(self.at), dtype=bool)
+        self.message = segments.message[self.at]
+        self._fields: dict[tuple[str, int | None], Fields] = {}
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @cached_property
+    def is_first(self) -> np.ndarray:
+        """Rows that are the first of their message."""
+        return np.concatenate([[True], self.message[1:] != self.message[:-1]])[: len(self)]
+
+    def value(self, value: Value) -> pa.StringArray:
+        """What each row holds there."""
+        parts = [self._first_of(paths) for paths in value.parts]
+        if value.form == "text":
+            return parts[0]
+        if value.form == "time":
+            return _each(parts[0], iso_time)
+        sortable = [pc.fill_null(_each(part, order_time), order_time(None)) for part in parts]
+        return pc.binary_join_element_wise(*sortable, "/") if len(sortable) > 1 else sortable[0]
+
+    def pseudo(self, name: str) -> pa.StringArray:
+        """A fact about the row itself (``hl7v2_path.PSEUDO``), ``message_no`` excepted."""
+        if name == "first_in_message":
+            return _flags(self.is_first)
+        order = self.segments.order[self.at]
+        if name == "first_in_group":
+            changed = np.concatenate([[True], order[1:] != order[:-1]])[: len(self)]
+            return _flags(self.is_first | (changed & (order > 0)))
+        if name == "group_no":
+            first = np.full(len(self.segments.headers), np.iinfo(np.int64).max)
+            inside = self.segments.order > 0
+            np.minimum.at(first, self.segments.message[inside], self.segments.order[inside])
+            return pa.array(order - first[self.message] + 1, mask=order == 0).cast(pa.string())
+        if name == "row_no":
+            starts = np.flatnonzero(self.is_first)
+            lengths = np.diff(np.append(starts, len(self)))
+            return pa.array(np.arange(len(self)) - np.repeat(starts, lengths) + 1).cast(pa.string())
+        if self.name is None:
+            return pa.nulls(len(self), pa.string())
+        own = self._first_of((FieldPath(self.name, 1),))
+        return own if self.is_real.all() else pc.if_else(pa.array(self.is_real), own, pa.scalar(None, pa.string()))
+
+    def _first_of(self, paths: tuple[FieldPath, ...]) -> pa.StringArray:
+        found = [self._path(path) for path in paths]
+        return pc.coalesce(*found) if len(found) > 1 else found[0]
+
+    def _path(self, path: FieldPath) -> pa.StringArray:
+        fields = self._fields_of(path.segment, path.occurrence)
+        values = clean(take_part(fields.field(path.field), path))
+        if path.segment == _NOTE and self.name != _NOTE and path.occurrence is None:
+            return self._notes(values)
+        return values.take(pa.array(fields.row, mask=fields.row < 0))
+
+    def _fields_of(self, segment: str, occurrence: int | None) -> Fields:
+        key = (segment, occurrence)
+        if key not in self._fields:
+            self._fields[key] = self._read_fields(segment, occurrence)
+        return self._fields[key]
+
+    def _read_fields(self, segment: str, occurrence: int | None) -> Fields:
+        if segment == _NOTE and self.name != _NOTE and occurrence is None:
+            needed, row = self._note_positions, np.zeros(0, dtype=np.int64)
+        else:
+            at = self._occurrence(segment, occurrence) if occurrence else self._locate(segment)
+            needed, inverse = np.unique(at[at >= 0], return_inverse=True)
+            row = np.full(len(self), -1, dtype=np.int64)
+            row[at >= 0] = inverse
+        lists = pc.split_pattern(self.segments.texts.take(pa.array(needed)), "|")
+        shift = 1 if segment == "MSH" else 0
+        return Fields(lists.values, lists.offsets.to_numpy().astype(np.int64), row, shift)
+
+    def _occurrence(self, segment: str, number: int) -> np.ndarray:
+        """The n-th segment of the name in each row's message."""
+        return self._nth_of_message(self.segments.positions(segment), number)
+
+    def _nth_of_message(self, found: np.ndarray, number: int) -> np.ndarray:
+        first = np.searchsorted(found, self.segments.headers[self.message])
+        return self._checked(found, first + number - 1, self.segments.message, self.message)
+
+    def _locate(self, segment: str) -> np.ndarray:
+        """Position of the segment that belongs to each row, -1 where there is none."""
+        if segment == self.name:
+            return np.where(self.is_real, self.at, -1)
+        if segment == "MSH":
+            return self.segments.headers[self.message]
+        found = self.segments.positions(segment)
+        if not self.is_real.all():
+            return np.where(self.is_real, self._nearest(found), self._occurrence(segment, 1))
+        return self._nearest(found)
+
+    def _nearest(self, found: np.ndarray) -> np.ndarray:
+        segments, order = self.segments, self.segments.order
+        in_order = np.where(order > 0, order, -1)
+        row_order = np.where(order[self.at] > 0, order[self.at], -2)
+        result = self._around(found, in_order, row_order)
+        if (result >= 0).all():
+            return result
+        outside = found[order[found] == 0]
+        whose = self._around(outside, segments.patient, segments.patient[self.at])
+        # A segment of another patient in the same message is not this one's; one before the first PID is everybody's.
+        is_shared = segments.patient[outside] == segments.patient[segments.headers[segments.message[outside]]]
+        shared = self._around(outside[is_shared], segments.message, self.message)
+        result = np.where(result >= 0, result, np.where(whose >= 0, whose, shared))
+        # What stands before the first PID (SCH) has its patient behind it.
+        is_above = segments.patient[self.at] == segments.patient[segments.headers[self.message]]
+        return np.where((result < 0) & is_above, self._nth_of_message(found, 1), result)
+
+    def _around(self, found: np.ndarray, group: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Of ``found`` the last one at or before each row, else the first behind it, in the row's own group."""
+        behind = np.searchsorted(found, self.at, side="right")
+        last = self._checked(found, behind - 1, group, wanted)
+        return np.where(last >= 0, last, self._checked(found, behind, group, wanted))
+
+    def _checked(self, found: np.ndarray, index: np.ndarray, group: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """``found[index]`` where there is one and it is of the wanted group; else -1."""
+        if not len(found):
+            return np.full(len(self), -1, dtype=np.int64)
+        at = found[np.clip(index, 0, len(found) - 1)]
+        return np.where((index >= 0) & (index < len(found)) & (group[at] == wanted), at, -1)
+
+    @cached_property
+    def _note_positions(self) -> np.ndarray:
+        return self.segments.positions(_NOTE)
+
+    def _notes(self, values: pa.StringArray) -> pa.StringArray:
+        """The notes that follow each row directly, a line each."""
+        is_note = self.segments.codes == code_of(_NOTE)
+        owner = np.maximum.accumulate(np.where(is_note, -1, np.arange(len(is_note))))
+        row_of = {position: row for row, position in enumerate(self.at.tolist())}
+        texts: list[list[str]] = [[] for _ in range(len(self))]
+        for position, text in zip(owner[self._note_positions].tolist(), values.to_pylist(), strict=True):
+            row = row_of.get(position)
+            if row is not None and text is not None:
+                texts[row].append(text)
+        return pa.array(["\n".join(lines) if lines else None for lines in texts], pa.string())
+
+
+def take_part(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
+    """Of raw fields the repetition, component and sub-component of a path."""
+    if path.key is not None:
+        values = _keyed(values, path.key, path.keys)
+    elif path.repetition == 0:
+        values = pc.replace_substring(values, "~", "\n") if path.component is None else _joined(values, path)
+        return values
+    else:
+        values = _nth(values, "~", path.repetition)
+    return _component(values, path)
+
+
+def clean(values: pa.StringArray) -> pa.StringArray:
+    """Raw text as a value: empty and null (``""``) give none, escapes are resolved."""
+    if may_hold(values, "\\") or may_hold(values, CONTINUED):
+        values = _each(values, _plain)
+    is_none = pc.is_in(values, value_set=pa.array(["", '""']))
+    return pc.if_else(is_none, pa.scalar(None, pa.string()), values)
+
+
+def _plain(text: str) -> str:
+    return unescape(text.replace(CONTINUED + CONTINUED, CONTINUED).replace(CONTINUED, "\n"), _USUAL)
+
+
+def _component(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
+    if path.component is None:
+        return values
+    values = _nth(values, "^", path.component)
+    return values if path.sub is None else _nth(values, "&", path.sub)
+
+
+def _joined(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
+    """One component of every repetition, a line each."""
+
+    def join(text: str) -> str:
+        parts = _component(pa.array(text.split("~"), pa.string()), path).to_pylist()
+        return "\n".join(part for part in parts if part)
+
+    return _each(values, join)
+
+
+def _keyed(values: pa.StringArray, key: int, keys: tuple[str, ...]) -> pa.StringArray:
+    """The first repetition whose component ``key`` is one of ``keys``."""
+    lists = pc.split_pattern(values, "~")
+    each = pc.list_flatten(lists)
+    owner = pc.list_parent_indices(lists).to_numpy()
+    fits = pc.fill_null(pc.is_in(_nth(each, "^", key), value_set=pa.array(keys)), False).to_numpy(zero_copy_only=False)
+    index = np.full(len(values), -1, dtype=np.int64)
+    hits = np.flatnonzero(fits)[::-1]
+    index[owner[hits]] = hits
+    return each.take(pa.array(index, mask=index < 0))
+
+
+def _nth(values: pa.StringArray, separator: str, number: int) -> pa.StringArray:
+    """The n-th of the parts between separators; null where there are fewer."""
+    if not may_hold(values, separator):
+        return values if number == 1 else pa.nulls(len(values), pa.string())
+    lists = pc.split_pattern(values, separator, max_splits=number)
+    offsets = lists.offsets.to_numpy().astype(np.int64)
+    at = offsets[:-1] + number - 1
+    return lists.values.take(pa.array(at, mask=at >= offsets[1:]))
+
+
+def _each(values: pa.StringArray, function: Callable[[str], str]) -> pa.StringArray:
+    """``function`` of every text, called once a distinct one."""
+    coded = pc.dictionary_encode(values)
+    texts = [None if text is None else function(text) for text in coded.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(coded.indices)
+
+
+def may_hold(values: pa.StringArray, character: str) -> bool:
+    """Whether a character stands in any text; for a slice of an array maybe only in the rest of it."""
+    data = values.buffers()[2]
+    return data is not None and character.encode() in data.to_pybytes()
+
+
+def _flags(values: np.ndarray) -> pa.StringArray:
+    return pc.if_else(pa.array(values), "true", "false")

@@ -1,0 +1,142 @@
+"""What a column of an HL7 v2 source names, as data: paths, first-of, times, and facts about the row itself.
+
+PID-5             field 5 of the PID that belongs to the row, its first repetition, delimiters as they stand
+PID-3.1           component 1;  PID-3.4.2: its sub-component 2
+PID-3[2].1        of the second repetition;  OBX-5[*]: all repetitions, a line each
+PID-3[5=MR].1     of the first repetition whose component 5 is MR;  [5=MR,PI]: either; [CX.5=MR] is the same
+DG1[2]-3.1        of the message's second DG1, whatever the row
+A | B             A, or B where A has no value
+time(A | B)       an HL7 time in FHIR's form: 20240301080500.5+0800 is 2024-03-01T08:05:00.5+08:00
+order(A | B, C)   times as text that sorts: 14 digits and the fraction, C's behind A's; offsets do not count
+first_in_message, first_in_group, message_no, message_time, group_no, row_no, set_id
+                  see ``PSEUDO``
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+PSEUDO = {
+    "first_in_message": "true on the first row of a message, else false",
+    "first_in_group": "true on the first row of an order (ORC, OBR) or, outside orders, of a message",
+    "message_no": "number of the message in its file, from 1",
+    "message_time": "time(MSH-7 | EVN-2)",
+    "group_no": "number of the order in its message, from 1; none outside orders",
+    "row_no": "number of the row in its message, from 1",
+    "set_id": "field 1 of the row's segment",
+}
+
+_PATH = re.compile(
+    r"(?P<segment>[A-Z][A-Z0-9]{2})(?:\[(?P<occurrence>[1-9][0-9]*)\])?-(?P<field>[1-9][0-9]*)"
+    r"(?:\[(?:(?P<repetition>[1-9][0-9]*)|(?P<all>\*)|(?:[A-Z]{2,3}\.)?(?P<key>[1-9][0-9]*)=(?P<keys>[^\[\]|()]+))\])?"
+    r"(?:\.(?P<component>[1-9][0-9]*)(?:\.(?P<sub>[1-9][0-9]*))?)?"
+)
+_CALL = re.compile(r"(time|order)\((.*)\)")
+_TIME = re.compile(
+    r"([0-9]{4})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(\.[0-9]{1,9})?)?)?)?)?)?"
+    r"([+-][0-9]{4})?"
+)
+
+
+@dataclass(frozen=True)
+class FieldPath:
+    """One place of a message.
+
+    Attributes:
+        occurrence: of the segment in its message; None: the one that belongs to the row.
+        repetition: from 1; 0: all of them.
+        key, keys: the first repetition whose component ``key`` is one of ``keys``; then ``repetition`` does not count.
+    """
+
+    segment: str
+    field: int
+    occurrence: int | None = None
+    repetition: int = 1
+    key: int | None = None
+    keys: tuple[str, ...] = ()
+    component: int | None = None
+    sub: int | None = None
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a column takes: for each of ``parts`` the first of its paths that has a value; ``form`` says how it reads.
+
+    ``text`` and ``time`` have one part.
+    """
+
+    form: Literal["text", "time", "order"]
+    parts: tuple[tuple[FieldPath, ...], ...]
+
+
+def parse_value(text: str) -> Value | str:
+    """A column's path; for a pseudo column its name.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    text = text.strip()
+    if text == "message_time":
+        text = "time(MSH-7 | EVN-2)"
+    if text in PSEUDO:
+        return text
+    call = _CALL.fullmatch(text)
+    if call is None:
+        return Value("text", (_alternatives(text),))
+    if call[1] == "time":
+        return Value("time", (_alternatives(call[2]),))
+    return Value("order", tuple(_alternatives(part) for part in call[2].split(",")))
+
+
+def iso_time(text: str) -> str:
+    """An HL7 time in FHIR's form; minutes and seconds it leaves out after an hour are 00. Other text stays as it is."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        return text
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
+    date = "-".join(part for part in (year, month, day) if part)
+    if hour is None:
+        return date
+    zone = f"{offset[:3]}:{offset[3:]}" if offset else ""
+    return f"{date}T{hour}:{minute or '00'}:{second or '00'}{fraction or ''}{zone}"
+
+
+def order_time(text: str | None) -> str:
+    """An HL7 time as text that sorts like it; what is none, and none at all, sorts first."""
+    match = _TIME.fullmatch((text or "").strip())
+    if match is None:
+        return "0" * 14
+    digits = "".join(part or "" for part in match.groups()[:6])
+    return digits.ljust(14, "0") + (match[7] or "")
+
+
+def _alternatives(text: str) -> tuple[FieldPath, ...]:
+    return tuple(_field_path(part.strip()) for part in text.split("|"))
+
+
+def _field_path(text: str) -> FieldPath:
+    match = _PATH.fullmatch(text)
+    if match is None:
+        known = ", ".join(PSEUDO)
+        raise ValueError(f"{text!r} is no path of HL7 v2: expected one like PID-3[1].1, OBX-5, or one of {known}")
+    found = match.groupdict()
+
+    def number(name: str) -> int | None:
+        return int(found[name]) if found[name] else None
+
+    keys = tuple(key.strip() for key in (found["keys"] or "").split(",") if key.strip())
+    repetition = 0 if found["all"] else number("repetition") or 1
+    if found["segment"] == "MSH" and int(found["field"]) < 3:
+        raise ValueError(f"{text!r}: MSH-1 and MSH-2 are the delimiters, no values")
+    return FieldPath(
+        found["segment"],
+        int(found["field"]),
+        number("occurrence"),
+        repetition,
+        number("key"),
+        keys,
+        number("component"),
+        number("sub"),
+    )

@@ -1,0 +1,232 @@
+"""HL7 v2 files as flat typed rows: one a segment of the name that the source calls ``rows``, with its context.
+
+A message without such a segment gives one row, and so does every message where the source names none. The first row's
+``_raw`` is the whole message, each further one's its own segment. What is no message is a record with an error:
+``missing_msh``, ``bad_delimiters``, ``batch_count``, ``bad_encoding``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from contracts.errors import SpecError
+from contracts.region import Source
+from fhir_mapping.hl7v2.charset import decode
+from fhir_mapping.sources.encoding import UTF_8, Encoding, detect
+from fhir_mapping.sources.hl7v2_columns import Rows, may_hold
+from fhir_mapping.sources.hl7v2_feed import Feed, read_feed
+from fhir_mapping.sources.hl7v2_path import Value, parse_value
+from fhir_mapping.sources.hl7v2_segments import CONTINUED
+from fhir_mapping.sources.parallel import in_threads
+from fhir_mapping.sources.record import Block, Refusal
+from fhir_mapping.sources.utf16 import BOMS
+
+BLOCK_BYTES = 4 << 20
+_SAMPLE = 1 << 20
+_TAIL = 1 << 16
+_NUMBER = "message_no"
+_FRAME = b"\xef\xbb\xbf\x84\x31\x95\x33\r\n\x0b\x1c \t"
+_AFTER_NAME = re.compile(rb"[^\w\s]")
+_BATCH = (b"FHS", b"BHS", b"BTS", b"FTS")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to take of each message: the row's segment, and each column's place by name."""
+
+    rows: str | None
+    values: dict[str, Value | str]
+
+    @classmethod
+    def of(cls, source: Source) -> Plan:
+        """Raises SpecError: a column's path is none."""
+        values: dict[str, Value | str] = {}
+        for column in source.column:
+            try:
+                values[column.name] = parse_value(column.path or column.name)
+            except ValueError as error:
+                raise SpecError(f"source '{source.name}': column '{column.name}': {error}") from error
+        return cls(source.rows, values)
+
+
+@dataclass(frozen=True)
+class Extract:
+    """The rows of a stretch of a feed.
+
+    Attributes:
+        block: the rows; a column ``message_no`` is empty still, since a stretch does not know what came before it.
+        file: for each row the number of its file.
+        message: for each row its message's number in its file, from 1, counted from the start of the stretch; 0: none.
+    """
+
+    block: Block
+    file: np.ndarray
+    message: np.ndarray
+
+
+def extract(plan: Plan, files: Sequence[tuple[int, bytes]], encoding: str | None) -> Extract:
+    """The rows of whole files, or of a stretch of one that begins and ends between messages. Never raises.
+
+    Args:
+        files: number and bytes.
+        encoding: codec of all of them; None: each tells.
+    """
+    feed = read_feed(files, encoding)
+    if feed.segments is None:
+        return _with_bad(feed, plan, _nothing(plan))
+    rows = Rows(feed.segments, plan.rows)
+    values = {name: _value(rows, value) for name, value in plan.values.items()}
+    own = pc.replace_substring_regex(feed.segments.texts, f"{CONTINUED}+", "\n") if _is_continued(feed) else None
+    segments = (feed.segments.texts if own is None else own).take(pa.array(rows.at))
+    texts = pa.concat_arrays([pa.array(feed.texts, pa.string()), segments])
+    raw = texts.take(pa.array(np.where(rows.is_first, rows.message, np.arange(len(rows)) + len(feed.texts))))
+    block = Block(raw, pa.nulls(len(rows), pa.string()), values, len(rows), 0)
+    file = np.array(feed.file, dtype=np.int64)
+    first = np.searchsorted(file, file)
+    number = np.arange(len(file)) - first + 1
+    return _with_bad(feed, plan, Extract(block, file[rows.message], number[rows.message]), rows.message)
+
+
+@dataclass(frozen=True)
+class MessageFile:
+    """An HL7 v2 file that can be read as records of a source.
+
+    Attributes:
+        encoding: what its beginning is in; a message that says otherwise, or is not readable so, is read as it says.
+    """
+
+    source: Source
+    encoding: Encoding
+    newline: str | None = None
+    header_lines: int = 0
+
+    @cached_property
+    def plan(self) -> Plan:
+        return Plan.of(self.source)
+
+    def blocks(self, stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """All records; memory is bounded by ``block_bytes``, but a batch (FHS, BHS) is read whole."""
+        before = 0
+        codec = self.encoding.codec
+        parts = stretches(stream, codec, block_bytes)
+        for found in in_threads(lambda part: extract(self.plan, [(0, part)], codec), parts):
+            yield numbered(self.plan, found, before)
+            before += int(found.message.max(initial=0))
+
+
+def inspect(source: Source, stream: BinaryIO) -> MessageFile | Refusal:
+    """How a file is written; only an empty one is refused, since rubbish is a record with an error."""
+    stream.seek(0)
+    sample = stream.read(_SAMPLE)
+    if not sample.strip(_FRAME):
+        return Refusal("empty_file")
+    if len(sample) == _SAMPLE:
+        sample = sample[: max(sample.rfind(b"\n"), sample.rfind(b"\r")) + 1] or sample
+    found = detect(sample, source.encoding) if source.encoding != UTF_8 else None
+    codec = found.codec if found else decode(sample)[1]
+    bom = next((mark for mark in (b"\xef\xbb\xbf", *BOMS.values()) if sample.startswith(mark)), b"")
+    return MessageFile(source, Encoding(codec, bom))
+
+
+def stretches(stream: BinaryIO, codec: str, size: int) -> Iterator[bytes]:
+    """A file in parts of about ``size`` bytes that end before a header; whole where it is a batch or UTF-16."""
+    stream.seek(0)
+    if codec.startswith("utf-16") or _is_batch(stream):
+        yield stream.read()
+        return
+    parts: list[bytes] = []
+    while chunk := stream.read(size):
+        # A header at the very start of a chunk follows a line end in the one before.
+        overlap = parts[-1][-4:] if parts else b""
+        joined = overlap + chunk
+        cut = _last_header(joined)
+        whole = b"".join([*parts, chunk[: cut - len(overlap)]]) if cut > len(overlap) else b""
+        # Frame marks alone belong to the message behind them.
+        if whole.strip(_FRAME):
+            yield whole
+            parts = [chunk[cut - len(overlap) :]]
+        else:
+            parts.append(chunk)
+    if any(parts):
+        yield b"".join(parts)
+
+
+def _last_header(data: bytes) -> int:
+    """Where the last header begins that follows a line end or frame mark; 0 where there is none."""
+    end = len(data)
+    while (found := data.rfind(b"MSH", 1, end)) > 0:
+        if data[found - 1] in b"\r\n\x0b" and _AFTER_NAME.match(data, found + 3):
+            return found
+        end = found + 2
+    return 0
+
+
+def numbered(plan: Plan, found: Extract, before: int) -> Block:
+    """The rows with their ``message_no``, ``before`` messages of the file standing before the stretch."""
+    names = [name for name, value in plan.values.items() if value == _NUMBER]
+    if not names:
+        return found.block
+    number = pa.array(found.message + before, mask=found.message == 0).cast(pa.string())
+    return replace(found.block, values={**found.block.values, **dict.fromkeys(names, number)})
+
+
+def _is_batch(stream: BinaryIO) -> bool:
+    """Whether batch headers or trailers stand at the start or end of a file, which is left where it starts."""
+    head = stream.read(64).lstrip(_FRAME)
+    size = stream.seek(0, 2)
+    stream.seek(max(size - _TAIL, 0))
+    tail = stream.read()
+    stream.seek(0)
+    ends = (end + name for end in (b"\r", b"\n", b"\x0b", b"\x1c") for name in _BATCH)
+    return head.startswith(_BATCH) or any(mark in tail for mark in ends)
+
+
+def _value(rows: Rows, value: Value | str) -> pa.StringArray:
+    if value == _NUMBER:
+        return pa.nulls(len(rows), pa.string())
+    return rows.pseudo(value) if isinstance(value, str) else rows.value(value)
+
+
+def _is_continued(feed: Feed) -> bool:
+    assert feed.segments is not None
+    return may_hold(feed.segments.texts, CONTINUED)
+
+
+def _nothing(plan: Plan) -> Extract:
+    empty = pa.array([], pa.string())
+    block = Block(empty, empty, dict.fromkeys(plan.values, empty), 0, 0)
+    return Extract(block, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def _with_bad(feed: Feed, plan: Plan, good: Extract, message: np.ndarray | None = None) -> Extract:
+    """The good rows and what is no message, in file order."""
+    if not feed.bad:
+        return good
+    count = len(feed.bad)
+    files, before, texts, errors = zip(*feed.bad, strict=True)
+    behind = np.searchsorted(np.zeros(0) if message is None else message, before)
+    place = np.concatenate([np.arange(len(good.file)), np.asarray(behind) - 0.5])
+    order = pa.array(np.argsort(place, kind="stable"))
+    nothing = pa.nulls(count, pa.string())
+
+    def laid(rows: pa.StringArray, extra: pa.StringArray) -> pa.StringArray:
+        return pa.concat_arrays([rows, extra]).take(order)
+
+    block = Block(
+        laid(good.block.raw, pa.array(texts, pa.string())),
+        laid(good.block.error, pa.array(errors, pa.string())),
+        {name: laid(column, nothing) for name, column in good.block.values.items()},
+        len(order),
+        0,
+    )
+    file = np.concatenate([good.file, np.array(files, dtype=np.int64)])[order.to_numpy()]
+    number = np.concatenate([good.message, np.zeros(count, dtype=np.int64)])[order.to_numpy()]
+    return Extract(block, file, number)

@@ -1,0 +1,188 @@
+"""The segments of many messages as arrays: where each stands, which message, patient and order it belongs to.
+
+Built from one buffer of messages in the usual delimiters (``|^~\\&``); nothing here runs once a segment.
+
+What belongs together
+    A patient begins at PID. An order begins at ORC, and at a segment of ``ORDER_DETAIL`` that its order already has, or
+    that no ORC opened. What stands before the first order of a patient is the patient's (PV1, DG1, AL1, ...), before
+    the first PID the message's (MSH, EVN, SCH, ...).
+Source: HL7 v2.8 chapters 3, 4 and 7 (ADT, orders, ORU message structures).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from fhir_mapping.sources.lines import Lines
+
+ORDER_DETAIL = ("OBR", "RXA", "RXE", "RXO", "RXD", "RXG", "RQD")
+CONTINUED = "\x1e"
+"""Stands for the line break before a line that opens no segment: it continues the field before it."""
+
+_BREAKS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
+_BATCH = ("FHS", "BHS", "BTS", "FTS")
+_HEADER = np.frombuffer(b"MSH|^~\\&", dtype=np.uint8)
+
+
+def opens_with_message(data: bytes) -> bool:
+    """Whether text (UTF-8, or any encoding that keeps ASCII) opens with a header, maybe in a frame."""
+    return data[:64].lstrip(b"\r\n\x0b\x1c \t").startswith(b"MSH|")
+
+
+def code_of(name: str) -> int:
+    """A segment's name as the number that ``Segments.codes`` holds."""
+    first, second, third = name.encode()
+    return first << 16 | second << 8 | third
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments in file order.
+
+    Attributes:
+        texts: each segment's text.
+        codes: its name (``code_of``).
+        start, stop: where it stands in the buffer.
+        message: number of its message, from 0.
+    """
+
+    texts: pa.StringArray
+    codes: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    message: np.ndarray
+
+    @classmethod
+    def of(cls, text: bytes) -> Segments | None:
+        """Cut messages (UTF-8) into segments; None: batches, rubbish or other delimiters are in it.
+
+        Positions are those in ``text``, whatever ends its lines.
+        """
+        if b"\0" in text or not opens_with_message(text):
+            return None
+        frames = np.flatnonzero(np.isin(np.frombuffer(text, dtype=np.uint8), (0x0B, 0x1C)))
+        text = text.translate(_BREAKS)
+        lines = Lines.of(text, "\r")
+        opens = _opens_segment(lines)
+        if not _are_between(frames, lines):
+            return None
+        if not (opens | lines.is_blank).all():
+            text = _joined(text, lines, np.flatnonzero(~opens & ~lines.is_blank))
+            lines = Lines.of(text, "\r")
+            opens = _opens_segment(lines)
+        numbers = np.flatnonzero(opens)
+        start, stop = lines.start[numbers], lines.stop[numbers]
+        buffer = np.frombuffer(text, dtype=np.uint8)
+        codes = _codes(buffer, start)
+        codes[(codes == code_of("MSH")) & (stop - start == 3)] = 0
+        is_header = codes == code_of("MSH")
+        is_batch = np.isin(codes, [code_of(name) for name in _BATCH]).any()
+        if is_batch or not is_header[0] or not _usual(buffer, start[is_header], stop[is_header]):
+            return None
+        texts = lines.to_arrow()
+        texts = texts if len(numbers) == len(texts) else texts.take(pa.array(numbers))
+        return cls(texts, codes, start, stop, np.cumsum(is_header) - 1)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @cached_property
+    def headers(self) -> np.ndarray:
+        """Positions of the MSH segments, one a message."""
+        return self.positions("MSH")
+
+    @cached_property
+    def patient(self) -> np.ndarray:
+        """For each segment a number of its patient; those before a message's first PID have one of their own."""
+        begins = np.zeros(len(self), dtype=np.int64)
+        begins[self.headers] = 1
+        begins[self.positions("PID")] = 1
+        return np.cumsum(begins)
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """For each segment the number of its order, from 1; 0 outside orders."""
+        names = ("MSH", "PID", "ORC", *ORDER_DETAIL)
+        marks = np.flatnonzero(np.isin(self.codes, [code_of(name) for name in names]))
+        outside = {code_of("MSH"), code_of("PID")}
+        orc = code_of("ORC")
+        number, is_open = 0, False
+        seen: set[int] = set()
+        found = []
+        for code in self.codes[marks].tolist():
+            if code in outside:
+                is_open = False
+                seen.clear()
+            else:
+                if code == orc or code in seen or not is_open:
+                    number, is_open = number + 1, True
+                    seen.clear()
+                if code != orc:
+                    seen.add(code)
+            found.append(number if is_open else 0)
+        lengths = np.diff(np.append(marks, len(self)))
+        return np.repeat(np.array(found, dtype=np.int64), lengths)
+
+    def positions(self, name: str) -> np.ndarray:
+        """Where segments of a name stand, ascending."""
+        return np.flatnonzero(self.codes == code_of(name))
+
+
+def _codes(buffer: np.ndarray, start: np.ndarray) -> np.ndarray:
+    first, second, third = (buffer[start + i].astype(np.int64) for i in range(3))
+    return first << 16 | second << 8 | third
+
+
+def _opens_segment(lines: Lines) -> np.ndarray:
+    """Lines of the form ``PID|...``: a capital, two capitals or digits, the separator or nothing more."""
+    buffer = np.frombuffer(lines.data, dtype=np.uint8)
+    length = lines.stop - lines.start
+    opens = length >= 3
+    last = max(len(buffer) - 1, 0)
+    if not len(buffer):
+        return opens
+    for place in range(3):
+        byte = buffer[np.minimum(lines.start + place, last)]
+        is_capital = (byte >= 65) & (byte <= 90)
+        opens &= is_capital if place == 0 else is_capital | ((byte >= 48) & (byte <= 57))
+    return opens & ((length == 3) | (buffer[np.minimum(lines.start + 3, last)] == 124))
+
+
+def _are_between(frames: np.ndarray, lines: Lines) -> bool:
+    """Whether every frame mark has a header, or nothing more, behind it: one inside a message ends it."""
+    starts = lines.start[~lines.is_blank]
+    behind = starts[np.searchsorted(starts, frames[frames < (starts[-1] if len(starts) else 0)])]
+    return all(lines.data.startswith(b"MSH|", start) for start in np.unique(behind).tolist())
+
+
+def _joined(text: bytes, lines: Lines, numbers: np.ndarray) -> bytes:
+    """The buffer with lines that open no segment joined to the one before; blanks before a segment become line ends."""
+    changed = bytearray(text)
+    for number in numbers.tolist():
+        start, stop = int(lines.start[number]), int(lines.stop[number])
+        line = text[start:stop]
+        content = line.lstrip(b" \t")
+        if not content.strip():
+            changed[start:stop] = b"\r" * (stop - start)
+        elif len(content) < len(line) and _opens_segment(Lines.of(content, "\r"))[0]:
+            changed[start : stop - len(content)] = b"\r" * (len(line) - len(content))
+        else:
+            before = start
+            while before > 0 and changed[before - 1] == 13:
+                before -= 1
+            changed[before:start] = CONTINUED.encode() * (start - before)
+    return bytes(changed)
+
+
+def _usual(buffer: np.ndarray, start: np.ndarray, stop: np.ndarray) -> bool:
+    """Whether every header is ``MSH|^~\\&`` and then a separator (a truncation character may stand between)."""
+    if (stop - start < 9).any():
+        return False
+    found = np.stack([buffer[start + place] for place in range(8)])
+    after = buffer[start + 8]
+    is_short = (after == ord("#")) & (buffer[np.minimum(start + 9, len(buffer) - 1)] == ord("|"))
+    return bool((found == _HEADER[:, None]).all() and ((after == ord("|")) | is_short).all())
