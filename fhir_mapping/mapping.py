@@ -1,7 +1,8 @@
 """Bronze to mapped tables: ``mapped_<system>__<entity>``, one row a source record, replaced by day of delivery.
 
-A mapped row holds what the record became: the resources it emits (one struct column an emit), the rules it broke, or
-why it was skipped. It is a function of the bronze row, the specs, the code maps and the site's key alone.
+A mapped row holds what the record became: the ids of the resources it emits and the values they are made of, each once
+(silver alone holds them as resources), the rules it broke, or why it was skipped. It is a function of the bronze row,
+the specs, the code maps and the site's key alone.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         wanted = sorted((set(days) & ingested) | (ingested - _current_days(spark, target, mapping)))
         if wanted:
             rows = _bronze_rows(spark, zone, site.source(name), wanted)
-            replace(spark, mapping.apply(spark, rows), target, where={"_delivery_date": wanted})
+            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": wanted})
         mapped[name] = tuple(wanted)
     return MapReport(mapped)
 

@@ -10,7 +10,6 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from contracts.errors import SchemaDriftError
 from contracts.fhir import awaited
@@ -60,7 +59,7 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
 def _emits(sources: Iterable[MappedSource], resource: str) -> list[tuple[MappedSource, Emit, DataFrame]]:
     """Every emit of the resource type, with the rows that emitted it."""
     return [
-        (source, emit, source.rows.where(F.col(f"{emit.column}.id").isNotNull()))
+        (source, emit, source.rows.where(F.col(emit.column).isNotNull()))
         for source in sources
         for emit in source.mapping.emits
         if emit.resource == resource
@@ -74,20 +73,19 @@ def _union(frames: Sequence[DataFrame]) -> DataFrame | None:
 def _narrow(sources: Sequence[MappedSource], resource: str) -> DataFrame | None:
     """Id, order, lineage and references of every emitted resource of a type: what winners are chosen by."""
     frames = []
-    for _, emit, rows in _emits(sources, resource):
-        columns = [F.col(f"{emit.column}.id").alias("id"), F.col("_order"), *map(F.col, RECORD)]
+    for source, emit, rows in _emits(sources, resource):
+        columns = [F.col(emit.column).alias("id"), F.col("_order"), *map(F.col, RECORD)]
         columns.append(F.lit(emit.name).alias("_spec"))
         elements = awaited(resource)
         for target in AWAITED:
-            columns.append(_referred(emit, target, elements.get(target)).alias(target))
+            columns.append(_referred(source, emit, target, elements.get(target)).alias(target))
         frames.append(rows.select(*columns))
     return _union(frames)
 
 
-def _referred(emit: Emit, target: str, element: str | None) -> Column:
-    if element is None or not any(path == element or path.startswith(element + ".") for path in emit.elements):
-        return F.lit(None).cast("string")
-    return _id_of(F.col(f"{emit.column}.{element}.reference"), target)
+def _referred(source: MappedSource, emit: Emit, target: str, element: str | None) -> Column:
+    text = None if element is None else source.mapping.reference(emit, element)
+    return F.lit(None).cast("string") if text is None else _id_of(text, target)
 
 
 def _id_of(reference: Column, target: str) -> Column:
@@ -133,15 +131,10 @@ def _wide(sources: Sequence[MappedSource], resource: str, site: str) -> DataFram
     whole = struct_type(resource)
     frames = []
     for source, emit, rows in _emits(sources, resource):
-        kind = source.mapping.schema[emit.column].dataType
-        assert isinstance(kind, StructType)
-        columns = [
-            F.col(f"{emit.column}.{field.name}") if field.name in kind.names else F.lit(None).cast(field.dataType)
-            for field in whole.fields
-        ]
-        named = [column.alias(field.name) for column, field in zip(columns, whole.fields, strict=True)]
+        made = source.mapping.elements(emit)
+        named = [made.get(f.name, F.lit(None).cast(f.dataType)).alias(f.name) for f in whole.fields]
         lineage = [F.lit(site).alias("_site"), *map(F.col, RECORD), F.lit(emit.name).alias("_spec")]
-        lineage += [F.col(f"{emit.column}.{DIGEST_FIELD}").alias(DIGEST_FIELD), F.col("_terminology_version")]
+        lineage += [F.lit(emit.digest).alias(DIGEST_FIELD), F.col("_terminology_version")]
         frames.append(rows.select(*named, *lineage))
     return _union(frames)
 

@@ -29,7 +29,7 @@ WHOLE_FILE = -1
 
 def mapped_table(zone: SiteZone, mapping: SourceMapping) -> Table:
     """Rows of one source as its present specs map them."""
-    return Table(zone.table(f"mapped_{mapping.source}"), mapping.schema, partition_by=("_delivery_date",))
+    return Table(zone.table(f"mapped_{mapping.source}"), mapping.stored, partition_by=("_delivery_date",))
 
 
 def silver_table(zone: SiteZone, resource: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType
 
 from fhir_mapping.identity.id_card import is_valid_column
 from fhir_mapping.rules.conditions import condition_column
@@ -32,14 +33,16 @@ def _broken(plan: Plan, check: Check, name: str) -> Column:
     if check.rule == "required":
         return text.isNull()
     if check.rule == "id_card":
-        valid = plan.define(Stage.CHECKED, ("id_card", name), is_valid_column(text))
+        valid = plan.define(Stage.CHECKED, ("id_card", name), is_valid_column(text), BooleanType())
         return F.coalesce(~valid, F.lit(False))
     if check.rule == "matches":
         return F.coalesce(~text.rlike(whole(check.pattern or "")), F.lit(False))
     if check.rule == "one_of":
         return text.isNotNull() & ~F.coalesce(text.isin(sorted(fold(v) for v in check.values)), F.lit(False))
     if check.rule == "range":
-        value = plan.define(Stage.CHECKED, ("range", name), numbers.number_value(numbers.number_text(text)))
+        value = plan.define(
+            Stage.CHECKED, ("range", name), numbers.number_value(numbers.number_text(text)), numbers.DECIMAL_TYPE
+        )
         inside = value.isNotNull()
         if check.min is not None:
             inside = inside & (value >= check.min)

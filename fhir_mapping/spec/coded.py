@@ -7,6 +7,7 @@ from operator import and_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, BooleanType, StringType
 
 from fhir_mapping.identity.ids import resource_id_column
 from fhir_mapping.spec import numbers
@@ -131,7 +132,7 @@ def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple
     else:
         runs = F.split(text.column, f"[{_in_class(expression.split)}]")
     key = (*text.key, "split", expression.split)
-    stored = plan.define(Stage.SPLIT, key, runs)
+    stored = plan.define(Stage.SPLIT, key, runs, ArrayType(StringType()))
     found = []
     for index in range(expression.split_max):
         one = F.trim(F.get(stored, F.lit(index)))
@@ -149,7 +150,7 @@ def _fresh(plan: Plan, key: tuple, code: Column, earlier: Sequence[Column]) -> C
     if not earlier:
         return None
     fresh = fold_balanced(and_, [other.isNull() | (other != code) for other in earlier])
-    return plan.define(Stage.JUDGED, ("fresh", key), fresh)
+    return plan.define(Stage.JUDGED, ("fresh", key), fresh, BooleanType())
 
 
 def _coding_step(type_name: str, index: int, name: str) -> Steps:

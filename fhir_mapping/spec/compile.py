@@ -65,8 +65,10 @@ class SourceMapping:
     Attributes:
         source: its name.
         emits: in the order of their columns.
-        schema: of the mapped table.
-        digest: names the specs and the code maps used: equal digests map every record alike.
+        schema: of records with their resources, as ``apply`` makes them: one struct column an emit.
+        stored: of the mapped table, as ``store`` makes it: one id column an emit and the values that the resources are
+            made of, each once however many resources carry it.
+        digest: names the specs, the code maps and the stored values: equal digests map every record alike.
         terminology: version of the code maps used.
         dropped: element paths of the specs that the setting does not keep: identifying ones, free text not allowed.
     """
@@ -74,23 +76,49 @@ class SourceMapping:
     source: str
     emits: tuple[Emit, ...]
     schema: StructType
+    stored: StructType
     digest: str
     terminology: str
     dropped: tuple[str, ...]
     _plan: Plan
     _final: tuple[Column, ...]
+    _nodes: Mapping[str, Node]
+
+    def store(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
+        """Bronze rows as rows of the mapped table (columns of ``stored``)."""
+        return self._plan.apply(spark, bronze).select(*self._final)
 
     def apply(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
-        """Bronze rows as mapped rows (columns of ``schema``)."""
-        return self._plan.apply(spark, bronze).select(*self._final)
+        """Bronze rows with their resources (columns of ``schema``)."""
+        lineage = [F.col(field.name) for field in _LINEAGE]
+        structs = [
+            F.when(
+                F.col(emit.column).isNotNull(),
+                F.struct(F.lit(emit.digest).alias(DIGEST_FIELD), *self.elements(emit).values()),
+            ).alias(emit.column)
+            for emit in self.emits
+        ]
+        return self.store(spark, bronze).select(*lineage, *structs)
+
+    def elements(self, emit: Emit) -> dict[str, Column]:
+        """The mapped top fields of an emit's resource, from rows of the mapped table where its id is not null."""
+        node = self._nodes[emit.column]
+        return dict(zip(emitted_type(node).names, emitted(node), strict=True))
+
+    def reference(self, emit: Emit, element: str) -> Column | None:
+        """The text of a reference (``Patient/...``) that an emit's resource holds; None where it is not mapped."""
+        part = self._nodes[emit.column].parts.get(element)
+        leaf = part.parts.get("reference") if isinstance(part, Node) else None
+        return leaf.column if isinstance(leaf, Leaf) else None
 
 
 @dataclass(frozen=True)
 class _Compiled:
-    """One emit: its tree, the condition to emit, ``(rule column, path)`` of what may be broken, paths not kept."""
+    """One emit: its tree, id, condition, ``(rule column, path)`` of what may be broken, and paths not kept."""
 
     emit: Emit
     node: Node
+    made_id: Column
     wanted: Column
     rules: list[tuple[Column, str]]
     dropped: list[str]
@@ -113,18 +141,31 @@ def compile_source(
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}
     version = terminology_version(used.values())
     specs = sorted({f"{emit.spec}={emit.digest}" for emit in emits})
+    for one in compiled:
+        one.node.parts["id"] = Leaf(F.col(one.emit.column))
+    values = plan.used(column for one in compiled for column in emitted(one.node))
     kept_text = "" if setting.free_text is None else ",".join(sorted(setting.free_text))
     told = [*specs, version, setting.site, setting.zone, *[text for text in (kept_text, *(masked or ())) if text]]
-    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    fields = [
-        StructField(c.emit.column, StructType([StructField(DIGEST_FIELD, StringType()), *emitted_type(c.node).fields]))
-        for c in compiled
-    ]
+    digest = hashlib.sha256("\n".join([*told, *plan.meaning(values)]).encode()).hexdigest()
     final = _final_columns(plan, setting, source, compiled, digest, version)
-    dropped = tuple(dict.fromkeys(path for c in compiled for path in c.dropped))
+    ids = [StructField(one.emit.column, StringType()) for one in compiled]
     return SourceMapping(
-        source.name, tuple(emits), StructType([*_LINEAGE, *fields]), digest, version, dropped, plan, tuple(final)
+        source=source.name,
+        emits=tuple(emits),
+        schema=StructType([*_LINEAGE, *(_resource_field(one) for one in compiled)]),
+        stored=StructType([*_LINEAGE, *ids, *values]),
+        digest=digest,
+        terminology=version,
+        dropped=tuple(dict.fromkeys(path for one in compiled for path in one.dropped)),
+        _plan=plan,
+        _final=(*final, *(F.col(value.name) for value in values)),
+        _nodes={one.emit.column: one.node for one in compiled},
     )
+
+
+def _resource_field(compiled: _Compiled) -> StructField:
+    fields = [StructField(DIGEST_FIELD, StringType()), *emitted_type(compiled.node).fields]
+    return StructField(compiled.emit.column, StructType(fields))
 
 
 def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap]) -> _Compiled:
@@ -132,7 +173,6 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     node, rules = Node(emit.resource, setting.identifying), []
     texts = [source_text(plan, part.column, (), part.extract) for part in emit.key]
     made = id_column(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item)
-    node.parts["id"] = Leaf(made)
     rules += [(rule, f"{label}.id") for text in texts for rule in text.rules]
     rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))
     kept, dropped = keep_elements(emit, setting, check_emit(emit, source, maps))
@@ -151,7 +191,7 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
     rules += [(F.when(broken, F.lit("period_order")), path) for broken, path in period_rules(node, label)]
     wanted = F.lit(True) if emit.when is None else condition_column(plan, emit.when)
-    return _Compiled(emit, node, wanted, rules, dropped)
+    return _Compiled(emit, node, made, wanted, rules, dropped)
 
 
 def _required(missing: Column, path: str, rules: Sequence[tuple[Column, str]]) -> Column:
@@ -188,7 +228,7 @@ def _final_columns(
         F.lit(digest).alias(DIGEST_FIELD),
         F.lit(version).alias("_terminology_version"),
     ]
-    return lineage + [_emit_column(c, fine) for c in compiled]
+    return lineage + [F.when(fine & c.wanted, c.made_id).alias(c.emit.column) for c in compiled]
 
 
 def _stored_rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> list[tuple[Column, str]]:
@@ -201,11 +241,6 @@ def _stored_rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> 
     checks = {check: None for c in compiled for check in c.emit.check}
     rules += [(rule, column) for check in checks for rule, column in check_rules(plan, check)]
     return [(plan.define(Stage.RULES, ("rule", number), rule), path) for number, (rule, path) in enumerate(rules)]
-
-
-def _emit_column(compiled: _Compiled, fine: Column) -> Column:
-    fields = [F.lit(compiled.emit.digest).alias(DIGEST_FIELD), *emitted(compiled.node)]
-    return F.when(fine & compiled.wanted, F.struct(*fields)).alias(compiled.emit.column)
 
 
 def _skip_rule(plan: Plan, compiled: Sequence[_Compiled]) -> Column:

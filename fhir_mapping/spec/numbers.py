@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import DecimalType
 
 from contracts.fhir.silver import DECIMAL
+
+DECIMAL_TYPE = DecimalType(32, 6)
+"""``DECIMAL`` as Spark's type."""
 
 _NUMBER = "^[+-]?([0-9]{1,24}(\\.[0-9]{0,30})?|\\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\\z"
 _COMPARED = "^(<=|>=|<|>|≤|≥|≦|≧)[ ]*(.*)\\z"

@@ -7,18 +7,24 @@ two stages: literal maps as expressions are ruinous on one of the engines, joins
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, StringType, StructField
 
 from fhir_mapping.spec.text import fold_column, mask_identifying, mask_value, trim_column, without_nulls
 from fhir_mapping.terminology.code_map import CodeMap
 
 CASE_ROWS = 20
 """A map of at most so many rows is a CASE expression, a larger one a broadcast join."""
+
+
+_TEXT = StringType()
+_NAME = re.compile("_[xm][0-9_a-z]+")
 
 
 class Stage(IntEnum):
@@ -73,14 +79,16 @@ class Plan:
     maps: dict[str, CodeMap]
     masked: tuple[str, ...] | None = ()
     _names: dict[Hashable, str] = field(default_factory=dict)
+    _kinds: dict[str, DataType] = field(default_factory=dict)
     _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)
     _joins: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def define(self, stage: Stage, key: Hashable, column: Column) -> Column:
+    def define(self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT) -> Column:
         """The column of this key: the one that was defined first, or this one, computed at this stage."""
         known = (stage, key)
         if known not in self._names:
             self._names[known] = f"_x{stage.value}_{len(self._names)}"
+            self._kinds[self._names[known]] = kind
             self._stages.setdefault(stage, []).append((self._names[known], column))
         return F.col(self._names[known])
 
@@ -124,9 +132,21 @@ class Plan:
         else:
             if known not in self._names:
                 self._names[known] = f"_m{len(self._joins)}"
+                self._kinds |= {f"{self._names[known]}_{part}": _TEXT for part in _PARTS}
                 self._joins.append((self._names[known], map_name, self._names[(Stage.ASKED, ("asked", key))]))
             parts = [F.col(f"{self._names[known]}_{part}") for part in _PARTS]
         return asked, parts[0], parts[1], parts[2]
+
+    def used(self, columns: Iterable[Column]) -> list[StructField]:
+        """The plan's own columns that some columns are made of, by name, in the order of definition."""
+        words = {word for column in columns for word in _NAME.findall(str(column))}
+        return [StructField(name, kind) for name, kind in self._kinds.items() if name in words]
+
+    def meaning(self, fields: Iterable[StructField]) -> list[str]:
+        """What each of these columns was defined as; equal texts, equal columns."""
+        keys = {name: repr(key) for key, name in self._names.items()}
+        named = [(f, keys.get(f.name) or keys[f.name.rpartition("_")[0]]) for f in fields]
+        return [f"{f.name} {f.dataType.simpleString()} {key}" for f, key in named]
 
     def apply(self, spark: SparkSession, df: DataFrame) -> DataFrame:
         """``df`` with every column of the plan added."""

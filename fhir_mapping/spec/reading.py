@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType
 
 from contracts.fhir.elements import Element
 from contracts.fhir.silver import DECIMAL
@@ -59,19 +60,20 @@ def source_text(plan: Plan, name: str, null_values: tuple[str, ...] = (), extrac
 def read_text(plan: Plan, text: Text, element: Element) -> Part:
     """A column's text as a primitive of the element's type."""
     value, rule = text.column, None
+    kind: DataType = StringType()
     if element.type == "code":
         value = F.regexp_replace(value, "[ \t\r\n]+", " ")
     elif element.type in _PATTERNS:
         pattern = _PATTERNS[element.type]
         rule = F.when(value.isNotNull() & ~value.rlike(pattern), F.lit("bad_text"))
     elif element.type == "boolean":
-        value = numbers.boolean_value(text.column)
+        value, kind = numbers.boolean_value(text.column), BooleanType()
         rule = F.when(text.column.isNotNull() & value.isNull(), F.lit("not_a_boolean"))
     elif element.type in INTEGER_TYPES:
-        value = numbers.integer_value(text.column)
+        value, kind = numbers.integer_value(text.column), IntegerType()
         least = _LEAST.get(element.type, -(2**31))
         rule = F.when(text.column.isNotNull() & (value.isNull() | (value < least)), F.lit("not_an_integer"))
-    value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value)
+    value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value, kind)
     if rule is None:
         return Part({(): Leaf(value)}, text.rules)
     broken = plan.define(Stage.CHECKED, (*text.key, "as", element.type, "rule"), rule)
@@ -94,7 +96,7 @@ def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...]
 def read_decimal(plan: Plan, text: Text) -> Part:
     """A decimal, with the number's own text beside it."""
     form = plan.define(Stage.CHECKED, (*text.key, "number"), numbers.number_text(text.column))
-    value = plan.define(Stage.JUDGED, (*text.key, "number"), numbers.number_value(form))
+    value = plan.define(Stage.JUDGED, (*text.key, "number"), numbers.number_value(form), numbers.DECIMAL_TYPE)
     broken = F.when(text.column.isNotNull() & value.isNull(), F.lit("not_a_number"))
     return Part({(): Leaf(value, text=F.when(value.isNotNull(), form))}, (*text.rules, broken))
 
@@ -119,7 +121,10 @@ def free_text(
     if extract is None:
         shown = plan.free_text(name, mask, names)
         if null_values:
-            shown = F.when(source_text(plan, name, null_values).column.isNotNull(), shown)
+            text = source_text(plan, name, null_values)
+            # Stored, so that the mapped table has the text as shown and not the one before masking beside it.
+            key = (*text.key, "shown", mask, names)
+            shown = plan.define(Stage.CHECKED, key, F.when(text.column.isNotNull(), shown))
         return Part({(): Leaf(shown)})
     text = source_text(plan, name, null_values, extract)
     shown = text.column
