@@ -1,0 +1,234 @@
+"""Participants to Practitioner, PractitionerRole, Organization, RelatedPerson, Device and Location, each once.
+
+An entity that names nobody and carries no identifier makes no resource. A person with an organization or a specialty
+makes a PractitionerRole beside the Practitioner; references go to the person.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_mapping.cda.coded import concept, identifiers
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.demographics import addresses, names, telecoms
+from fhir_mapping.cda.element import Element, Node, all_text, child, children
+from fhir_mapping.cda.times import period
+
+_PERSONS = (
+    "assignedPerson",
+    "associatedPerson",
+    "informationRecipient",
+    "relatedPerson",
+    "playingEntity",
+    "guardianPerson",
+)
+_ORGANIZATIONS = (
+    "representedOrganization",
+    "representedCustodianOrganization",
+    "scopingOrganization",
+    "receivedOrganization",
+    "providerOrganization",
+    "serviceProviderOrganization",
+    "manufacturerOrganization",
+)
+_ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+PERSONAL = frozenset({"NOK", "ECON", "PRS", "GUARD", "GUAR", "CAREGIVER", "CON", "DEPEN", "POLHOLD"})
+"""RoleClass of people who are there for the patient and do not treat; each becomes a RelatedPerson."""
+
+
+def practitioner(entity: Element | None, ctx: Context) -> str:
+    """The reference to the person of an assignedEntity, assignedAuthor or the like; empty where there is none.
+
+    A device author gives ``Device/...``, the patient as author ``Patient/...``, an organization alone its own.
+    """
+    if entity is None:
+        return ""
+    node = Node(entity)
+    device = node.one("assignedAuthoringDevice")
+    if device is not None:
+        return _authoring_device(node, Node(device), ctx)
+    person = next((node.one(name) for name in _PERSONS if node.one(name) is not None), None)
+    place = organization(next((node.one(name) for name in _ORGANIZATIONS if node.one(name) is not None), None), ctx)
+    found: dict[str, Any] = {"resourceType": "Practitioner"}
+    ids = identifiers(node.all("id"))
+    called = names(list(children(person, "name")), ctx.clock) if person is not None else []
+    if not called and (not ids or (place and person is None)):
+        return place
+    if ids:
+        found["identifier"] = ids
+    if called:
+        found["name"] = called
+    for name, values in (
+        ("telecom", telecoms(node.all("telecom"))),
+        ("address", addresses(node.all("addr"), ctx.clock)),
+    ):
+        if values:
+            found[name] = values
+    reference = ctx.add(found)
+    _role(node, reference, place, ctx)
+    return reference
+
+
+def _role(node: Node, person: str, place: str, ctx: Context) -> None:
+    specialty = concept(node.one("code"), ctx)
+    if not specialty and not place:
+        return
+    role: dict[str, Any] = {"resourceType": "PractitionerRole", "practitioner": {"reference": person}}
+    if place:
+        role["organization"] = {"reference": place}
+    if specialty:
+        role["specialty"] = [specialty]
+    ctx.add(role)
+
+
+def _authoring_device(node: Node, device: Node, ctx: Context) -> str:
+    found: dict[str, Any] = {"resourceType": "Device"}
+    ids = identifiers(node.all("id"))
+    labels = [
+        {"name": name, "type": kind}
+        for part, kind in (("manufacturerModelName", "model-name"), ("softwareName", "other"))
+        if (name := all_text(device.one(part)))
+    ]
+    if not ids and not labels:
+        return organization(node.one("representedOrganization"), ctx)
+    if ids:
+        found["identifier"] = ids
+    if labels:
+        found["deviceName"] = labels
+    owner = organization(node.one("representedOrganization"), ctx)
+    if owner:
+        found["owner"] = {"reference": owner}
+    return ctx.add(found)
+
+
+def organization(element: Element | None, ctx: Context) -> str:
+    """The reference to an organization, with its ``partOf`` chain; empty where it has no name or id."""
+    if element is None:
+        return ""
+    node = Node(element)
+    found: dict[str, Any] = {"resourceType": "Organization"}
+    ids = identifiers(node.all("id"))
+    titles = [text for one in node.all("name") if (text := all_text(one))]
+    whole = _whole(node, ctx)
+    if not ids and not titles:
+        return whole
+    if ids:
+        found["identifier"] = ids
+    kind = concept(node.one("standardIndustryClassCode"), ctx)
+    if kind:
+        found["type"] = [kind]
+    if titles:
+        found["name"] = titles[0]
+    if len(titles) > 1:
+        found["alias"] = titles[1:]
+    # org-3: the address of an organization is never a home; what a system marked so keeps no use.
+    contact = [
+        {k: v for k, v in one.items() if not (k == "use" and v == "home")} for one in telecoms(node.all("telecom"))
+    ]
+    places = [
+        {k: v for k, v in one.items() if not (k == "use" and v == "home")}
+        for one in addresses(node.all("addr"), ctx.clock)
+    ]
+    if contact:
+        found["telecom"] = contact
+    if places:
+        found["address"] = places
+    if whole:
+        found["partOf"] = {"reference": whole}
+    return ctx.add(found)
+
+
+def _whole(node: Node, ctx: Context) -> str:
+    part = node.one("asOrganizationPartOf")
+    return organization(child(part, "wholeOrganization"), ctx) if part is not None else ""
+
+
+def related_person(
+    entity: Element, person: Element | None, ctx: Context, *, class_code: str = "", relation: Element | None = None
+) -> str:
+    """The reference to somebody close to the patient; empty where nobody is named or the patient is unknown."""
+    node = Node(entity)
+    called = names(list(children(person, "name")), ctx.clock) if person is not None else []
+    ids = identifiers(node.all("id"))
+    if not ctx.patient or not (called or ids):
+        return ""
+    found: dict[str, Any] = {"resourceType": "RelatedPerson"}
+    if ids:
+        found["identifier"] = ids
+    found["patient"] = {"reference": ctx.patient}
+    relations = []
+    told = concept(relation if relation is not None else node.one("code"), ctx)
+    if told:
+        relations.append(told)
+    if class_code in PERSONAL and class_code != "PRS":
+        relations.append({"coding": [{"system": _ROLE_CLASS, "code": class_code}]})
+    if relations:
+        found["relationship"] = relations
+    if called:
+        found["name"] = called
+    for name, values in (
+        ("telecom", telecoms(node.all("telecom"))),
+        ("address", addresses(node.all("addr"), ctx.clock)),
+    ):
+        if values:
+            found[name] = values
+    return ctx.add(found)
+
+
+def location(role: Element | None, ctx: Context) -> str:
+    """The reference to the place of a participantRole (SDLOC) or healthCareFacility; empty where nothing tells it."""
+    if role is None:
+        return ""
+    node = Node(role)
+    place = node.one("playingEntity")
+    if place is None:
+        place = node.one("location")
+    found: dict[str, Any] = {"resourceType": "Location"}
+    ids = identifiers(node.all("id"))
+    titles = [text for one in (children(place, "name") if place is not None else ()) if (text := all_text(one))]
+    kind = concept(node.one("code"), ctx)
+    where = addresses([*node.all("addr"), *(children(place, "addr") if place is not None else ())], ctx.clock)
+    contact = telecoms([*node.all("telecom"), *(children(place, "telecom") if place is not None else ())])
+    if not (ids or titles or where or kind):
+        return ""
+    owner = organization(node.one("serviceProviderOrganization"), ctx)
+    for name, value in (
+        ("identifier", ids),
+        ("name", titles[0] if titles else None),
+        ("type", [kind] if kind else None),
+        ("telecom", contact),
+        ("address", where[0] if where else None),
+        ("managingOrganization", {"reference": owner} if owner else None),
+    ):
+        if value:
+            found[name] = value
+    return ctx.add(found)
+
+
+def participation_period(node: Node, ctx: Context) -> dict[str, str]:
+    """The Period of a participation's ``time``."""
+    return period(node.one("time"), ctx.clock)
+
+
+def performers(node: Node, ctx: Context) -> list[str]:
+    """The references of an act's performers, each once."""
+    return _each(node.all("performer"), "assignedEntity", ctx)
+
+
+def authors(node: Node, ctx: Context) -> list[str]:
+    """The references of an act's authors, each once."""
+    return _each(node.all("author"), "assignedAuthor", ctx)
+
+
+def _each(elements: list[Element], part: str, ctx: Context) -> list[str]:
+    found: list[str] = []
+    for element in elements:
+        reference = practitioner(child(element, part), ctx)
+        if reference and reference not in found:
+            found.append(reference)
+    return found
+
+
+def of_types(references: list[str], *types: str) -> list[dict[str, str]]:
+    """References as FHIR writes them, of the types that the element takes."""
+    return [{"reference": one} for one in references if one.partition("/")[0] in types]

@@ -1,0 +1,158 @@
+"""CD, CE, CV, CS and II to FHIR CodeableConcept, Coding and Identifier; code systems by OID.
+
+A code that HL7 never defined in one of its own systems keeps the OID as its system: a URI would claim a code that is
+not there. Displays of HL7's own codes stay out of the Coding where they are not the published one, in ``text`` then.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from fhir_mapping.cda.data_tables import column, rows
+from fhir_mapping.cda.element import Element, all_text, child, children, squeeze
+
+if TYPE_CHECKING:
+    from fhir_mapping.cda.context import Context
+
+_OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+$")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+ABSENT_URL = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+ABSENT_CODES = {
+    "ASKU": "asked-unknown",
+    "NAV": "temp-unknown",
+    "NASK": "not-asked",
+    "MSK": "masked",
+    "NA": "not-applicable",
+    "NINF": "negative-infinity",
+    "PINF": "positive-infinity",
+}
+
+
+@cache
+def _closed_systems() -> dict[str, frozenset[str]]:
+    return {row["uri"]: frozenset(row["codes"].split()) for row in rows("hl7_codes")}
+
+
+@cache
+def system_uri(oid: str) -> str | None:
+    """The FHIR URI of a code system or identifier namespace given by OID (or UUID, or URI); None for rubbish."""
+    known = column("code_systems", "oid", "uri").get(oid)
+    if known:
+        return known
+    if _OID.match(oid) and oid.rfind(".") >= 5:  # shorter ones are nobody's and validators refuse them
+        return f"urn:oid:{oid}"
+    if _UUID.match(oid):
+        return f"urn:uuid:{oid.lower()}"
+    return oid if re.match(r"(https?://|urn:)[^\s]+$", oid) else None
+
+
+def coding(element: Element) -> dict[str, str]:
+    """A Coding from ``code``, ``codeSystem`` and ``displayName``; empty without a code."""
+    code = squeeze(element.get("code"))
+    if not code:
+        return {}
+    found: dict[str, str] = {}
+    oid = (element.get("codeSystem") or "").strip()
+    system = system_uri(oid) if oid else None
+    display = squeeze(element.get("displayName"))
+    if system is not None:
+        codes = _closed_systems().get(system)
+        if codes is not None:
+            if code not in codes:
+                system = f"urn:oid:{oid}"
+            else:
+                display = ""
+        found["system"] = system
+    version = squeeze(element.get("codeSystemVersion"))
+    if version and system is not None and system.startswith("urn:oid:"):
+        found["version"] = version
+    found["code"] = code
+    if display:
+        found["display"] = display
+    return found
+
+
+def concept(element: Element | None, context: Context | None = None) -> dict[str, Any]:
+    """A CodeableConcept of the code, its translations and its original text; empty where none is given."""
+    if element is None:
+        return {}
+    codings: list[dict[str, str]] = []
+    for part in (element, *children(element, "translation")):
+        one = coding(part)
+        if one and one not in codings:
+            codings.append(one)
+    text = _original_text(element, context)
+    display = squeeze(element.get("displayName"))
+    if not text and display and not (codings and any(one.get("display") for one in codings)):
+        text = display
+    if not text and not codings:
+        # A dialect writes the words as the element's own text.
+        text = squeeze(element.text) or next(
+            (squeeze(part.get("displayName")) for part in children(element, "translation")), ""
+        )
+    found: dict[str, Any] = {}
+    if codings:
+        found["coding"] = codings
+    if text:
+        found["text"] = text
+    return found
+
+
+def _original_text(element: Element, context: Context | None) -> str:
+    original = child(element, "originalText")
+    if original is None:
+        return ""
+    return context.words(original) if context is not None else all_text(original)
+
+
+def absent(element: Element | None = None) -> dict[str, Any]:
+    """The data-absent-reason extension, alone in an element that FHIR requires and the source left out."""
+    flavor = element.get("nullFlavor") if element is not None else None
+    return {"extension": [{"url": ABSENT_URL, "valueCode": ABSENT_CODES.get(flavor or "", "unknown")}]}
+
+
+def absent_reason(flavor: str | None) -> dict[str, Any]:
+    """``Observation.dataAbsentReason`` for a nullFlavor."""
+    code = ABSENT_CODES.get(flavor or "", "unknown")
+    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": code}]}
+
+
+def identifier(element: Element) -> dict[str, Any]:
+    """An Identifier from II: extension in the root's namespace, or the root itself as a URN; empty for neither."""
+    if element.get("nullFlavor") and not element.get("extension"):
+        return {}
+    root, extension = (element.get("root") or "").strip(), squeeze(element.get("extension"))
+    assigner = squeeze(element.get("assigningAuthorityName"))
+    found: dict[str, Any] = {}
+    if extension:
+        system = identifier_system(root) if root else None
+        found = {"system": system, "value": extension} if system else {"value": extension}
+    elif root:
+        if _OID.match(root):
+            found = {"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{root}"}
+        elif _UUID.match(root):
+            found = {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{root.lower()}"}
+        else:
+            found = {"value": squeeze(root)}
+    if found and assigner:
+        found["assigner"] = {"display": assigner}
+    return found
+
+
+@cache
+def identifier_system(root: str) -> str | None:
+    """The URI of an identifier's namespace."""
+    known = column("identifier_systems", "oid", "uri").get(root)
+    return known or system_uri(root)
+
+
+def identifiers(elements: list[Element]) -> list[dict[str, Any]]:
+    """The identifiers of II elements, each once."""
+    found: list[dict[str, Any]] = []
+    for element in elements:
+        one = identifier(element)
+        if one and one not in found:
+            found.append(one)
+    return found

@@ -1,0 +1,192 @@
+"""What one document knows while it is mapped: its resources (each once), its narrative by id, its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from typing import Any
+
+from lxml import etree
+
+from contracts.fhir.json_text import dumps
+from fhir_mapping.cda.element import Element, all_text, child, local_name, squeeze
+from fhir_mapping.cda.times import Clock
+from fhir_mapping.document import Problem, Resource
+
+_WITH_ID = etree.XPath("//*[@ID]")
+MERGED = frozenset(
+    {"Patient", "Practitioner", "Organization", "Location", "RelatedPerson", "Device", "PractitionerRole"}
+)
+"""Types that many places of a document describe in part: what is said of one of them is put together."""
+_CHOICES = ("value", "effective", "onset", "abatement", "performed", "occurrence", "medication", "deceased", "born")
+_SHARED_IDS = frozenset({"Patient", "Practitioner", "Organization", "Location"})
+
+
+class Context:
+    """The state of one conversion. Handlers add resources and get references; nothing else is shared."""
+
+    def __init__(self, root: Element, document_key: str, clock: Clock) -> None:
+        self.root = root
+        self.clock = clock
+        self.problems: list[Problem] = []
+        self.patient = ""
+        self.encounter = ""
+        self.language = ""
+        self.walk: Callable[[Element, Any], list[str]]
+        self._key = document_key
+        self._resources: dict[str, Resource] = {}
+        self._by_name: dict[tuple[str, str], list[Resource]] = {}
+        self._words: dict[str, Element] | None = None
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """All that was added, in order."""
+        return tuple(self._resources.values())
+
+    def resource(self, reference: str) -> Resource:
+        """The resource behind a reference that ``add`` gave."""
+        return self._resources[reference]
+
+    def add(self, resource: Resource) -> str:
+        """Take a resource in and return ``Type/id``; one that was said before is put together with the earlier.
+
+        The id is a digest of the document, the type and the content as first given (people, organizations and
+        places: without the document, so that they are the same in the next one).
+        """
+        kind = resource["resourceType"]
+        keys = _keys(kind, resource)
+        for key in keys:
+            for known in self._by_name.get((kind, key), ()):
+                if _absorb(known, resource, kind in MERGED):
+                    return f"{kind}/{known['id']}"
+        reference = self._place(kind, resource)
+        for key in keys:
+            self._by_name.setdefault((kind, key), []).append(resource)
+        return reference
+
+    def _place(self, kind: str, resource: Resource) -> str:
+        seed = b"" if kind in _SHARED_IDS else self._key.encode("utf-8", "surrogatepass")
+        content = dumps({name: value for name, value in resource.items() if name != "id"})
+        turn = 0
+        while True:
+            digest = blake2b(b"\0".join((kind.encode(), seed, content, str(turn).encode())), digest_size=16).hexdigest()
+            reference = f"{kind}/{digest}"
+            if reference not in self._resources:
+                break
+            turn += 1
+        resource["id"] = digest
+        self._resources[reference] = resource
+        return reference
+
+    def drop(self, reference: str) -> None:
+        """Take a resource out that became a part of another one."""
+        dropped = self._resources.pop(reference, None)
+        if dropped is not None:
+            for known in self._by_name.values():
+                known[:] = [one for one in known if one is not dropped]
+
+    def problem(self, rule: str, element: Element | None) -> None:
+        """Note a part that was left out."""
+        self.problems.append(Problem(rule, path_of(element)))
+
+    def words(self, element: Element | None) -> str:
+        """An ED's text: its own words, else those that its reference points to in the narrative."""
+        if element is None:
+            return ""
+        own = squeeze(element.text) if len(element) == 0 else all_text(element)
+        if own:
+            return own
+        pointer = child(element, "reference")
+        value = (pointer.get("value") or "").strip() if pointer is not None else ""
+        return self.narrative(value) if value else ""
+
+    def narrative(self, pointer: str) -> str:
+        """The words at ``#id`` of a section's text; an empty anchor stands for the element that holds it."""
+        if self._words is None:
+            found: Any = _WITH_ID(self.root)
+            self._words = {element.get("ID"): element for element in found}
+        target = self._words.get(pointer.lstrip("#"))
+        if target is None:
+            return ""
+        words = all_text(target)
+        above = target.getparent()
+        if not words and above is not None and local_name(above) != "text":
+            words = all_text(above)
+        return words
+
+
+def path_of(element: Element | None) -> str:
+    """``/ClinicalDocument/component/section[2]``: where an element stands, without any value."""
+    steps: list[str] = []
+    while element is not None:
+        above = element.getparent()
+        name = local_name(element)
+        if above is not None:
+            same = [one for one in above if one.tag == element.tag]
+            name += f"[{same.index(element) + 1}]" if len(same) > 1 else ""
+        steps.append(name)
+        element = above
+    return "/" + "/".join(reversed(steps))
+
+
+def _keys(kind: str, resource: Resource) -> Iterable[str]:
+    """By what an earlier mention is found: its identifiers, else (people, organizations, places) its name."""
+    found = resource.get("identifier")
+    listed = found if isinstance(found, list) else [found] if found else []
+    keys = [f"{one.get('system', '')}|{one['value']}" for one in listed if "value" in one]
+    if keys:
+        return keys
+    if kind in MERGED:
+        return [_content(resource.get("name") or resource.get("practitioner") or _bare(resource))]
+    return [_content(_bare(resource))]
+
+
+def _bare(resource: Resource) -> Resource:
+    return {name: value for name, value in resource.items() if name != "id"}
+
+
+def _content(value: Any) -> str:
+    if isinstance(value, str):
+        return value.casefold()
+    return dumps(value).decode()
+
+
+def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
+    """Put ``other`` into ``known`` where no two values disagree; lists of a merged type are joined."""
+    additions: dict[str, Any] = {}
+    for name, value in other.items():
+        if name == "id":
+            continue
+        present = known.get(name)
+        if present is None:
+            if any(name.startswith(stem) and _has_choice(known, stem) for stem in _CHOICES):
+                return False
+            additions[name] = value
+        elif present != value:
+            if not merged or not isinstance(value, list) or not isinstance(present, list):
+                if (
+                    merged
+                    and isinstance(value, str)
+                    and isinstance(present, str)
+                    and present.casefold() == value.casefold()
+                ):
+                    continue
+                return False
+            if name == "name" and not _same_person(present, value):
+                return False
+            additions[name] = [*present, *(one for one in value if one not in present)]
+    known.update(additions)
+    return True
+
+
+def _has_choice(resource: Resource, stem: str) -> bool:
+    return any(name.startswith(stem) and name[len(stem) : len(stem) + 1].isupper() for name in resource)
+
+
+def _same_person(present: list[Any], value: list[Any]) -> bool:
+    """Whether two lists of names may be one person's: a family name (or the text) in common."""
+
+    def families(all_names: list[Any]) -> set[str]:
+        return {str(one.get("family") or one.get("text") or "").casefold() for one in all_names}
+
+    return bool(families(present) & families(value))

@@ -1,0 +1,197 @@
+"""The whole of a C-CDA document: header, sections, Composition, and the DocumentReference that catalogues it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from fhir_mapping.cda.agents import PERSONAL, location, of_types, organization, practitioner, related_person
+from fhir_mapping.cda.coded import concept, identifier
+from fhir_mapping.cda.composition import composition, custodian_of, related, section_of
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.element import Element, Node, all_text, child, children, local_name, squeeze
+from fhir_mapping.cda.entries.common import Section, put
+from fhir_mapping.cda.entries.encounters import encompassing
+from fhir_mapping.cda.entries.notes import content_of
+from fhir_mapping.cda.entries.procedures import request
+from fhir_mapping.cda.patient import add_patient
+from fhir_mapping.cda.times import period, point
+from fhir_mapping.document import Resource
+
+_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+
+
+def convert_whole(root: Element, data: bytes, ctx: Context) -> None:
+    """Header and body of a ClinicalDocument into ``ctx``."""
+    node = Node(root)
+    _language(node, ctx)
+    for target in node.all("recordTarget"):
+        if not ctx.patient:
+            add_patient(target, ctx)
+    ctx.encounter = _encounter(node, ctx)
+    written_by = _authors(node, ctx)
+    keeper = custodian_of(node, ctx)
+    header_people(node, ctx)
+    sections = [one for element in section_elements(node) if (one := section_of(element, ctx))]
+    main = ctx.add(composition(node, sections, ctx, written_by, keeper))
+    _catalogue(node, data, ctx, written_by, keeper)
+    _provenance(node, main, ctx, written_by)
+
+
+def section_elements(root: Node) -> list[Element]:
+    """The top sections of the body; also where ``structuredBody`` was left out."""
+    found = []
+    for part in root.all("component"):
+        for body in part:
+            name = local_name(body)
+            if name == "structuredBody":
+                for inner in body:
+                    inside = [inner] if local_name(inner) == "section" else list(children(inner, "section"))
+                    found += inside
+            elif name == "section":
+                found.append(body)
+    found += root.all("section")
+    for body in root.all("structuredBody"):
+        found += [one for inner in children(body, "component") for one in children(inner, "section")]
+    return found
+
+
+def _language(node: Node, ctx: Context) -> None:
+    element = node.one("languageCode")
+    tag = squeeze(element.get("code")) if element is not None else ""
+    if tag and all(part.isalnum() and len(part) <= 8 for part in tag.split("-")) and tag.split("-")[0].isalpha():
+        ctx.language = tag
+
+
+def _encounter(node: Node, ctx: Context) -> str:
+    for part in node.all("componentOf"):
+        element = child(part, "encompassingEncounter")
+        if element is not None:
+            return encompassing(element, ctx)
+    return ""
+
+
+def _authors(node: Node, ctx: Context) -> list[str]:
+    found: list[str] = []
+    for part in node.all("author"):
+        reference = practitioner(child(part, "assignedAuthor"), ctx)
+        if reference and reference not in found:
+            found.append(reference)
+    return found
+
+
+def header_people(node: Node, ctx: Context) -> None:
+    """Everybody else whom the header names."""
+    for part in node.all("informant"):
+        close = child(part, "relatedEntity")
+        if close is not None:
+            related_person(close, child(close, "relatedPerson"), ctx, class_code=close.get("classCode") or "")
+    for part in node.all("informationRecipient"):
+        entity = child(part, "intendedRecipient")
+        practitioner(entity, ctx)
+        organization(child(entity, "receivedOrganization"), ctx)
+    for part in node.all("participant"):
+        _participant(part, ctx)
+    for part in node.all("documentationOf"):
+        event = child(part, "serviceEvent")
+        for performer in children(event, "performer") if event is not None else ():
+            practitioner(child(performer, "assignedEntity"), ctx)
+    for part in node.all("inFulfillmentOf"):
+        order = child(part, "order")
+        if order is not None and (child(order, "code") is not None):
+            request(Node(order), ctx, Section())
+
+
+def _participant(part: Element, ctx: Context) -> None:
+    entity = child(part, "associatedEntity")
+    if entity is None:
+        return
+    person = child(entity, "associatedPerson")
+    kind = entity.get("classCode") or ""
+    if kind == "SDLOC":
+        location(entity, ctx)
+    elif person is not None and kind in PERSONAL:
+        related_person(entity, person, ctx, class_code=kind)
+        organization(child(entity, "scopingOrganization"), ctx)
+    elif person is not None:
+        practitioner(entity, ctx)
+    else:
+        organization(child(entity, "scopingOrganization"), ctx)
+
+
+def _catalogue(node: Node, data: bytes, ctx: Context, written_by: list[str], keeper: str) -> None:
+    """The DocumentReference: what the document is, not its bytes; an unstructured body is its content."""
+    found: Resource = {"resourceType": "DocumentReference"}
+    number = node.one("id")
+    put(found, masterIdentifier=identifier(number) if number is not None else None)
+    found["status"] = "current"
+    found["docStatus"] = "final"
+    put(found, type=concept(node.one("code"), ctx), subject={"reference": ctx.patient} if ctx.patient else None)
+    time = node.one("effectiveTime")
+    when = ctx.clock.instant(point(time))
+    put(found, date=when)
+    by = of_types(written_by, "Practitioner", "PractitionerRole", "Organization", "Device", "Patient", "RelatedPerson")
+    put(found, author=by, custodian={"reference": keeper} if keeper else None)
+    put(found, relatesTo=related(node, "target"), description=all_text(node.one("title")))
+    secrecy = concept(node.one("confidentialityCode"), ctx)
+    put(found, securityLabel=[secrecy] if secrecy else None)
+    body = next((one for part in node.all("component") for one in children(part, "nonXMLBody")), None)
+    content = content_of(child(body, "text"), ctx) if body is not None else {}
+    if not content:
+        content = {
+            "contentType": "text/xml",
+            "size": len(data),
+            "hash": base64.b64encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode(),
+        }
+    put(content, language=ctx.language, title=all_text(node.one("title")))
+    found["content"] = [{"attachment": content}]
+    context: dict[str, Any] = {}
+    put(context, encounter=[{"reference": ctx.encounter}] if ctx.encounter else None, period=_covered(node, ctx))
+    put(found, context=context)
+    ctx.add(found)
+
+
+def unstructured(body: Element, ctx: Context) -> None:
+    """The DocumentReference of a nonXMLBody whose header is not there."""
+    content = content_of(child(body, "text"), ctx)
+    if content:
+        found: Resource = {"resourceType": "DocumentReference", "status": "current"}
+        put(found, subject={"reference": ctx.patient}, content=[{"attachment": content}])
+        ctx.add(found)
+
+
+def _covered(node: Node, ctx: Context) -> dict[str, str]:
+    for part in node.all("documentationOf"):
+        span = period(child(part, "serviceEvent", "effectiveTime"), ctx.clock)
+        if span:
+            return span
+    return {}
+
+
+def _provenance(node: Node, main: str, ctx: Context, written_by: list[str]) -> None:
+    """Who authored, entered, informed and keeps the document, with its own time."""
+    agents: list[dict[str, Any]] = []
+
+    def take(code: str, who: str) -> None:
+        kinds = ("Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization")
+        one = {"type": {"coding": [{"system": _AGENT, "code": code}]}, "who": {"reference": who}}
+        if who.partition("/")[0] in kinds and one not in agents:
+            agents.append(one)
+
+    for who in written_by:
+        take("author", who)
+    for part in node.all("dataEnterer"):
+        take("enterer", practitioner(child(part, "assignedEntity"), ctx))
+    for part in node.all("informant"):
+        close = child(part, "relatedEntity")
+        if close is None:
+            take("informant", practitioner(child(part, "assignedEntity"), ctx))
+        else:
+            take(
+                "informant",
+                related_person(close, child(close, "relatedPerson"), ctx, class_code=close.get("classCode") or ""),
+            )
+    recorded = ctx.clock.instant(point(node.one("effectiveTime")))
+    if agents and recorded:
+        ctx.add({"resourceType": "Provenance", "target": [{"reference": main}], "recorded": recorded, "agent": agents})

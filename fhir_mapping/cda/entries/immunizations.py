@@ -1,0 +1,104 @@
+"""Immunization activities to Immunization; a refusal is ``not-done`` with its reason."""
+
+from __future__ import annotations
+
+from fhir_mapping.cda.agents import of_types, organization, performers
+from fhir_mapping.cda.coded import concept
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.element import Node, all_text, child
+from fhir_mapping.cda.entries.common import (
+    CCDA,
+    COMMENT,
+    INDICATION,
+    INSTRUCTION,
+    Section,
+    base,
+    is_negated,
+    mood,
+    nested,
+    notes,
+    put,
+    reasons,
+    status,
+)
+from fhir_mapping.cda.entries.medications import medication
+from fhir_mapping.cda.entries.observations import observation
+from fhir_mapping.cda.quantities import decimal, quantity
+from fhir_mapping.cda.times import point
+from fhir_mapping.document import Resource
+
+_REFUSAL, _REACTION = CCDA + "53", CCDA + "9"
+_SERIES = "30973-2"
+_STATUS = {"nullified": "entered-in-error", "cancelled": "not-done", "aborted": "not-done"}
+
+
+def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
+    """An Immunization; a planned one is a MedicationRequest; left out with a problem where no vaccine is named."""
+    if mood(node) != "EVN":
+        return medication(node, ctx, section)
+    made = child(node.one("consumable"), "manufacturedProduct")
+    product = Node(made) if made is not None else None
+    material = product.node("manufacturedMaterial") if product is not None else None
+    vaccine = concept(material.one("code"), ctx) if material is not None else {}
+    if not vaccine and material is not None and (name := all_text(material.one("name"))):
+        vaccine = {"text": name}
+    if not vaccine or not ctx.patient:
+        ctx.problem("no_vaccine" if ctx.patient else "no_patient", node.element)
+        return []
+    found = base("Immunization", node)
+    found["status"] = "not-done" if is_negated(node) else _STATUS.get(status(node), "completed")
+    refusal = _refusal(node, ctx)
+    put(found, statusReason=refusal if found["status"] == "not-done" else None)
+    found["vaccineCode"] = vaccine
+    found["patient"] = {"reference": ctx.patient}
+    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
+    when = ctx.clock.date_time(point(node.one("effectiveTime")))
+    found.update({"occurrenceDateTime": when} if when else {"occurrenceString": "unknown"})
+    lot = all_text(material.one("lotNumberText")) if material is not None else ""
+    maker = organization(product.one("manufacturerOrganization"), ctx) if product is not None else ""
+    put(found, manufacturer={"reference": maker} if maker else None, lotNumber=lot)
+    put(found, site=concept(node.one("approachSiteCode"), ctx), route=concept(node.one("routeCode"), ctx))
+    put(found, doseQuantity=quantity(node.one("doseQuantity")))
+    actors = of_types(performers(node, ctx), "Practitioner", "PractitionerRole", "Organization")
+    put(found, performer=[{"actor": one} for one in actors], note=notes(node, ctx), reasonCode=reasons(node, ctx))
+    _reactions(node, found, ctx, section)
+    number = _dose_number(node)
+    put(found, protocolApplied=[{"doseNumberPositiveInt": number}] if number else None)
+    return [ctx.add(found), *_rest(node, ctx, section)]
+
+
+def _rest(node: Node, ctx: Context, section: Section) -> list[str]:
+    below: list[str] = []
+    for _, act in nested(node):
+        if act.has(_REFUSAL, _REACTION, COMMENT, INDICATION, INSTRUCTION) or act.code() == _SERIES:
+            continue
+        below += ctx.walk(act.element, section)
+    return below
+
+
+def _refusal(node: Node, ctx: Context) -> dict[str, object]:
+    for _, act in nested(node):
+        if act.has(_REFUSAL):
+            return concept(act.one("code"), ctx)
+    return {}
+
+
+def _reactions(node: Node, found: Resource, ctx: Context, section: Section) -> None:
+    reactions = []
+    for _, act in nested(node):
+        if act.has(_REACTION):
+            seen = of_types(observation(act, ctx, Section(templates=section.templates)), "Observation")
+            one: Resource = {}
+            put(one, date=ctx.clock.date_time(point(act.one("effectiveTime"))), detail=seen[0] if seen else None)
+            if one:
+                reactions.append(one)
+    put(found, reaction=reactions)
+
+
+def _dose_number(node: Node) -> int:
+    repeats = node.one("repeatNumber")
+    number = decimal(repeats.get("value")) if repeats is not None else None
+    for _, act in nested(node):
+        if act.code() == _SERIES and (value := act.one("value")) is not None:
+            number = decimal(value.get("value"))
+    return number if isinstance(number, int) and 0 < number < 2**31 else 0

@@ -1,0 +1,130 @@
+"""Which handler an act goes to: by its templates (``tables/templates.csv``), else by its class and mood."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.data_tables import column
+from fhir_mapping.cda.element import Element, Node, children, local_name
+from fhir_mapping.cda.entries import (
+    allergies,
+    care_team,
+    coverage,
+    devices,
+    directives,
+    encounters,
+    family,
+    goals,
+    immunizations,
+    medications,
+    notes,
+    observations,
+    problems,
+    procedures,
+    results,
+)
+from fhir_mapping.cda.entries.common import ACTS, PLANNED_MOODS, Section, code_or_words, mood, walk_rest
+from fhir_mapping.cda.entries.directives import external_documents
+
+Handler = Callable[[Node, Context, Section], list[str]]
+
+
+def nothing(node: Node, ctx: Context, section: Section) -> list[str]:
+    """Acts that their parent has used already."""
+    return []
+
+
+def observed(node: Node, ctx: Context, section: Section) -> list[str]:
+    """An observation of no template known: a goal, a request or an event."""
+    if mood(node) == "GOL":
+        return goals.goal(node, ctx, section)
+    if mood(node) in PLANNED_MOODS:
+        return procedures.request(node, ctx, section)
+    return observations.observation(node, ctx, section)
+
+
+def plain_act(node: Node, ctx: Context, section: Section) -> list[str]:
+    """An act of no template known: what is planned is a ServiceRequest, what is below it speaks for itself."""
+    if mood(node) in PLANNED_MOODS and code_or_words(node, ctx):
+        return procedures.request(node, ctx, section)
+    return [*external_documents(node, ctx), *walk_rest(node, ctx, section)]
+
+
+def organizer(node: Node, ctx: Context, section: Section) -> list[str]:
+    """An organizer of no template known: batteries are reports, clusters only hold their parts."""
+    if node.get("classCode") == "BATTERY" and section.observation_category in ("laboratory", "imaging"):
+        return results.result_organizer(node, ctx, section)
+    if section.observation_category == "vital-signs":
+        return results.vital_organizer(node, ctx, section)
+    return walk_rest(node, ctx, section)
+
+
+HANDLERS: dict[str, Handler] = {
+    "allergy_concern": allergies.concern,
+    "allergy": allergies.allergy,
+    "problem_concern": problems.concern,
+    "diagnosis": problems.diagnosis,
+    "health_concern": problems.health_concern,
+    "problem": problems.problem,
+    "medication": medications.medication,
+    "drug_supply": medications.supply,
+    "supply": devices.supply,
+    "holder": walk_rest,
+    "immunization": immunizations.immunization,
+    "procedure": procedures.procedure,
+    "procedure_observed": procedures.observed,
+    "request": procedures.request,
+    "observation": observed,
+    "result_organizer": results.result_organizer,
+    "vital_organizer": results.vital_organizer,
+    "organizer": organizer,
+    "encounter": encounters.encounter,
+    "family_history": family.family_history,
+    "coverage": coverage.coverage,
+    "policy": coverage.policy,
+    "directive": directives.directive,
+    "care_team": care_team.care_team,
+    "care_team_member": care_team.member,
+    "goal": goals.goal,
+    "note": notes.note,
+    "media": notes.media,
+    "instruction": notes.instruction,
+    "act": plain_act,
+    "nothing": nothing,
+}
+_BY_CLASS = {
+    "act": "act",
+    "observation": "observation",
+    "organizer": "organizer",
+    "procedure": "procedure",
+    "substanceAdministration": "medication",
+    "supply": "supply",
+    "encounter": "encounter",
+    "observationMedia": "media",
+}
+
+
+@cache
+def _by_template() -> dict[str, Handler]:
+    return {oid: HANDLERS[name] for oid, name in column("templates", "template", "handler").items()}
+
+
+def walk(element: Element, ctx: Context, section: Section) -> list[str]:
+    """The references that an act gave; what stands around acts (entry, component) is looked through."""
+    name = local_name(element)
+    if name not in ACTS:
+        found: list[str] = []
+        for inner in ("entry", "entryRelationship", "component", *sorted(ACTS)):
+            for kid in children(element, inner):
+                found += walk(kid, ctx, section)
+        return found
+    if element.get("nullFlavor") and len(element) == 0:
+        return []
+    node = Node(element)
+    known = _by_template()
+    handler = next((known[one] for one in node.templates() if one in known), None)
+    if handler is None:
+        handler = HANDLERS[_BY_CLASS[name]]
+    return handler(node, ctx, section)

@@ -1,0 +1,139 @@
+"""Bytes of a CDA document to an lxml tree, safely: no DOCTYPE, no entity, no network, no bomb, encodings honoured.
+
+A DOCTYPE is refused before the parser sees it (entities in attribute values are expanded by libxml2 whatever its
+options say); depth, names and text lengths keep libxml2's own limits (``huge_tree=False``).
+Fragments are mended where only their surroundings are missing: undeclared prefixes, several roots.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from lxml import etree
+
+from fhir_mapping.document import RecordError
+
+_DECLARED = re.compile(rb"^\s*<\?xml\b[^>]*?encoding\s*=\s*[\"']([A-Za-z][A-Za-z0-9._:-]*)[\"'][^>]*\?>", re.S)
+_DECLARATION = re.compile(r"^\s*<\?xml\b[^>]*\?>", re.S)
+# What may stand before the root element; whatever else starts with "<!" there is a DOCTYPE.
+_PROLOG = re.compile(r"(?:\s+|<\?(?:[^?]|\?(?!>))*\?>|<!--(?:[^-]|-(?!->))*-->)*", re.S)
+_GB = {"gb18030", "gbk", "gb2312", "cp936", "hz"}
+_ALLOWED = _GB | {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp950", "latin-1", "iso8859-1"}
+_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_CHINESE = re.compile(rb"realmCode[^>]{0,40}[\"']CN[\"']|2\.16\.156\.10011|languageCode[^>]{0,40}[\"']zh")
+_LARGEST_TREE_DEPTH = 200
+
+
+def parse_document(data: bytes) -> etree._Element:
+    """The root element of a document, section or entry; comments and processing instructions are left out.
+
+    Raises:
+        RecordError: ``unsafe_xml`` (DOCTYPE, entities, nesting or sizes beyond libxml2's limits), ``bad_encoding``,
+            ``bad_xml`` (not well-formed) or ``not_a_clinical_document`` (no XML at all).
+    """
+    text = _decode(data)
+    prolog = _PROLOG.match(text)
+    rest = text[prolog.end() if prolog else 0 :]
+    if rest.startswith("<!"):
+        raise RecordError("unsafe_xml", "/")
+    if not rest.startswith("<"):
+        raise RecordError("not_a_clinical_document", "/")
+    body = _DECLARATION.sub("", text, count=1)
+    return _parse(body.encode("utf-8", "surrogatepass"))
+
+
+def _decode(data: bytes) -> str:
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return _text(data[len(mark) :], name)
+    if data[:4] in (b"<\0?\0", b"<\0C\0"):
+        return _text(data, "utf-16-le")
+    if data[:4] in (b"\0<\0?", b"\0<\0C"):
+        return _text(data, "utf-16-be")
+    declared = _DECLARED.match(data[:400])
+    name = _encoding(declared.group(1).decode("ascii")) if declared else "utf-8"
+    if name == "utf-8":
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            # Chinese exports often declare UTF-8 (or nothing) and are GB18030; other encodings cannot be told apart.
+            if not _CHINESE.search(data):
+                raise RecordError("bad_encoding", "/") from None
+            name = "gb18030"
+    return _text(data, name)
+
+
+def _encoding(declared: str) -> str:
+    try:
+        name = codecs.lookup(declared).name
+    except LookupError:
+        raise RecordError("bad_encoding", "/") from None
+    if name in _GB:
+        return "gb18030"
+    if name not in _ALLOWED and not name.startswith(("iso8859", "cp125", "utf-16")):
+        raise RecordError("bad_encoding", "/")
+    return "utf-8" if name.startswith("utf-16") else name  # no mark and no zero bytes: it cannot be UTF-16
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode(name)
+    except (UnicodeDecodeError, LookupError):
+        raise RecordError("bad_encoding", "/") from None
+
+
+def _parser(recover: bool = False) -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        remove_blank_text=True,
+        recover=recover,
+        collect_ids=False,
+        encoding="utf-8",
+    )
+
+
+def _parse(data: bytes) -> etree._Element:
+    attempts = [data, b"<fragment>" + data + b"</fragment>"]
+    for attempt in attempts:
+        parser = _parser()
+        try:
+            return _checked(etree.fromstring(attempt, parser))
+        except etree.XMLSyntaxError:
+            # The parser's own log: the exception's is shared by all parsers of the process.
+            codes = {entry.type_name for entry in parser.error_log}
+            if "ERR_DOCUMENT_END" in codes and attempt is data:
+                continue
+            return _mended(attempt, codes)
+        except ValueError:
+            raise RecordError("bad_xml", "/") from None
+    raise RecordError("bad_xml", "/")
+
+
+def _mended(data: bytes, codes: set[str]) -> etree._Element:
+    """A tree whose only faults are prefixes that nobody declared, as in examples cut out of a document."""
+    if any("ENTITY" in code or "DTD" in code or "LOOP" in code for code in codes):
+        raise RecordError("unsafe_xml", "/")
+    if any(code in ("ERR_INTERNAL_ERROR", "ERR_NAME_TOO_LONG", "ERR_RESOURCE_LIMIT") for code in codes):
+        raise RecordError("unsafe_xml", "/")
+    if codes - {"NS_ERR_UNDEFINED_NAMESPACE"}:
+        if not re.match(rb"\s*<[A-Za-z]", data):
+            raise RecordError("not_a_clinical_document", "/")
+        raise RecordError("bad_xml", "/")
+    root = etree.fromstring(data, _parser(recover=True))
+    if root is None:
+        raise RecordError("bad_xml", "/")
+    return _checked(root)
+
+
+def _checked(root: etree._Element) -> etree._Element:
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise RecordError("unsafe_xml", "/")
+    return root
