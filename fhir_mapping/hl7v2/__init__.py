@@ -6,7 +6,19 @@ Does not belong here: files and bundles (``fhir_mapping.convert``), sources of a
 
 from __future__ import annotations
 
+from fhir_mapping.hl7v2.convert import convert_message
 from fhir_mapping.hl7v2.framing import MessageText, split_messages
 from fhir_mapping.hl7v2.message import Message, Path, Segment, parse, parse_path
+from fhir_mapping.hl7v2.tables import Tables
 
-__all__ = ["Message", "MessageText", "Path", "Segment", "parse", "parse_path", "split_messages"]
+__all__ = [
+    "Message",
+    "MessageText",
+    "Path",
+    "Segment",
+    "Tables",
+    "convert_message",
+    "parse",
+    "parse_path",
+    "split_messages",
+]

@@ -1,0 +1,148 @@
+"""A resource as R4 allows it: elements it knows, required ones present, codes of required bindings.
+
+A required element that a message does not give gets the standard's own word for that (``unknown``, data-absent-reason)
+where there is one (``DEFAULTS``); else the part that lacks it is left out, in the end the whole resource, with a problem.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from fhir_mapping.document import Resource
+from fhir_mapping.hl7v2.elements import types, value_set
+
+Report = Callable[[str, str | None], None]
+
+ABSENT: dict[str, Any] = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]
+}
+_ABSENT_EXTENSION = {
+    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+}
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "Account": {"status": "unknown"},
+    "Appointment": {"status": "pending"},
+    "Appointment.participant": {"status": "needs-action"},
+    "ChargeItem": {"status": "unknown", "code": ABSENT},
+    "Coverage": {"status": "active"},
+    "DiagnosticReport": {"status": "unknown", "code": ABSENT},
+    "DocumentReference": {"status": "current"},
+    "Encounter": {
+        "status": "unknown",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"},
+    },
+    "EpisodeOfCare": {"status": "active"},
+    "Immunization": {"status": "completed", "vaccineCode": ABSENT},
+    "Linkage.item": {"type": "source"},
+    "MedicationAdministration": {"status": "completed", "medicationCodeableConcept": ABSENT},
+    "MedicationDispense": {"status": "unknown", "medicationCodeableConcept": ABSENT},
+    "MedicationRequest": {"status": "unknown", "intent": "order", "medicationCodeableConcept": ABSENT},
+    "Observation": {"status": "unknown", "code": ABSENT},
+    "Observation.component": {"code": ABSENT},
+    "Procedure": {"status": "completed"},
+    "ResearchStudy": {"status": "active"},
+    "ResearchSubject": {"status": "candidate"},
+    "ServiceRequest": {"status": "unknown", "intent": "order"},
+    "Task": {"status": "requested", "intent": "order"},
+    "AllergyIntolerance.reaction": {"manifestation": [ABSENT]},
+    "Device.deviceName": {"type": "other"},
+    "Consent": {
+        "status": "active",
+        "scope": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
+        },
+        "category": [ABSENT],
+    },
+    "MessageHeader": {"source": {"_endpoint": _ABSENT_EXTENSION}},
+    "MessageHeader.source": {"_endpoint": _ABSENT_EXTENSION},
+    "MessageHeader.destination": {"_endpoint": _ABSENT_EXTENSION},
+    "Provenance": {"_recorded": _ABSENT_EXTENSION},
+    "NutritionOrder": {"status": "active", "intent": "order", "_dateTime": _ABSENT_EXTENSION},
+    "SupplyRequest": {"quantity": {"value": 1}},
+}
+_CHOICES = {
+    "Immunization": ("occurrence", ("occurrenceDateTime", "occurrenceString"), "_occurrenceDateTime"),
+    "MedicationAdministration": ("effective", ("effectiveDateTime", "effectivePeriod"), "_effectiveDateTime"),
+    "ChargeItem": ("", (), ""),
+}
+_MEDICATION = ("medicationCodeableConcept", "medicationReference")
+
+
+def conform(resource: Resource, report: Report) -> Resource | None:
+    """The resource as R4 allows it; None when it cannot be one."""
+    type_ = resource["resourceType"]
+    clean = _object(type_, resource, report)
+    if clean is None:
+        return None
+    if type_ in _CHOICES:
+        _, names, absent = _CHOICES[type_]
+        if names and not any(name in clean for name in names):
+            clean[absent] = copy.deepcopy(_ABSENT_EXTENSION)
+    return clean
+
+
+def _object(type_: str, node: dict[str, Any], report: Report) -> dict[str, Any] | None:
+    elements = types().get(type_)
+    if elements is None:
+        return node
+    clean: dict[str, Any] = {}
+    for key, value in node.items():
+        if key == "resourceType":
+            clean[key] = value
+            continue
+        element = elements.get(key.lstrip("_"))
+        if element is None:
+            report(f"no_such_element:{type_}.{key}", None)
+            continue
+        kept = _value(element.type, element.codes, value, report) if key[0] != "_" else value
+        if kept is not None:
+            clean[key] = kept if not element.is_list or isinstance(kept, list) else [kept]
+    return _with_required(type_, clean, report)
+
+
+def _value(type_: str, codes: str | None, value: Any, report: Report) -> Any:
+    if isinstance(value, list):
+        kept = [clean for item in value if (clean := _value(type_, codes, item, report)) is not None]
+        return kept or None
+    if isinstance(value, dict):
+        return _object(type_, value, report)
+    if codes and type_ == "code":
+        allowed = value_set(codes)
+        if allowed and value not in allowed:
+            report(f"bad_code:{codes}", None)
+            return None
+    return value
+
+
+def _with_required(type_: str, clean: dict[str, Any], report: Report) -> dict[str, Any] | None:
+    for name, needed in _required(type_):
+        if any(key in clean or "_" + key in clean for key in needed):
+            continue
+        defaults = DEFAULTS.get(type_, {})
+        key = next((key for name in needed for key in (name, "_" + name) if key in defaults), None)
+        if key is None:
+            if "." not in type_ and "resourceType" in clean:
+                report(f"missing:{type_}.{name}", None)
+            return None
+        clean[key] = copy.deepcopy(defaults[key])
+    return clean
+
+
+_required_cache: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+
+
+def _required(type_: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Required elements of a type; a choice as all its names."""
+    found = _required_cache.get(type_)
+    if found is None:
+        groups: dict[str, list[str]] = {}
+        for name, element in types()[type_].items():
+            if element.is_required:
+                groups.setdefault(element.choice, []).append(name)
+        if type_ in ("Immunization", "MedicationAdministration"):
+            groups.pop(_CHOICES[type_][0], None)
+        found = [(group, tuple(names)) for group, names in groups.items()]
+        _required_cache[type_] = found
+    return found

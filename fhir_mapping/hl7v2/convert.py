@@ -1,0 +1,126 @@
+"""One message to FHIR R4: ``convert_message``."""
+
+from __future__ import annotations
+
+import re
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from contracts.errors import UsageError
+from fhir_mapping.document import Converted, RecordError
+from fhir_mapping.hl7v2.context import SUBJECTS, Context
+from fhir_mapping.hl7v2.groups import billing, clinical, documents, orders, people, results, scheduling, visits
+from fhir_mapping.hl7v2.message import Segment, parse
+from fhir_mapping.hl7v2.tables import Tables
+from fhir_mapping.hl7v2.walk import HANDLERS, Draft, Walk, map_finder
+
+GROUPS = (billing, clinical, documents, orders, people, results, scheduling, visits)
+"""The modules whose handlers the walk uses."""
+
+_QUIET = frozenset({"BHS", "BTS", "FHS", "FTS", "DSC", "ADD", "QAK", "ERR", "UAC", "QRD", "QRF", "QPD", "RCP"})
+_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+
+def convert_message(text: str, tables: Tables | None = None, *, zone: str | None = "Asia/Shanghai") -> Converted:
+    """The resources of one message.
+
+    Args:
+        text: one message, as ``split_messages`` gives it.
+        tables: the mapping; default: the generated tables with our own above them.
+        zone: where the sender's clock stands, for times without an offset when MSH-7 has none either; None: such times
+            are cut to their date.
+
+    Raises:
+        RecordError: there is no header, or no delimiters can be read; nothing of it can be used.
+    """
+    context = Context(parse(text), tables or Tables.load(), _checked(zone))
+    walk = Walk(context, map_finder(context.tables))
+    for index, segment in enumerate(context.message.segments):
+        walk.index = index
+        handler = HANDLERS.get(segment.name)
+        context.scope[segment.name] = segment
+        if handler is not None:
+            context.where = segment.name
+            handler(walk, segment)
+        elif segment.name not in _QUIET:
+            context.problem("unmapped_segment", segment.name)
+    _finish(walk)
+    return Converted(tuple(context.resources.values()), tuple(context.problems))
+
+
+def _checked(zone: str | None) -> str | None:
+    if zone is not None:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise UsageError(f"{zone!r} is no time zone; expected a name such as Asia/Shanghai.") from error
+    return zone
+
+
+def _finish(walk: Walk) -> None:
+    """Complete the drafts and finish them in the order they were made."""
+    context = walk.context
+    if walk.first_patient is not None:
+        context.patient = walk.reference(walk.first_patient)
+    walk.close_order()
+    documents.complete(walk)
+    _point_provenance(walk)
+    for draft in walk.drafts.values():
+        _complete(walk, draft)
+    for draft in list(walk.drafts.values()):
+        context.where = str(draft.root["resourceType"])
+        context.add(draft.root)
+    _drop_dangling(context)
+
+
+def _complete(walk: Walk, draft: Draft) -> None:
+    type_ = draft.root["resourceType"]
+    if type_ in SUBJECTS and walk.context.patient:
+        draft.root.setdefault(SUBJECTS[type_], walk.context.patient)
+    if type_ == "Appointment":
+        if walk.context.patient:
+            draft.root.setdefault("participant", []).append({"actor": walk.context.patient, "status": "needs-action"})
+        scheduling.complete(draft)
+    elif type_ == "Coverage":
+        draft.root.setdefault("payor", []) or draft.root.update(payor=[{"display": "unknown"}])
+    elif type_ == "ClaimResponse":
+        draft.root.setdefault("insurer", {"display": "unknown"})
+
+
+def _point_provenance(walk: Walk) -> None:
+    """The event's provenance is about the visit and patient, an order's about the order."""
+    targets = [r for r in (walk.reference(walk.visit), walk.context.patient) if r]
+    for draft in walk.provenance:
+        if targets:
+            draft.root["target"] = targets
+        else:
+            walk.forget(draft)
+    for draft, order in walk.order_provenance:
+        target = order and (walk.reference(order.request) or walk.reference(order.report))
+        if target and "agent" in draft.root:
+            draft.root["target"] = [target]
+        else:
+            walk.forget(draft)
+
+
+def _drop_dangling(context: Context) -> None:
+    """References to drafts that were left out go with them."""
+    known = context.resources.keys()
+    for resource in context.resources.values():
+        _without(resource, known)
+
+
+def _without(node: object, known: object) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _without(item, known)
+    elif isinstance(node, dict):
+        reference = node.get("reference")
+        if isinstance(reference, str) and reference not in known:  # type: ignore[operator]
+            del node["reference"]
+            node.setdefault("display", "not converted")
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                _without(value, known)
+
+
+__all__ = ["GROUPS", "RecordError", "Segment", "convert_message"]

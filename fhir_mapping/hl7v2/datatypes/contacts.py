@@ -1,0 +1,108 @@
+"""XTN and XAD (SAD): telephone numbers, mail addresses and postal addresses."""
+
+from __future__ import annotations
+
+import re
+
+from fhir_mapping.hl7v2.context import Context, Fragment
+from fhir_mapping.hl7v2.datatypes.codes import plain_code
+from fhir_mapping.hl7v2.datatypes.identifiers import cleaned
+from fhir_mapping.hl7v2.datatypes.moments import moment
+from fhir_mapping.hl7v2.datatypes.numbers import integer
+
+_EQUIPMENT = {
+    "PH": "phone",
+    "FX": "fax",
+    "MD": "other",
+    "CP": "phone",
+    "SAT": "phone",
+    "BP": "pager",
+    "INTERNET": "email",
+    "X.400": "email",
+    "TDD": "other",
+    "TTY": "other",
+}
+_MAIL = re.compile(r"\S+@\S+\.\S+")
+_CHINESE_MOBILE = re.compile(r"(?:\+?86[- ]?)?1[3-9]\d{9}")
+
+
+def contact_points(context: Context, raw: str) -> list[Fragment]:
+    """XTN as ContactPoints: one may hold a mail address and a number."""
+    parts = context.split(raw)
+    equipment = (context.at(parts, 3) or "").upper()
+    shared = _shared(context, parts, equipment)
+    mail, number = context.at(parts, 4), _number(context, parts)
+    if number and _MAIL.fullmatch(number) and not mail:
+        mail, number = number, None
+    if mail is None and number is None:
+        return []
+    found: list[Fragment] = []
+    if mail:
+        is_mail = "@" in mail or equipment in ("INTERNET", "X.400")
+        found.append(cleaned({"system": "email" if is_mail else "other", "value": mail, **shared}))
+    if number:
+        system = _EQUIPMENT.get(equipment, "phone")
+        if system == "email":
+            system = "phone" if re.search(r"\d{3}", number) else "other"
+        found.append(cleaned({"system": system, "value": number, **shared}))
+    return found
+
+
+def _number(context: Context, parts: list[str]) -> str | None:
+    """The number as written (component 1), else built from its parts, else the unformatted one."""
+    written = context.at(parts, 1)
+    local = context.at(parts, 7)
+    if written:
+        return written
+    if local:
+        country, area, extension = context.at(parts, 5), context.at(parts, 6), context.at(parts, 8)
+        words = [f"+{country.lstrip('+')}" if country else "", area or "", local]
+        number = " ".join(word for word in words if word)
+        return f"{number} ext. {extension}" if extension else number
+    return context.at(parts, 12) or context.at(parts, 9)
+
+
+def _shared(context: Context, parts: list[str], equipment: str) -> Fragment:
+    use_raw = context.raw_at(parts, 2)
+    use = plain_code(context, use_raw, "TelecommunicationUseCode") if use_raw else None
+    if equipment == "CP" or (use is None and _CHINESE_MOBILE.fullmatch(context.at(parts, 1) or "")):
+        use = "mobile"
+    start, end = context.raw_at(parts, 13), context.raw_at(parts, 14)
+    period = {"start": moment(context, start) if start else None, "end": moment(context, end) if end else None}
+    rank = integer(context.at(parts, 18))
+    return {"use": use, "rank": rank if rank and rank > 0 else None, "period": cleaned(period)}
+
+
+def address(context: Context, raw: str) -> Fragment | None:
+    """XAD as an Address. Component 1 may be a SAD: street address, street name, house number."""
+    parts = context.split(raw)
+    street = [line for part in context.subsplit(context.raw_at(parts, 1)) if (line := context.text(part))]
+    second = context.at(parts, 2)
+    found: Fragment = {"line": [*street, *([second] if second else [])]}
+    found["city"], found["state"] = context.at(parts, 3), context.at(parts, 4)
+    found["postalCode"], found["country"] = context.at(parts, 5), context.at(parts, 6)
+    found["district"] = context.at(parts, 9)
+    if not any(found.values()):
+        return None
+    _add_kind(context, parts, found)
+    found["period"] = _period(context, parts)
+    return {key: value for key, value in cleaned(found).items() if value}
+
+
+def _add_kind(context: Context, parts: list[str], found: Fragment) -> None:
+    kind = context.at(parts, 7)
+    if kind is None:
+        return
+    for element, table in (("use", "AddressType[Use]"), ("type", "AddressType[Type]")):
+        known = context.code(table, kind)
+        if known and known.code:
+            found[element] = known.code
+
+
+def _period(context: Context, parts: list[str]) -> Fragment:
+    span = context.subsplit(context.raw_at(parts, 12))
+    start = context.raw_at(parts, 13) or context.raw_at(span, 1)
+    end = context.raw_at(parts, 14) or context.raw_at(span, 2)
+    return cleaned(
+        {"start": moment(context, start) if start else None, "end": moment(context, end) if end else None}
+    )

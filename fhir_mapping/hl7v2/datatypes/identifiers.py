@@ -1,0 +1,206 @@
+"""CX, EI, EIP, HD, ST and their like as Identifiers, and assigning authorities as Organizations."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from fhir_mapping.hl7v2.context import Context, Fragment
+from fhir_mapping.hl7v2.datatypes.codes import V2_TABLES, code_text, urn
+from fhir_mapping.hl7v2.datatypes.moments import moment
+
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
+CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
+"""居民身份证号码, as the shared documents of WS/T 500 identify it."""
+_CARD_TYPES = frozenset({"IDC", "NNCHN", "SFZ", "身份证", "居民身份证", "IDENTITYCARD", "IDCARD", "NI"})
+
+
+def universal(name: str | None, kind: str | None) -> str | None:
+    """A universal id (HD.2 with its type) as a URI; None when it is none."""
+    if not name:
+        return None
+    if _OID.fullmatch(name):
+        return f"urn:oid:{name}" if "." in name and name.count(".") > 1 or kind in ("ISO", "OID") else None
+    if kind in ("UUID", "GUID"):
+        try:
+            return f"urn:uuid:{UUID(name)}"
+        except ValueError:
+            return None
+    if _URI.fullmatch(name) and (kind in ("URI", "URL", None) or name.startswith("urn:")):
+        return name
+    return None
+
+
+def system_of(context: Context, parts: list[str]) -> str | None:
+    """The system of identifiers that an authority (HD's components) gives out."""
+    namespace, name = context.at(parts, 1), context.at(parts, 2)
+    if uri := universal(name, context.at(parts, 3)):
+        return uri
+    own = namespace or name
+    return urn(own) if own else None
+
+
+def authority(context: Context, raw: str) -> Fragment | None:
+    """HD as an Organization: the namespace is its name, the universal id an identifier."""
+    parts = context.parts(raw)
+    namespace, name, kind = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
+    if not namespace and not name:
+        return None
+    found: Fragment = {"resourceType": "Organization"}
+    if name:
+        uri = universal(name, kind)
+        found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": uri} if uri else _plain(name, kind)]
+    found["name"] = namespace or name
+    return found
+
+
+def _plain(name: str, kind: str | None) -> Fragment:
+    return {"system": urn(kind), "value": name} if kind else {"value": name}
+
+
+def type_concept(context: Context, code: str | None) -> Fragment | None:
+    """Table 0203 with its display; a code that is not of the table stands alone."""
+    code = code_text(code)
+    if code is None:
+        return None
+    known = context.code("IdentifierType", code)
+    if known and known.code:
+        return {"coding": [{"system": known.system, "code": known.code, "display": known.display}]}
+    return {"coding": [{"code": code}]}
+
+
+def extended(context: Context, raw: str) -> Fragment | None:
+    """CX as an Identifier: value, system, type, assigner and period."""
+    parts = context.split(raw)
+    value = context.at(parts, 1)
+    if value is None:
+        return None
+    # An assigning authority without its components' separator is cut by the type's own.
+    owner = context.subsplit(context.raw_at(parts, 4))
+    found: Fragment = {"type": type_concept(context, context.at(parts, 5)), "system": system_of(context, owner)}
+    found["value"] = value
+    found["period"] = {"start": _moment(context, parts, 7), "end": _moment(context, parts, 8)}
+    if any(owner):
+        found["assigner"] = authority(context, context.raw_at(parts, 4))
+    _add_check_digit(context, parts, found)
+    _know_card(context, parts, found)
+    return cleaned(found)
+
+
+def _add_check_digit(context: Context, parts: list[str], found: Fragment) -> None:
+    digit = context.at(parts, 2)
+    if digit:
+        url = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
+        found["extension"] = [{"url": url, "valueString": digit}]
+
+
+def _know_card(context: Context, parts: list[str], found: Fragment) -> None:
+    """A Chinese identity card: said by the type, or shown by 18 digits of the right form with type NI or none."""
+    said = (context.at(parts, 5) or "").upper()
+    if said in _CARD_TYPES and _CARD.fullmatch(found["value"]):
+        found["type"] = {"coding": [{"system": f"{V2_TABLES}0203", "code": "NNCHN"}]}
+        found["system"] = CHINESE_CARD
+
+
+def _moment(context: Context, parts: list[str], number: int) -> str | None:
+    raw = context.raw_at(parts, number)
+    return moment(context, raw) if raw else None
+
+
+def cleaned(found: Fragment) -> Fragment:
+    """Without empty members."""
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and not (isinstance(value, dict) and not any(v is not None for v in value.values()))
+    }
+
+
+def entity(context: Context, raw: str) -> Fragment | None:
+    """EI as an Identifier; of an EIP (``placer^filler``) the caller hands over one half."""
+    parts = context.parts(raw)
+    value = context.at(parts, 1)
+    if value is None:
+        return None
+    return cleaned({"system": system_of(context, parts[1:4]), "value": value})
+
+
+def placer(context: Context, raw: str) -> Fragment | None:
+    """The placer's half of an EIP."""
+    return _half(context, raw, 1, "PLAC")
+
+
+def filler(context: Context, raw: str) -> Fragment | None:
+    """The filler's half of an EIP."""
+    return _half(context, raw, 2, "FILL")
+
+
+def _half(context: Context, raw: str, number: int, kind: str) -> Fragment | None:
+    half = context.raw_at(context.split(raw), number)
+    parts = context.subsplit(half)
+    value = context.at(parts, 1)
+    if value is None:
+        return None
+    type_ = {"coding": [{"system": f"{V2_TABLES}0203", "code": kind, "display": f"{kind.title()}er Identifier"}]}
+    type_["coding"][0]["display"] = "Placer Identifier" if kind == "PLAC" else "Filler Identifier"
+    return cleaned({"type": type_, "system": system_of(context, parts[1:4]), "value": value})
+
+
+def named(context: Context, raw: str) -> Fragment | None:
+    """HD as an Identifier."""
+    parts = context.parts(raw)
+    uri = universal(context.at(parts, 2), context.at(parts, 3))
+    value = context.at(parts, 1) or context.at(parts, 2)
+    if value is None:
+        return None
+    return cleaned({"system": uri if uri and context.at(parts, 1) else None, "value": value})
+
+
+def coded(context: Context, raw: str) -> Fragment | None:
+    """CWE as an Identifier: the code is the value."""
+    parts = context.parts(raw)
+    value = context.at(parts, 1) or context.at(parts, 2)
+    system = context.at(parts, 3)
+    return cleaned({"system": urn(system) if system else None, "value": value}) if value else None
+
+
+def simple(context: Context, raw: str) -> Fragment | None:
+    """ST as an Identifier."""
+    value = context.at(context.split(raw), 1)
+    return {"value": value} if value else None
+
+
+def licence(context: Context, raw: str) -> Fragment | None:
+    """DLN (driver's licence) as an Identifier: number, issuer, end."""
+    parts = context.split(raw)
+    value = context.at(parts, 1)
+    if value is None:
+        return None
+    issuer = context.at(context.subsplit(context.raw_at(parts, 2)), 1)
+    return cleaned(
+        {
+            "type": type_concept(context, "DL"),
+            "system": urn(issuer) if issuer else None,
+            "value": value,
+            "period": {"end": _moment(context, parts, 3)},
+        }
+    )
+
+
+def professional(context: Context, raw: str) -> Fragment | None:
+    """PLN (practitioner's licence or other id) as an Identifier."""
+    parts = context.split(raw)
+    value = context.at(parts, 1)
+    if value is None:
+        return None
+    state = context.at(parts, 3)
+    return cleaned(
+        {
+            "type": type_concept(context, context.at(parts, 2)),
+            "system": urn(state) if state else None,
+            "value": value,
+            "period": {"end": _moment(context, parts, 4)},
+        }
+    )

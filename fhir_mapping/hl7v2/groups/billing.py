@@ -1,0 +1,94 @@
+"""Guarantors, insurance, charges: GT1, IN1, IN2, IN3, FT1, BLG."""
+
+from __future__ import annotations
+
+from fhir_mapping.hl7v2.message import Segment
+from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
+
+_SELF = frozenset({"SEL", "SLF", "SELF", "18", "01", "本人"})
+
+
+@handles("GT1")
+def guarantor(walk: Walk, segment: Segment) -> None:
+    """Who pays: a RelatedPerson, or an Organization; the account names it."""
+    patient = walk.ensure_patient()
+    party = None
+    if segment.raw(3) or segment.raw(2):
+        key = key_of(segment, 2, 3)
+        party = walk.draft("RelatedPerson", str(patient.root["id"]), key, text=without_number(segment))
+        walk.apply("GT1[RelatedPerson]", segment, party)
+    if any(segment.raw(number) for number in (16, 21, 51)):
+        employer = walk.draft("Organization", "employer", key_of(segment, 16, 21, 51), text=without_number(segment))
+        walk.apply("GT1[Organization]", segment, employer)
+        party = party or employer
+    if walk.account is not None and party is not None:
+        item = {"party": walk.reference(party)}
+        if item not in walk.account.root.setdefault("guarantor", []):
+            walk.account.root["guarantor"].append(item)
+
+
+@handles("IN1")
+def insurance(walk: Walk, segment: Segment) -> None:
+    """A Coverage, and its subscriber when that is not the patient."""
+    patient = walk.ensure_patient()
+    owner = str(patient.root["id"])
+    walk.coverage = walk.draft("Coverage", owner, key_of(segment, 2, 3, 36, 49), text=without_number(segment))
+    walk.apply("IN1[Coverage]", segment, walk.coverage)
+    relation = segment.raw(17).split(segment.delimiters.component)[0].upper()
+    walk.insured = None
+    if relation in _SELF or not (segment.raw(16) or segment.raw(49)):
+        if relation in _SELF:
+            walk.coverage.root.setdefault("subscriber", walk.reference(patient))
+    else:
+        walk.insured = walk.draft("RelatedPerson", owner, key_of(segment, 16, 49, 18), text=without_number(segment))
+        walk.apply("IN1[RelatedPerson]", segment, walk.insured)
+        walk.coverage.root.setdefault("subscriber", walk.reference(walk.insured))
+    if walk.account is not None:
+        item = {"coverage": walk.reference(walk.coverage)}
+        if item not in walk.account.root.setdefault("coverage", []):
+            walk.account.root["coverage"].append(item)
+    walk.host = None
+
+
+@handles("IN2", "IN3")
+def insurance_more(walk: Walk, segment: Segment) -> None:
+    """More of the coverage before it and of its insured."""
+    if walk.coverage is None:
+        return
+    walk.apply(f"{segment.name}[Coverage]", segment, walk.coverage)
+    if segment.name == "IN2":
+        if walk.insured is not None:
+            walk.apply("IN2[RelatedPerson]", segment, walk.insured)
+        if segment.raw(3) or segment.raw(69) or segment.raw(49):
+            employer = walk.draft("Organization", "insured's employer", key_of(segment, 3, 49, 69))
+            walk.apply("IN2[Organization]", segment, employer)
+
+
+@handles("FT1")
+def charge(walk: Walk, segment: Segment) -> None:
+    """A ChargeItem; with a procedure code of its own also the Procedure."""
+    patient = walk.ensure_patient()
+    found = walk.draft("ChargeItem", str(patient.root["id"]), key_of(segment, 2, 4, 7), text=without_number(segment))
+    kind = segment.raw(6).split(segment.delimiters.component)[0].upper()
+    found.root["status"] = {"CD": "aborted", "CG": "billable", "PY": "billed"}.get(kind, "unknown")
+    walk.apply("FT1[ChargeItem]", segment, found)
+    walk.link_one(found, "context", walk.visit)
+    walk.link(found, "account", walk.account)
+    if segment.raw(25):
+        done = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 25, 4))
+        walk.apply("FT1[Procedure]", segment, done)
+        walk.link_one(done, "encounter", walk.visit)
+        found.root.setdefault("service", []).append(walk.reference(done))
+    walk.notes = walk.host = found
+
+
+@handles("BLG")
+def billing(walk: Walk, segment: Segment) -> None:
+    """The account an order is charged to."""
+    if not segment.raw(3):
+        return
+    account = walk.draft("Account", "billing", segment.raw(3))
+    account.root["status"] = "active"
+    if walk.patient is not None:
+        account.root["subject"] = [walk.reference(walk.patient)]
+    walk.apply("BLG[Account]", segment, account)

@@ -1,0 +1,107 @@
+"""Allergies, diagnoses, procedures, accidents: AL1, IAM, IAR, DG1, PR1, ACC."""
+
+from __future__ import annotations
+
+from fhir_mapping.hl7v2.message import Segment
+from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
+
+_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+_VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+
+
+@handles("AL1", "IAM")
+def allergy(walk: Walk, segment: Segment) -> None:
+    """An AllergyIntolerance; IAM-6 ``D`` deletes it."""
+    patient = walk.ensure_patient()
+    found = walk.draft("AllergyIntolerance", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment))
+    walk.apply(f"{segment.name}[AllergyIntolerance]", segment, found)
+    is_deleted = segment.name == "IAM" and segment.raw(6)[:1] == "D"
+    if is_deleted:
+        found.root.pop("clinicalStatus", None)
+        code = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"}
+        found.root["verificationStatus"] = {"coding": [{**code, "code": "entered-in-error"}]}
+    if _is_wrong(found.root.get("verificationStatus")):
+        found.root.pop("clinicalStatus", None)
+    walk.allergy = walk.notes = walk.host = found
+
+
+def _is_wrong(status: object) -> bool:
+    return "entered-in-error" in str(status)
+
+
+@handles("IAR")
+def reaction(walk: Walk, segment: Segment) -> None:
+    """A reaction of the allergy before it."""
+    if walk.allergy is not None:
+        walk.apply("IAR[AllergyIntolerance]", segment, walk.allergy)
+
+
+@handles("DG1")
+def diagnosis(walk: Walk, segment: Segment) -> None:
+    """A Condition; with a visit it is the visit's diagnosis, too."""
+    patient = walk.ensure_patient()
+    found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=without_number(segment))
+    walk.apply("DG1[Condition]", segment, found)
+    walk.notes = found
+    if segment.raw(21)[:1] == "D":
+        return
+    if walk.visit is not None:
+        if "diagnosis" not in walk.visit.root or walk.reference(found) not in [
+            item.get("condition") for item in walk.visit.root["diagnosis"]
+        ]:
+            walk.visit.root.setdefault("diagnosis", []).append({"condition": walk.reference(found), **_use(walk, segment)})
+        walk.link(found, "encounter", walk.visit)
+    elif walk.order is not None and walk.order.request is not None:
+        reasons = walk.order.request.root.setdefault("reasonReference", [])
+        if walk.reference(found) not in reasons:
+            reasons.append(walk.reference(found))
+
+
+def _use(walk: Walk, segment: Segment) -> dict[str, object]:
+    from fhir_mapping.hl7v2.datatypes import codes, numbers
+
+    found: dict[str, object] = {}
+    walk.context.where = "DG1-6"
+    if segment.raw(6) and (use := codes.concept(walk.context, segment.raw(6), "DiagnosisType")):
+        found["use"] = use
+    rank = numbers.integer(walk.context.text(segment.raw(15)))
+    if rank and rank > 0:
+        found["rank"] = rank
+    return found
+
+
+@handles("PR1")
+def procedure(walk: Walk, segment: Segment) -> None:
+    """A Procedure of the visit; PR1-20 ``D`` deletes it."""
+    patient = walk.ensure_patient()
+    found = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 3, 5, 19), text=without_number(segment))
+    walk.apply("PR1[Procedure]", segment, found)
+    if segment.raw(20)[:1] == "D":
+        found.root["status"] = "entered-in-error"
+    walk.link(found, "encounter", walk.visit)
+    walk.procedure = walk.notes = walk.host = found
+
+
+@handles("ACC")
+def accident(walk: Walk, segment: Segment) -> None:
+    """An accident as an Observation: when, what kind, where."""
+    patient = walk.ensure_patient()
+    if not any(segment.raw(number) for number in (1, 2, 3, 9)):
+        return
+    found = walk.draft("Observation", str(patient.root["id"]), "accident", without_number(segment))
+    found.root["status"] = "final"
+    code = {"system": "http://loinc.org", "code": "11374-6", "display": "Injury incident description Narrative"}
+    found.root["code"] = {"coding": [code]}
+    walk.apply("ACC[Observation]", segment, found)
+    walk.link(found, "encounter", walk.visit)
+    place = walk.context.text(segment.raw(3))
+    if place or segment.raw(11):
+        from fhir_mapping.hl7v2.datatypes.contacts import address
+
+        where = {"resourceType": "Location", "mode": "instance", "name": place}
+        if segment.raw(11) and (found_address := address(walk.context, segment.raw(11))):
+            where["address"] = found_address  # type: ignore[assignment]
+        reference = walk.context.add({key: value for key, value in where.items() if value})
+        url = "http://hl7.org/fhir/StructureDefinition/event-location"
+        if reference:
+            found.root.setdefault("extension", []).append({"url": url, "valueReference": reference})

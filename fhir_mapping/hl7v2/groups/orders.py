@@ -1,0 +1,351 @@
+"""Orders: ORC with what follows it (OBR, RXO, RXE, RXA, RXD ...), timings and comments.
+
+One ORC opens a group; an OBR (or RXA, RXO ...) without its own ORC opens one too. What the group is about decides what its
+ORC becomes: a ServiceRequest (with results a DiagnosticReport besides), a MedicationRequest, an Immunization.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_mapping.hl7v2.message import Segment
+from fhir_mapping.hl7v2.walk import Draft, Order, Walk, handles, key_of, without_number
+
+_STOP = frozenset({"ORC", "PID"})
+_RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF", "ORA", "MDM", "REF", "RRI", "BAR", "ADT", "CRM", "CSU"})
+_DETAILS = {
+    "OBR": "service",
+    "RXA": "administration",
+    "RXO": "medication",
+    "RXE": "medication",
+    "RXD": "medication",
+    "RXG": "medication",
+    "RQD": "supply",
+    "ODS": "diet",
+    "ODT": "diet",
+}
+_PHARMACY = frozenset({"RDE", "RDS", "OMP", "RGV", "RDR", "RRE", "RRD", "ORP"})
+
+
+def _kind_of(walk: Walk, names: list[str]) -> str:
+    for name in names:
+        if kind := _DETAILS.get(name):
+            if kind == "administration":
+                return "immunization" if walk.kind[0] in ("VXU", "VXR", "VXQ") or _has_vaccine(walk) else kind
+            return kind
+    return "medication" if walk.kind[0] in _PHARMACY else "service"
+
+
+def _has_vaccine(walk: Walk) -> bool:
+    """A code of CVX in RXA-5 says vaccine in any message."""
+    return any("CVX" in segment.raw(5).split(segment.delimiters.component) for segment in walk.segments
+               if segment.name == "RXA")  # fmt: skip
+
+
+def _identity(walk: Walk, orc: Segment | None, detail: Segment | None) -> tuple[str, ...]:
+    """Placer and filler number; without any, the texts."""
+    owner = str(walk.patient.root["id"]) if walk.patient else ""
+    placer = (orc.raw(2) if orc else "") or (detail.raw(2) if detail and detail.name == "OBR" else "")
+    filler = (orc.raw(3) if orc else "") or (detail.raw(3) if detail and detail.name == "OBR" else "")
+    if placer or filler:
+        return (owner, placer, filler)
+    return (owner, without_number(orc) if orc else "", without_number(detail) if detail else "")
+
+
+@handles("ORC")
+def order(walk: Walk, segment: Segment) -> None:
+    """A new order group."""
+    behind = walk.following(_STOP)
+    walk.close_order()
+    current = Order(_kind_of(walk, [s.name for s in behind]), orc=segment)
+    walk.order = current
+    walk.context.scope.pop("OBR", None)
+    detail = next((s for s in behind if s.name in _DETAILS), None)
+    current.key = _identity(walk, segment, detail)
+    if detail is not None:
+        walk.context.scope[detail.name] = detail
+    if detail is None:
+        _open(walk, current, detail)
+    _provenance(walk, segment)
+
+
+def _open(walk: Walk, current: Order, detail: Segment | None) -> None:
+    """Make the group's main resource."""
+    if current.kind == "immunization":
+        text = without_number(detail) if detail else ""
+        current.request = walk.draft("Immunization", *current.key, detail.raw(5) if detail else "", text=text)
+    elif current.kind == "administration":
+        current.request = walk.draft("MedicationAdministration", *current.key, without_number(detail) if detail else "")
+    elif current.kind == "medication":
+        current.request = walk.draft("MedicationRequest", *current.key)
+    elif current.kind == "supply":
+        current.request = walk.draft("SupplyRequest", *current.key, without_number(detail) if detail else "")
+    elif current.kind == "diet":
+        current.request = walk.draft("NutritionOrder", *current.key)
+    else:
+        code = detail.raw(4) if detail else ""
+        current.request = walk.draft("ServiceRequest", *current.key, code)
+    resource = current.request.root["resourceType"]
+    if current.orc is not None:
+        walk.apply(f"ORC[{resource}]", current.orc, current.request)
+    if resource in ("ServiceRequest", "MedicationRequest", "MedicationAdministration", "Immunization", "NutritionOrder"):
+        walk.link(current.request, "context" if resource == "MedicationAdministration" else "encounter", walk.visit)
+    walk.notes = walk.host = current.request
+
+
+def _provenance(walk: Walk, orc: Segment) -> None:
+    """Who entered, verified and ordered: only when the order names one beside the orderer."""
+    if not any(orc.raw(number) for number in (10, 11, 19)):
+        return
+    found = walk.draft("Provenance", orc.text)
+    walk.apply("ORC[Provenance]", orc, found)
+    walk.order_provenance.append((found, walk.order))
+
+
+def _detail(walk: Walk, segment: Segment) -> Order:
+    """The order group of a detail segment; one that already has such a segment is over."""
+    current = walk.order
+    kind = _kind_of(walk, [segment.name])
+    if current is None or segment.name in current.seen or (current.kind != kind and current.seen):
+        walk.close_order()
+        current = walk.order = Order(kind)
+        current.key = _identity(walk, None, segment)
+        walk.context.scope.pop("ORC", None)
+    current.seen.add(segment.name)
+    if current.request is None:
+        _open(walk, current, segment)
+    return current
+
+
+@handles("OBR")
+def request(walk: Walk, segment: Segment) -> None:
+    """What was ordered, and in a message with results the report."""
+    current = _detail(walk, segment)
+    if current.request is None or current.request.root["resourceType"] != "ServiceRequest":
+        return
+    walk.context.scope["OBR"] = segment
+    walk.apply("OBR[ServiceRequest]", segment, current.request)
+    behind = walk.following(frozenset({"ORC", "OBR", "PID"}))
+    names = [s.name for s in behind]
+    if _is_report(walk, segment, names):
+        report = walk.draft("DiagnosticReport", *current.key, segment.raw(4))
+        if current.orc is not None:
+            walk.apply("ORC[DiagnosticReport]", current.orc, report)
+        walk.apply("OBR[DiagnosticReport]", segment, report)
+        walk.link(report, "encounter", walk.visit)
+        walk.link(report, "basedOn", current.request)
+        current.report = report
+        walk.host = report
+    if "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15)):
+        specimen = walk.draft("Specimen", *current.key, segment.raw(4), "OBR")
+        walk.apply("OBR[Specimen]", segment, specimen)
+        _join_specimen(walk, current, specimen)
+    current.specimens = names.count("SPM")
+    walk.observation = None
+    walk.notes = current.report or current.request
+
+
+def _is_report(walk: Walk, segment: Segment, names: list[str]) -> bool:
+    code = walk.kind[0]
+    if code in ("ORU", "OUL", "OPU", "ORF", "ORA"):
+        return True
+    has_results = bool(segment.raw(22) or segment.raw(25))
+    return has_results or (code in _RESULTS and "OBX" in names)
+
+
+def _join_specimen(walk: Walk, current: Order, specimen: Draft) -> None:
+    if current.report is not None:
+        walk.link(current.report, "specimen", specimen)
+    if current.request is not None and current.request.root["resourceType"] == "ServiceRequest":
+        walk.link(current.request, "specimen", specimen)
+    current.specimen = specimen
+
+
+@handles("SPM")
+def specimen(walk: Walk, segment: Segment) -> None:
+    """A specimen of the order; results before it belong to it when it is the only one."""
+    owner = str(walk.patient.root["id"]) if walk.patient else ""
+    found = walk.draft("Specimen", owner, segment.raw(2) or without_number(segment), segment.raw(4),
+                       text=without_number(segment))  # fmt: skip
+    walk.apply("SPM[Specimen]", segment, found)
+    current = walk.order
+    if current is not None:
+        _join_specimen(walk, current, found)
+        if current.specimens == 1:
+            for observation in current.observations:
+                walk.link_one(observation, "specimen", found)
+    walk.specimen = walk.notes = walk.host = found
+    walk.after_specimen = True
+
+
+@handles("SAC")
+def container(walk: Walk, segment: Segment) -> None:
+    """The container of the specimen before it."""
+    if walk.specimen is None:
+        walk.specimen = walk.draft("Specimen", without_number(segment))
+    walk.apply("SAC[Specimen]", segment, walk.specimen)
+
+
+@handles("TQ1")
+def timing(walk: Walk, segment: Segment) -> None:
+    """Timing of the order, or of the appointment."""
+    host = walk.appointment
+    if walk.order is not None:
+        if walk.order.request is None:
+            behind = walk.following(_STOP)
+            _open(walk, walk.order, next((s for s in behind if s.name in _DETAILS), None))
+        host = walk.order.request
+    if host is None:
+        return
+    walk.apply(f"TQ1[{host.root['resourceType']}]", segment, host)
+
+
+@handles("RXO")
+def pharmacy_order(walk: Walk, segment: Segment) -> None:
+    """The medicine as it was prescribed."""
+    current = _detail(walk, segment)
+    if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
+        return
+    encoded = "RXE" in [s.name for s in walk.following(_STOP)]
+    target = current.request
+    if encoded:
+        # The prescription as written and as the pharmacy encoded it are two requests, one based on the other.
+        target = walk.draft("MedicationRequest", *current.key, "RXO", segment.raw(1))
+        target.root.update(intent="original-order", status=current.request.root.get("status", "active"))
+        walk.link(target, "encounter", walk.visit)
+        walk.link(current.request, "basedOn", target)
+    walk.apply("RXO[MedicationRequest]", segment, target)
+    walk.medication = target
+    walk.notes = walk.host = target
+
+
+@handles("RXE")
+def encoded_order(walk: Walk, segment: Segment) -> None:
+    """The medicine as the pharmacy encoded the order."""
+    current = _detail(walk, segment)
+    if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
+        return
+    walk.apply("RXE[MedicationRequest]", segment, current.request)
+    walk.medication = walk.notes = walk.host = current.request
+
+
+@handles("RXD")
+def dispense(walk: Walk, segment: Segment) -> None:
+    """What was handed over."""
+    current = _detail(walk, segment)
+    found = walk.draft("MedicationDispense", *current.key, segment.raw(7), text=without_number(segment))
+    found.root["status"] = "completed"
+    if current.orc is not None:
+        walk.apply("ORC[MedicationDispense]", current.orc, found)
+    walk.apply("RXD[MedicationDispense]", segment, found)
+    if current.request is not None and len(current.seen) > 1:
+        found.root["authorizingPrescription"] = [walk.reference(current.request)]
+    elif current.request is not None:
+        walk.forget(current.request)
+        current.request = None
+    walk.medication = walk.notes = walk.host = found
+
+
+@handles("RXR")
+def route(walk: Walk, segment: Segment) -> None:
+    """Route and site of the medicine or vaccine before it."""
+    host = walk.medication
+    if walk.order is not None and walk.order.kind in ("immunization", "administration"):
+        host = walk.order.request
+    if host is not None:
+        walk.apply(f"RXR[{host.root['resourceType']}]", segment, host)
+
+
+@handles("RXC")
+def component(walk: Walk, segment: Segment) -> None:
+    """An ingredient: a Medication of its own that the mixture names."""
+    if walk.medication is None:
+        return
+    found = walk.draft("Medication", str(walk.medication.root["id"]), without_number(segment))
+    walk.apply("RXC[Medication]", segment, found)
+    mixture = walk.medication.root.get("medicationReference")
+    if isinstance(mixture, dict) and mixture.get("resourceType") == "Medication":
+        item = {"itemReference": walk.reference(found), "isActive": segment.raw(1)[:1] == "A"}
+        mixture.setdefault("ingredient", []).append(item)
+
+
+@handles("RXA")
+def administration(walk: Walk, segment: Segment) -> None:
+    """A dose given: a vaccine's is an Immunization."""
+    current = _detail(walk, segment)
+    assert current.request is not None
+    walk.context.scope["RXA"] = segment
+    walk.apply(f"RXA[{current.request.root['resourceType']}]", segment, current.request)
+    walk.notes = walk.host = current.request
+    walk.medication = current.request
+    walk.observation = None
+
+
+@handles("RQD")
+def supply(walk: Walk, segment: Segment) -> None:
+    """Supplies asked for."""
+    current = _detail(walk, segment)
+    if current.request is not None and current.request.root["resourceType"] == "SupplyRequest":
+        walk.apply("RQD[SupplyRequest]", segment, current.request)
+
+
+@handles("ODS")
+def diet(walk: Walk, segment: Segment) -> None:
+    """A diet ordered."""
+    current = _detail(walk, segment)
+    if current.request is not None and current.request.root["resourceType"] == "NutritionOrder":
+        walk.apply("ODS[NutritionOrder]", segment, current.request)
+
+
+@handles("CTI")
+def trial(walk: Walk, segment: Segment) -> None:
+    """The study an order or result belongs to."""
+    walk.apply("CTI[ResearchStudy]", segment, walk.draft("ResearchStudy", key_of(segment, 1, 2)))
+
+
+@handles("CTD")
+def contact(walk: Walk, segment: Segment) -> None:
+    """A contact for the order or report at hand."""
+    from fhir_mapping.hl7v2.groups.visits import take_part
+
+    take_part(walk, segment, "CTD[PractitionerRole]", None)
+
+
+@handles("NTE")
+def note(walk: Walk, segment: Segment) -> None:
+    """A comment on what stands before it."""
+    host = walk.notes
+    if host is None or not segment.raw(3).strip():
+        return
+    lines = [walk.context.text(line) or "" for line in segment.repetitions(3)]
+    text = "\n".join(lines).strip()
+    if not text:
+        return
+    annotation: dict[str, Any] = {"text": text}
+    scratch = Draft.of("Observation")
+    walk.apply("NTE[Observation]", segment, scratch)
+    for found in scratch.root.get("note", [])[:1]:
+        annotation = {**found, "text": text}
+    _attach_note(host, annotation)
+
+
+_WITH_NOTE = frozenset({
+    "AllergyIntolerance", "ChargeItem", "Condition", "Immunization", "MedicationAdministration", "MedicationDispense",
+    "MedicationRequest", "NutritionOrder", "Observation", "Procedure", "ServiceRequest", "Specimen", "Task", "Device",
+    "ResearchStudy",
+})  # fmt: skip
+
+
+def _attach_note(host: Draft, annotation: dict[str, Any]) -> None:
+    type_ = host.root["resourceType"]
+    if type_ in _WITH_NOTE:
+        host.root.setdefault("note", []).append(annotation)
+    elif type_ == "Appointment":
+        before = host.root.get("comment")
+        host.root["comment"] = f"{before}\n{annotation['text']}" if before else annotation["text"]
+    elif type_ == "DocumentReference":
+        before = host.root.get("description")
+        host.root["description"] = f"{before}\n{annotation['text']}" if before else annotation["text"]
+    else:
+        url = "http://hl7.org/fhir/StructureDefinition/note"
+        host.root.setdefault("extension", []).append({"url": url, "valueAnnotation": annotation})
