@@ -15,6 +15,7 @@ from assets.silver import silver_assets
 from contracts.region import Region, Site, load_region
 from pipelines.hospital import hospital_resource
 from pipelines.landing import landing_sensor
+from pipelines.pull import pull_sensors
 from pipelines.settings import Settings, settings_from
 
 FIRST_DAY = date(2020, 1, 1)
@@ -29,6 +30,7 @@ def delivery_days() -> dg.DailyPartitionsDefinition:
 def build_definitions(region: Region, site: Site, settings: Settings, report: Report | None = None) -> dg.Definitions:
     """Assets, checks, job, sensor and schedule of one site, around one engine session a process."""
     days = delivery_days()
+    zone = settings.area.site(site.name)
     assets = [
         bronze_assets(site, days),
         mapped_assets(site, days),
@@ -53,7 +55,7 @@ def build_definitions(region: Region, site: Site, settings: Settings, report: Re
         asset_checks=quality_checks(site),
         jobs=[job],
         schedules=[nightly],
-        sensors=[landing_sensor(settings.area.site(site.name), SITE_JOB)],
+        sensors=[landing_sensor(zone, SITE_JOB), *pull_sensors(zone, region, site)],
         resources={"hospital": hospital_resource(region, site, settings, report)},
         executor=dg.in_process_executor,
     )

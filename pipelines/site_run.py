@@ -30,10 +30,13 @@ def execute_site_job(settings: Settings, site_name: str, report: Report) -> None
     """
     from fhir_mapping.bronze import landing_days
     from pipelines.dagster_home import dagster_instance
+    from pipelines.pull import pull_databases
     from pipelines.site_location import SITE_JOB, build_definitions, partition_range
 
     region = load_region(settings.region)
     zone = settings.area.site(site_name)
+    for pulled in pull_databases(zone, region, region.site(site_name)):
+        report("pulled", f"{pulled.source}: {pulled.rows:,} new rows")
     days = landing_days(zone)
     if not days:
         raise UsageError(f"site '{site_name}' has no delivered file in {zone.landing}")
