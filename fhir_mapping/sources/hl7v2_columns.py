@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from fhir_mapping.hl7v2.delimiters import Delimiters
 from fhir_mapping.hl7v2.escapes import unescape
-from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time
+from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time, system_uri
 from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments, code_of
 
 _USUAL = Delimiters()
@@ -74,8 +74,13 @@ class Rows:
         parts = [self._first_of(paths) for paths in value.parts]
         if value.form == "text":
             return parts[0]
-        if value.form == "time":
-            return _each(parts[0], iso_time)
+        if value.form in ("time", "system"):
+            return _each(parts[0], iso_time if value.form == "time" else system_uri)
+        if value.form == "join":
+            texts = [pc.fill_null(part, "") for part in parts]
+            return clean(pc.binary_join_element_wise(*texts, ""))
+        if value.form == "nth":
+            return self._nth_alike(parts)
         sortable = [pc.fill_null(_each(part, order_time), order_time(None)) for part in parts]
         return pc.binary_join_element_wise(*sortable, "/") if len(sortable) > 1 else sortable[0]
 
@@ -101,8 +106,23 @@ class Rows:
         own = self._first_of((FieldPath(self.name, 1),))
         return own if self.is_real.all() else pc.if_else(pa.array(self.is_real), own, pa.scalar(None, pa.string()))
 
-    def _first_of(self, paths: tuple[FieldPath, ...]) -> pa.StringArray:
-        found = [self._path(path) for path in paths]
+    def _nth_alike(self, parts: list[pa.StringArray]) -> pa.StringArray:
+        """Number of each row among the rows of its order (or message) that hold the same texts."""
+        alike = pc.binary_join_element_wise(*[pc.fill_null(part, "") for part in parts], "\x1f")
+        code = pc.dictionary_encode(alike).indices.to_numpy()
+        order = self.segments.order[self.at]
+        place = np.lexsort((code, order, self.message))
+        begins = np.ones(len(place), dtype=bool)
+        if len(place) > 1:
+            groups = np.stack([self.message, order, code])[:, place]
+            begins[1:] = (groups[:, 1:] != groups[:, :-1]).any(axis=0)
+        starts = np.flatnonzero(begins)
+        number = np.empty(len(place), dtype=np.int64)
+        number[place] = np.arange(len(place)) - np.repeat(starts, np.diff(np.append(starts, len(place)))) + 1
+        return pa.array(number).cast(pa.string())
+
+    def _first_of(self, paths: tuple[FieldPath | str, ...]) -> pa.StringArray:
+        found = [pa.repeat(path, len(self)) if isinstance(path, str) else self._path(path) for path in paths]
         return pc.coalesce(*found) if len(found) > 1 else found[0]
 
     def _path(self, path: FieldPath) -> pa.StringArray:
@@ -259,7 +279,7 @@ def _nth(values: pa.StringArray, separator: str, number: int) -> pa.StringArray:
     return lists.values.take(pa.array(at, mask=at >= offsets[1:]))
 
 
-def _each(values: pa.StringArray, function: Callable[[str], str]) -> pa.StringArray:
+def _each(values: pa.StringArray, function: Callable[[str], str | None]) -> pa.StringArray:
     """``function`` of every text, called once a distinct one."""
     coded = pc.dictionary_encode(values)
     texts = [None if text is None else function(text) for text in coded.dictionary.to_pylist()]

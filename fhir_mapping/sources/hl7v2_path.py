@@ -1,22 +1,28 @@
 """What a column of an HL7 v2 source names, as data: paths, first-of, times, and facts about the row itself.
 
-PID-5             field 5 of the PID that belongs to the row, its first repetition, delimiters as they stand
-PID-3.1           component 1;  PID-3.4.2: its sub-component 2
-PID-3[2].1        of the second repetition;  OBX-5[*]: all repetitions, a line each
-PID-3[5=MR].1     of the first repetition whose component 5 is MR;  [5=MR,PI]: either; [CX.5=MR] is the same
-DG1[2]-3.1        of the message's second DG1, whatever the row
-A | B             A, or B where A has no value
-time(A | B)       an HL7 time in FHIR's form: 20240301080500.5+0800 is 2024-03-01T08:05:00.5+08:00
-order(A | B, C)   times as text that sorts: 14 digits and the fraction, C's behind A's; offsets do not count
+PID-5               field 5 of the PID that belongs to the row, its first repetition, delimiters as they stand
+PID-3.1             component 1;  PID-3.4.2: its sub-component 2
+PID-3[2].1          of the second repetition;  OBX-5[*]: all repetitions, a line each
+PID-3[5=MR].1       of the first repetition whose component 5 is MR;  [5=MR,PI]: either; [CX.5=MR] is the same
+DG1[2]-3.1          of the message's second DG1, whatever the row
+A | B | 'text'      A, or B where A has no value, or the text where neither has one
+time(A | B)         an HL7 time in FHIR's form: 20240301080500.5+0800 is 2024-03-01T08:05:00.5+08:00
+order(A | B, C)     times as text that sorts: 14 digits and the fraction, C's behind A's; offsets do not count
+system(A)           the URI of a code system that HL7 names (LN, I10, SCT); no value for a local one
+join(A, B)          the texts one behind the other
+nth(A, B)           which one it is of the rows of its order that hold the same there, from 1
 first_in_message, first_in_group, message_no, message_time, group_no, row_no, set_id
-                  see ``PSEUDO``
+                    see ``PSEUDO``
 """
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
 
 PSEUDO = {
     "first_in_message": "true on the first row of a message, else false",
@@ -33,7 +39,10 @@ _PATH = re.compile(
     r"(?:\[(?:(?P<repetition>[1-9][0-9]*)|(?P<all>\*)|(?:[A-Z]{2,3}\.)?(?P<key>[1-9][0-9]*)=(?P<keys>[^\[\]|()]+))\])?"
     r"(?:\.(?P<component>[1-9][0-9]*)(?:\.(?P<sub>[1-9][0-9]*))?)?"
 )
-_CALL = re.compile(r"(time|order)\((.*)\)")
+Form = Literal["text", "time", "order", "system", "join", "nth"]
+_CALL = re.compile(r"([a-z]+)\((.*)\)")
+_LITERAL = re.compile("'([^']+)'")
+_SYSTEMS = Path(__file__).parent.parent / "hl7v2" / "own" / "systems.csv"
 _TIME = re.compile(
     r"([0-9]{4})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(\.[0-9]{1,9})?)?)?)?)?)?"
     r"([+-][0-9]{4})?"
@@ -64,11 +73,11 @@ class FieldPath:
 class Value:
     """What a column takes: for each of ``parts`` the first of its paths that has a value; ``form`` says how it reads.
 
-    ``text`` and ``time`` have one part.
+    A text among the paths stands for itself. ``text``, ``time`` and ``system`` have one part.
     """
 
-    form: Literal["text", "time", "order"]
-    parts: tuple[tuple[FieldPath, ...], ...]
+    form: Form
+    parts: tuple[tuple[FieldPath | str, ...], ...]
 
 
 def parse_value(text: str) -> Value | str:
@@ -85,9 +94,13 @@ def parse_value(text: str) -> Value | str:
     call = _CALL.fullmatch(text)
     if call is None:
         return Value("text", (_alternatives(text),))
-    if call[1] == "time":
-        return Value("time", (_alternatives(call[2]),))
-    return Value("order", tuple(_alternatives(part) for part in call[2].split(",")))
+    form = next((form for form in get_args(Form) if form == call[1] != "text"), None)
+    if form is None:
+        raise ValueError(f"{text!r} is no path of HL7 v2: {call[1]!r} is none of time, order, system, join, nth")
+    parts = tuple(_alternatives(part) for part in re.split(r",(?![^\[]*\])", call[2]))
+    if form in ("time", "system") and len(parts) > 1:
+        raise ValueError(f"{text!r}: {form} takes one place; write alternatives as A | B")
+    return Value(form, parts)
 
 
 def iso_time(text: str) -> str:
@@ -112,11 +125,25 @@ def order_time(text: str | None) -> str:
     return digits.ljust(14, "0") + (match[7] or "")
 
 
-def _alternatives(text: str) -> tuple[FieldPath, ...]:
+def system_uri(name: str) -> str | None:
+    """The URI of a code system by its name in HL7 table 0396 or as senders write it."""
+    return _systems().get(name.strip().upper())
+
+
+@cache
+def _systems() -> dict[str, str]:
+    with _SYSTEMS.open(encoding="utf-8") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        return {row["name"].upper(): row["uri"] for row in rows}
+
+
+def _alternatives(text: str) -> tuple[FieldPath | str, ...]:
     return tuple(_field_path(part.strip()) for part in text.split("|"))
 
 
-def _field_path(text: str) -> FieldPath:
+def _field_path(text: str) -> FieldPath | str:
+    if literal := _LITERAL.fullmatch(text):
+        return literal[1]
     match = _PATH.fullmatch(text)
     if match is None:
         known = ", ".join(PSEUDO)

@@ -34,7 +34,7 @@ _SAMPLE = 1 << 20
 _TAIL = 1 << 16
 _NUMBER = "message_no"
 _FRAME = b"\xef\xbb\xbf\x84\x31\x95\x33\r\n\x0b\x1c \t"
-_AFTER_NAME = re.compile(rb"[^\w\s]")
+_AFTER_NAME = re.compile(rb"[^\w\s\x1c-\x1f\x80-\xff]")
 _BATCH = (b"FHS", b"BHS", b"BTS", b"FTS")
 
 

@@ -70,6 +70,12 @@ def _column(data: str | bytes, path: str, rows: str | None = "OBX") -> list[str 
         ("set_id", ["1", "2", "1", "1"]),
         ("message_time", ["2024-03-01T08:05:00"] * 4),
         ("ZZZ-3", [None] * 4),
+        ("OBX-4 | '-'", ["-"] * 4),
+        ("join(OBX-5.1, OBX-5.2)", ["5.60", "第一行", None, ">5^2"]),
+        ("system(OBX-3.3 | 'LN')", [None, None, "http://loinc.org", None]),
+        ("nth(OBX-2)", ["1", "1", "1", "1"]),
+        ("nth(OBX-1, MSH-10)", ["1", "1", "1", "1"]),
+        ("nth(MSH-10)", ["1", "2", "1", "1"]),
     ],
 )
 def test_a_row_takes_what_belongs_to_its_order_patient_and_message(path: str, values: list[str | None]) -> None:
@@ -187,9 +193,24 @@ def test_times_of_any_precision_sort() -> None:
     assert sorted(texts[:4], key=order_time, reverse=True) == texts[:4][::-1]
 
 
-@pytest.mark.parametrize("path", ["PID3", "pid-3", "PID-0", "MSH-2", "time(PID-7", "PID-3[].1", "PID-3 ||", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "PID3",
+        "pid-3",
+        "PID-0",
+        "MSH-2",
+        "time(PID-7",
+        "PID-3[].1",
+        "PID-3 ||",
+        "",
+        "sum(OBX-5)",
+        "time(A)",
+        "time(PID-7, PID-8)",
+    ],
+)
 def test_what_is_no_path_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match=r"path|delimiters"):
+    with pytest.raises(ValueError, match=r"path|delimiters|place"):
         parse_value(path)
 
 
