@@ -15,7 +15,7 @@ from lxml import etree
 
 from fhir_mapping.cda.element import Element
 
-_TAG = re.compile(r"<(/?)([^\s<>/]+)([^<>]*?)(/?)>")
+_TAG = re.compile(r"([^<]*)<(/?)([^\s<>/]+)([^<>]*?)(/?)>")
 _ATTRIBUTE = re.compile(r"([^\s=]+)\s*=\s*\"([^\"]*)\"")
 _NCNAME = re.compile(r"[A-Za-z_][\w.-]*$", re.ASCII)
 _LINK = re.compile(r"(https?:|#|mailto:|[\w./-]+$)")
@@ -33,6 +33,9 @@ _TAGS = {name: name for name in _KEPT.split()} | {
     "title": "b",
 }
 _ROWS, _CELLS = ("thead", "tbody", "tfoot"), ("td", "th")
+_NO_WORDS = {"ul": ("<li>", "</li>"), "ol": ("<li>", "</li>"), "tr": ("<td>", "</td>")} | {
+    name: ("<tr><td>", "</td></tr>") for name in ("table", *_ROWS)
+}
 _INLINE = ("span", "b", "a", "i", "sub", "sup")
 _DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
 
@@ -45,15 +48,19 @@ def xhtml(text: Element) -> str:
     holders, closings = ["div"], ["</div>"]
 
     def translate(match: re.Match[str]) -> str:
-        if match[1]:
+        words = match[1]
+        if words and holders[-1] in _NO_WORDS and not words.isspace():
+            before, after = _NO_WORDS[holders[-1]]
+            words = before + words + after
+        if match[2]:
             holders.pop()
-            return closings.pop()
-        inner, opening, closing = _placed(holders[-1], match[2], match[3])
-        if match[4]:
-            return opening if opening.endswith("/>") else opening + closing
+            return words + closings.pop()
+        inner, opening, closing = _placed(holders[-1], match[3], match[4])
+        if match[5]:
+            return words + (opening if opening.endswith("/>") else opening + closing)
         holders.append(inner)
         closings.append(closing)
-        return opening
+        return words + opening
 
     start = source.find(">") + 1
     if source[start - 2] == "/":

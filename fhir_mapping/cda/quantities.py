@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from functools import cache, lru_cache
+from importlib import resources
 from typing import Any
 
 from contracts.fhir.json_text import DecimalText
 from fhir_mapping.cda.element import Element, child, children
 from fhir_mapping.cda.ucum import is_ucum
-from fhir_mapping.spec.text import fold
-from fhir_mapping.terminology.code_map import CodeMap, load_map
 
 UCUM = "http://unitsofmeasure.org"
 _NUMBER = re.compile(r"([+-]?)0*((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)$")
@@ -32,8 +32,11 @@ def decimal(text: str | None) -> DecimalText | int | None:
 
 
 @cache
-def _units() -> CodeMap:
-    return load_map("ucum", ())
+def _units() -> dict[str, str]:
+    """Units as people write them -> UCUM. Read here and not by ``code_map``, which needs the engine's libraries."""
+    text = resources.files("fhir_mapping.terminology").joinpath("maps", "ucum.csv").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {row["source"]: row["target_code"] for row in csv.DictReader(lines)}
 
 
 @lru_cache(maxsize=4096)
@@ -42,8 +45,7 @@ def ucum_code(unit: str) -> str:
 
     The table comes first: ``K/uL`` is valid UCUM, but nobody counts cells in kelvin.
     """
-    known = _units().rows.get(fold(unit))
-    return known.code if known else (unit if is_ucum(unit) else "")
+    return _units().get(unit) or (unit if is_ucum(unit) else "")
 
 
 def unit_parts(unit: str | None) -> dict[str, str]:
