@@ -33,8 +33,8 @@ _MENDS: Mapping[str, tuple[str, ...]] = {
     "obs-7": ("value",),
     "obs-8": ("bodyStructure",),
     "org-2": ("use",),
-    "org-3": ("use",),
-    "org-4": ("use",),
+    "org-3": ("use", "telecom.use"),
+    "org-4": ("use", "telecom.use"),
     "qty-3": ("code",),
     "tim-1": ("duration", "durationMax"),
     "tim-2": ("period", "periodMax"),
@@ -319,7 +319,7 @@ class _Walk:
                 continue
             self._fault(key, path)
             mended = _without(found, _MENDS.get(key, ()))
-            if len(mended) == len(found) or not mended.keys() - {"id", "resourceType"}:
+            if mended == found or not mended.keys() - {"id", "resourceType"}:
                 return None
             if not holds(mended, Scope(mended, mended) if type.kind == "resource" else scope):
                 return None
@@ -336,7 +336,11 @@ class _Walk:
 
 
 def _without(found: dict[str, Any], stems: tuple[str, ...]) -> dict[str, Any]:
-    """A copy without these elements; a stem stands for every type of a choice."""
+    """A copy without these elements; a stem stands for every type of a choice, ``a.b`` for the part of a part."""
+    for stem in stems:
+        outer, dot, inner = stem.partition(".")
+        if dot and outer in found:
+            return {**found, outer: [_without(one, (inner,)) for one in found[outer]]}
 
     def goes(name: str) -> bool:
         plain = name.lstrip("_")

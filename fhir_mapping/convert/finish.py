@@ -10,6 +10,7 @@ from fhir_mapping.convert.check import Checker
 from fhir_mapping.convert.models import model_faults
 from fhir_mapping.convert.options import Options, Version
 from fhir_mapping.convert.outcome import Finished
+from fhir_mapping.convert.versions import to_r5
 from fhir_mapping.document import Problem, Resource
 
 _ROUNDS = 8
@@ -26,8 +27,19 @@ def finish(resources: Sequence[Resource], options: Options, *, is_foreign: bool)
     kept = [found for body in resources if (found := _checked(body, "R4", done)) is not None]
     if not is_foreign:
         kept = _without_dangling(kept, done)
+    if options.fhir == "R5":
+        kept = [found for body in kept if (found := _as_r5(body, done)) is not None]
     done.resources.extend(kept)
     return done
+
+
+def _as_r5(body: Resource, done: Finished) -> Resource | None:
+    problems: list[Problem] = []
+    raised = to_r5(body, problems)
+    if problems:
+        done.faults.extend(problems)
+        return None
+    return _checked(raised, "R5", done)
 
 
 def _checked(body: Resource, version: Version, done: Finished) -> Resource | None:

@@ -1,0 +1,414 @@
+"""A resource walked along both versions' definitions: each element to its place in the other version.
+
+Names and codes come from the tables, types from the definitions of both versions. An element without a place becomes
+the standard cross-version extension of its owner (``http://hl7.org/fhir/4.0/StructureDefinition/extension-`` and the
+path), its parts nested by name; such an extension of the target version becomes the element again.
+Source: https://hl7.org/fhir/R5/versions.html#extensions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fhir_mapping.convert.definitions.reader import PRIMITIVES, Element, Type, definitions
+from fhir_mapping.convert.versions import kinds, shapes
+from fhir_mapping.convert.versions.names import Direction, Names, codes, names
+from fhir_mapping.document import Problem, Resource
+
+_R5_OWNERS = {
+    "Encounter.admission": "Encounter.hospitalization",
+    "Device.name": "Device.deviceName",
+}
+_R4_OWNERS = {r4: r5 for r5, r4 in _R5_OWNERS.items()}
+
+
+_UNKNOWN = {
+    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+}
+
+
+class Walk:
+    """One direction; ``problems`` gathers what could not be kept in any form."""
+
+    def __init__(self, direction: Direction, problems: list[Problem]) -> None:
+        self._direction: Direction = direction
+        self._source = definitions("R4" if direction == "up" else "R5")
+        self._target = definitions("R5" if direction == "up" else "R4")
+        self._names, self._codes = names(direction), codes(direction)
+        self._from = kinds.CROSS.format("4.0" if direction == "up" else "5.0")
+        self._back = kinds.CROSS.format("5.0" if direction == "up" else "4.0")
+        self._problems = problems
+
+    def resource(self, body: Resource) -> Resource:
+        """The resource in the other version; a type that only this version has stays as it is."""
+        name = str(body.get("resourceType"))
+        source, target = self._source.type(name), self._target.type(name)
+        if source is None or target is None or source.kind != "resource":
+            self._problems.append(Problem("no_such_type", name))
+            return body
+        return {"resourceType": name, **self._object(body, source, target)}
+
+    def _r4_name(self, type: Type) -> str:
+        return _R5_OWNERS.get(type.name, type.name) if self._direction == "down" else type.name
+
+    def _object(self, value: dict[str, Any], source: Type, target: Type) -> dict[str, Any]:
+        own = self._names.get(self._r4_name(source), Names())
+        shape = shapes.shape_of(self._r4_name(source), self._direction)
+        found: dict[str, Any] = {}
+        lost: list[dict[str, Any]] = []
+        value, restored = self._restorable(value, target)
+        for name in value:
+            base = name.lstrip("_")
+            if name == "resourceType" or base in shape.takes or (name != base and base in value):
+                continue
+            element = source.elements.get(base)
+            if element is not None:
+                lost += self._place(found, value, element, source, target, own)
+        for extra in shape.apply(value, found):
+            lost += self._lost(extra, value.get(extra), value.get("_" + extra), source)
+        for extension, elements in restored:
+            if not any(self._restore(found, extension, element) for element in elements):
+                lost.append(extension)
+        if lost:
+            found["extension"] = [*found.get("extension", ()), *lost]
+        if found:
+            self._fill_required(found, source, target)
+        return found
+
+    @staticmethod
+    def _fill_required(found: dict[str, Any], source: Type, target: Type) -> None:
+        """What only the other version requires is said to be unknown; on the way back that goes again."""
+        for names in target.required:
+            name = names[0]
+            is_there = any(one in found or "_" + one in found for one in names)
+            if len(names) == 1 and not is_there and target.elements[name].type not in ("BackboneElement", "Resource"):
+                element = target.elements[name]
+                marked: Any = [dict(_UNKNOWN)] if element.is_list else dict(_UNKNOWN)
+                found["_" + name if element.type in PRIMITIVES else name] = marked
+        for names in source.required:
+            for name in names:
+                label = "_" + name if name in target.elements and target.elements[name].type in PRIMITIVES else name
+                if name in target.elements and not target.elements[name].minimum and found.get(label) == _UNKNOWN:
+                    del found[label]
+
+    def _place(
+        self, found: dict[str, Any], value: dict[str, Any], element: Element, source: Type, target: Type, own: Names
+    ) -> list[dict[str, Any]]:
+        """Put one element into its place; gives the extensions of what has none."""
+        name = element.name
+        if name in own.joined:
+            self._join(found, value[name], element, target, own.joined[name])
+            return []
+        if name in own.split:
+            return self._split(found, value[name], element, source, target, own.split[name])
+        goal = self._goal(element, target, own)
+        if goal is None or goal.name in found:
+            return self._lost(name, value.get(name), value.get("_" + name), source)
+        if element.type in PRIMITIVES:
+            return self._primitive(found, value.get(name), value.get("_" + name), element, goal, source)
+        return self._complex(found, value[name], element, goal, source)
+
+    @staticmethod
+    def _goal(element: Element, target: Type, own: Names) -> Element | None:
+        """The element's place in the target; a type of a choice that the other choice lacks has none."""
+        new = own.renamed.get(element.name)
+        if new is None and element.choice:
+            stem = element.choice[:-3]
+            new = own.renamed.get(stem, stem) + element.name[len(stem) :]
+        return target.elements.get(new or element.name)
+
+    def _join(self, found: dict[str, Any], value: Any, element: Element, target: Type, name: str) -> None:
+        """A CodeableConcept or Reference as entry of the CodeableReference that stands for both."""
+        goal = target.elements[name]
+        convert = kinds.KINDS[element.type, "CodeableReference"]
+        items = [convert(self._value(item, element.type)) for item in (value if isinstance(value, list) else [value])]
+        if goal.is_list:
+            found[name] = [*found.get(name, ()), *items]
+        else:
+            found[name] = {**found.get(name, {}), **items[0]}
+
+    def _split(
+        self, found: dict[str, Any], value: Any, element: Element, source: Type, target: Type, into: tuple[str, str]
+    ) -> list[dict[str, Any]]:
+        """A CodeableReference as the one of two elements that it is; both in one stays with the concept."""
+        lost: list[dict[str, Any]] = []
+        for item in value if isinstance(value, list) else [value]:
+            is_concept = "concept" in item or "reference" not in item
+            goal = target.elements[into[0] if is_concept else into[1]]
+            converted = kinds.KINDS["CodeableReference", goal.type](self._value(item, "CodeableReference"))
+            if goal.is_list:
+                found[goal.name] = [*found.get(goal.name, ()), converted]
+            elif goal.name in found:
+                lost += self._lost(element.name, [item], None, source)
+            else:
+                found[goal.name] = converted
+        return lost
+
+    def _complex(
+        self, found: dict[str, Any], value: Any, element: Element, goal: Element, source: Type
+    ) -> list[dict[str, Any]]:
+        convert = self._converter(element, goal)
+        if convert is None:
+            return self._lost(element.name, value, None, source)
+        items = value if isinstance(value, list) else [value]
+        converted = [convert(item) for item in items]
+        if goal.codes and element.type == goal.type == "CodeableConcept" and not self._is_bound(converted[0], goal):
+            return self._lost(element.name, value, None, source)
+        if goal.is_list:
+            found[goal.name] = converted
+            return []
+        if isinstance(converted[0], tuple):
+            self._set_primitive(found, goal, *converted[0])
+        else:
+            found[goal.name] = converted[0]
+        return [entry for item in items[1:] for entry in self._lost(element.name, [item], None, source)]
+
+    def _converter(self, element: Element, goal: Element) -> Callable[[Any], Any] | None:
+        """How an item of a complex element becomes one of its goal."""
+        if element.type == goal.type or ("." in element.type and "." in goal.type):
+            if element.type == "Resource":
+                return self.resource
+            source, target = self._source.type(element.type), self._target.type(goal.type)
+            if source is None or target is None:
+                return None
+            return lambda item: self._object(item, source, target)
+        if (element.type, goal.type) in kinds.KINDS:
+            kind = kinds.KINDS[element.type, goal.type]
+            return lambda item: kind(self._value(item, element.type))
+        if element.type == "Identifier" and goal.type in ("string", "id"):
+            return kinds.string_of
+        if element.type == "CodeableConcept" and goal.type == "code":
+            return lambda item: self._code_of(item, goal)
+        return None
+
+    def _value(self, item: Any, type: str) -> Any:
+        """A value of a data type with its own parts in the other version."""
+        source, target = self._source.type(type), self._target.type(type)
+        return self._object(item, source, target) if source and target else item
+
+    def _is_bound(self, concept: dict[str, Any], goal: Element) -> bool:
+        systems = self._target.value_sets.get(goal.codes or "")
+        if systems is None:
+            return True
+        return any(one.get("code") in systems.get(one.get("system", ""), ()) for one in concept.get("coding", ()))
+
+    def _primitive(
+        self, found: dict[str, Any], value: Any, more: Any, element: Element, goal: Element, source: Type
+    ) -> list[dict[str, Any]]:
+        if element.is_list or goal.is_list:
+            return self._primitives(found, value, more, element, goal, source)
+        if goal.type == "CodeableConcept" and element.type in ("code", "string"):
+            found[goal.name] = self._concept_of(value, more, element)
+            return []
+        if goal.type == "Identifier":
+            found[goal.name] = kinds.identifier_of(value, more)
+            return []
+        if element.type == "code" == goal.type:
+            value, more = self._code(value, more, element, goal, source)
+        elif element.type != goal.type:
+            convert = kinds.PRIMITIVE_KINDS.get((element.type, goal.type))
+            new = None if convert is None or value is None else convert(value)
+            if new is None and value is not None:
+                return self._lost(element.name, value, more, source)
+            value = new
+        self._set_primitive(found, goal, value, more)
+        return []
+
+    def _primitives(
+        self, found: dict[str, Any], value: Any, more: Any, element: Element, goal: Element, source: Type
+    ) -> list[dict[str, Any]]:
+        """Lists of primitives; a single one where the other version has a list, and the other way round."""
+        values = value if isinstance(value, list) else [value]
+        if goal.type == "Identifier":
+            found[goal.name] = [kinds.identifier_of(one, more) for one in values]
+            return []
+        if goal.type not in PRIMITIVES or (element.type, goal.type) not in {
+            (goal.type, goal.type),
+            *kinds.PRIMITIVE_KINDS,
+        }:
+            return self._lost(element.name, value, more, source)
+        if goal.is_list:
+            found[goal.name] = values
+            if more is not None:
+                found["_" + goal.name] = more if isinstance(more, list) else [more]
+            return []
+        self._set_primitive(found, goal, values[0], more[0] if isinstance(more, list) else more)
+        return self._lost(element.name, values[1:], None, source) if values[1:] else []
+
+    @staticmethod
+    def _set_primitive(found: dict[str, Any], goal: Element, value: Any, more: dict[str, Any] | None) -> None:
+        if value is not None:
+            found[goal.name] = value
+        if more:
+            found["_" + goal.name] = more
+
+    def _code(
+        self, value: Any, more: dict[str, Any] | None, element: Element, goal: Element, source: Type
+    ) -> tuple[Any, dict[str, Any] | None]:
+        """A code in the other version's list; the original stands beside it when it does not come back by itself."""
+        path = f"{source.name}.{element.name}"
+        kept, hidden = kinds.take_extension(more or {}, self._back + f"{self._other_name(source)}.{goal.name}")
+        if hidden is not None:
+            return hidden.get("valueCode"), kept or None
+        if value is None:
+            return value, more
+        table = self._codes.get(f"{self._r4_name(source)}.{goal.name if self._direction == 'down' else element.name}")
+        new = table.mapped.get(value, value) if table else value
+        systems = self._target.value_sets.get(goal.codes or "")
+        if systems is not None and not any(new in known for known in systems.values()):
+            new = "unknown" if any("unknown" in known for known in systems.values()) and goal.minimum else None
+        if new == value or (table and value in table.exact):
+            return new, more
+        return new, kinds.with_extension(more or {}, {"url": self._from + path, "valueCode": value})
+
+    def _concept_of(self, value: Any, more: dict[str, Any] | None, element: Element) -> dict[str, Any]:
+        """A code or text as CodeableConcept."""
+        kept, hidden = kinds.take_extension(more or {}, self._back + "CodeableConcept")
+        if hidden is not None:
+            whole: dict[str, Any] = hidden["valueCodeableConcept"]
+            return whole
+        if element.type != "code":
+            return {"text": value, **({"_text": kept} if kept else {})}
+        systems = self._source.value_sets.get(element.codes or "", {})
+        system = next((url for url, known in systems.items() if value in known), None)
+        coding: dict[str, Any] = {"system": system} if system else {}
+        coding |= {"code": value} if value is not None else {}
+        return {"coding": [{**coding, "_code": kept} if kept else coding]}
+
+    def _code_of(self, concept: dict[str, Any], goal: Element) -> tuple[Any, dict[str, Any] | None]:
+        """The code of a CodeableConcept where the other version has a code."""
+        systems = self._target.value_sets.get(goal.codes or "", {})
+        codings = concept.get("coding", ())
+        code = next((one for one in codings if one.get("code") in systems.get(one.get("system", ""), ())), None)
+        is_all = code is not None and concept.keys() == {"coding"} and code.keys() <= {"system", "code", "_code"}
+        if is_all and len(codings) == 1 and code is not None:
+            return code.get("code"), code.get("_code")
+        more = {"extension": [{"url": self._from + "CodeableConcept", "valueCodeableConcept": concept}]}
+        return code.get("code") if code else None, more
+
+    def _lost(self, name: str, value: Any, more: Any, source: Type) -> list[dict[str, Any]]:
+        """An element as cross-version extensions, one for each of its values."""
+        element = source.elements[name]
+        if element.minimum and value in (_UNKNOWN, [_UNKNOWN]):
+            return []
+        label = element.choice[:-3] if element.choice else name
+        return self._extensions(self._from + f"{source.name}.{label}", value, more, element)
+
+    def _extensions(self, url: str, value: Any, more: Any, element: Element) -> list[dict[str, Any]]:
+        values = value if isinstance(value, list) else [value]
+        extras = more if isinstance(more, list) else [more]
+        found = []
+        for number in range(max(len(values), len(extras))):
+            item = values[number] if number < len(values) else None
+            extra = extras[number] if number < len(extras) else None
+            if item is not None or extra is not None:
+                found.append({"url": url, **self._content(item, extra, element)})
+        return found
+
+    def _content(self, item: Any, extra: Any, element: Element) -> dict[str, Any]:
+        """``value[x]`` of an extension, or nested extensions for a part or a type that extensions cannot hold."""
+        suffix = element.type[0].upper() + element.type[1:]
+        extension = self._target.type("Extension")
+        assert extension is not None
+        if "value" + suffix in extension.elements:
+            found = {} if item is None else {"value" + suffix: self._value(item, element.type)}
+            return {**found, "_value" + suffix: extra} if extra is not None else found
+        if element.type in PRIMITIVES:
+            return {"valueString": str(item)}
+        type = self._source.type(element.type)
+        assert type is not None
+        nested: list[dict[str, Any]] = []
+        for name in item:
+            base = name.lstrip("_")
+            if base == "extension":
+                nested += item[name]
+            elif base in type.elements and not (name != base and base in item):
+                child = type.elements[base]
+                label = child.choice[:-3] if child.choice else base
+                nested += self._extensions(label, item.get(base), item.get("_" + base), child)
+        return {"extension": nested}
+
+    def _other_name(self, source: Type) -> str:
+        """The owner's name in the target version."""
+        table = _R4_OWNERS if self._direction == "up" else _R5_OWNERS
+        return table.get(source.name, source.name)
+
+    def _restorable(
+        self, value: dict[str, Any], target: Type
+    ) -> tuple[dict[str, Any], list[tuple[dict[str, Any], tuple[Element, ...]]]]:
+        """A copy without the extensions that stand for elements of the target, and those with their elements."""
+        prefix = self._back + target.name + "."
+        kept: list[dict[str, Any]] = []
+        found = []
+        for extension in value.get("extension", ()):
+            url = str(extension.get("url", ""))
+            elements = _named(target, url[len(prefix) :]) if url.startswith(prefix) else ()
+            if elements:
+                found.append((extension, elements))
+            else:
+                kept.append(extension)
+        rest = dict(value) if not found else {name: entry for name, entry in value.items() if name != "extension"}
+        return ({**rest, "extension": kept} if found and kept else rest), found
+
+    def _restore(self, found: dict[str, Any], extension: dict[str, Any], element: Element) -> bool:
+        """Put one extension's content into its element; False when it holds another type of the choice."""
+        suffix = element.type[0].upper() + element.type[1:]
+        item, extra = extension.get("value" + suffix), extension.get("_value" + suffix)
+        if item is not None and element.type not in PRIMITIVES:
+            item = self._value(item, element.type)
+        if item is None and extra is None:
+            type = self._target.type(element.type)
+            if "extension" not in extension or type is None or element.type in PRIMITIVES:
+                return False
+            item = self._unnested(extension["extension"], type)
+        if element.is_list:
+            found[element.name] = [*found.get(element.name, ()), item]
+            if extra is not None:
+                found["_" + element.name] = [*found.get("_" + element.name, ()), extra]
+        else:
+            for other in self._target_choice(element):
+                found.pop(other, None)
+            if isinstance(item, dict) and isinstance(found.get(element.name), dict):
+                item = {**found[element.name], **item}
+            self._set(found, element.name, item, extra)
+        return True
+
+    @staticmethod
+    def _target_choice(element: Element) -> tuple[str, ...]:
+        """JSON names that the other types of a choice could have taken."""
+        stem = element.choice[:-3] if element.choice else ""
+        return tuple(stem + kind[0].upper() + kind[1:] for kind in ("positiveInt", "string", "boolean")) if stem else ()
+
+    @staticmethod
+    def _set(found: dict[str, Any], name: str, item: Any, extra: Any) -> None:
+        if item is not None:
+            found[name] = item
+        if extra is not None:
+            found["_" + name] = extra
+
+    def _unnested(self, extensions: list[dict[str, Any]], type: Type) -> dict[str, Any]:
+        """A part from its nested extensions."""
+        found: dict[str, Any] = {}
+        for extension in extensions:
+            elements = _named(type, str(extension.get("url", "")))
+            if not any(self._restore(found, extension, element) for element in elements):
+                found["extension"] = [*found.get("extension", ()), extension]
+        return found
+
+
+def _named(type: Type, label: str) -> tuple[Element, ...]:
+    """The element of this name, or every type of the choice of this name."""
+    if label in type.elements:
+        return (type.elements[label],)
+    return tuple(type.elements[name] for name in type.choices.get(label, ()))
+
+
+def to_r5(body: Resource, problems: list[Problem]) -> Resource:
+    """An R4 resource as R5; what could not be kept in any form is added to ``problems``."""
+    return Walk("up", problems).resource(body)
+
+
+def to_r4(body: Resource, problems: list[Problem]) -> Resource:
+    """An R5 resource as R4, likewise."""
+    return Walk("down", problems).resource(body)
