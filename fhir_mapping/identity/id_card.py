@@ -33,11 +33,7 @@ def is_valid(number: str) -> bool:
 
 def is_valid_column(number: Column) -> Column:
     """``is_valid`` as a column; null for null. ``number`` should be a stored column: it is used many times."""
-    total = F.lit(0)
-    for position, weight in enumerate(_WEIGHTS, start=1):
-        total = total + F.substring(number, position, 1).try_cast("int") * weight
-    expected = F.substring(F.lit(_CHECK), F.try_mod(total, F.lit(11)) + 1, F.lit(1))
-    right_digit = expected == F.upper(F.substring(number, 18, 1))
+    right_digit = _expected_digit(number) == F.upper(F.substring(number, 18, 1))
     long_day, short_day = F.substring(number, 7, 8), F.concat(F.lit("19"), F.substring(number, 7, 6))
     return (
         F.when(number.isNull(), None)
@@ -45,6 +41,47 @@ def is_valid_column(number: Column) -> Column:
         .when(number.rlike(_SHORT), _is_date_column(short_day))
         .otherwise(F.lit(False))
     )
+
+
+def is_short(number: str) -> bool:
+    """Whether a number has the form of an old card: 15 digits with a birth date that exists."""
+    return re.fullmatch(_SHORT[1:-2], number) is not None and _is_date("19" + number[6:12])
+
+
+def to_long(short: str) -> str:
+    """The 18 characters of an old card's 15 digits: the century put in, the check digit added."""
+    first17 = short[:6] + "19" + short[6:]
+    return first17 + check_digit(first17)
+
+
+def to_long_column(number: Column) -> Column:
+    """``to_long`` where the text is an old card's number; the X of a new one large; other text as it is."""
+    first17 = F.concat(F.substring(number, 1, 6), F.lit("19"), F.substring(number, 7, 9))
+    made = F.concat(first17, _expected_digit(first17))
+    is_old = number.rlike(_SHORT) & _is_date_column(F.concat(F.lit("19"), F.substring(number, 7, 6)))
+    return F.when(is_old, made).when(number.rlike(_LONG), F.upper(number)).otherwise(number)
+
+
+def birth_date_column(number: Column) -> Column:
+    """The birth date in a number, ``yyyyMMdd``; null for other text."""
+    short = F.concat(F.lit("19"), F.substring(number, 7, 6))
+    return F.when(number.rlike(_LONG), F.substring(number, 7, 8)).when(number.rlike(_SHORT), short)
+
+
+def is_male_column(number: Column) -> Column:
+    """Whether the digit of the sex is odd; null for other text."""
+    digit = F.when(number.rlike(_LONG), F.substring(number, 17, 1)).when(
+        number.rlike(_SHORT), F.substring(number, 15, 1)
+    )
+    return digit.isin("1", "3", "5", "7", "9")
+
+
+def _expected_digit(number: Column) -> Column:
+    """The check digit of the first 17 digits."""
+    total = F.lit(0)
+    for position, weight in enumerate(_WEIGHTS, start=1):
+        total = total + F.substring(number, position, 1).try_cast("int") * weight
+    return F.substring(F.lit(_CHECK), F.try_mod(total, F.lit(11)) + 1, F.lit(1))
 
 
 def _is_date(digits: str) -> bool:

@@ -113,7 +113,14 @@ def maps_of(emit: Emit) -> set[str]:
             found.add(expression.lookup)
         elif isinstance(expression, Quantity):
             found.add(expression.unit_map)
+            if isinstance(expression.analyte, Lookup):
+                found.add(expression.analyte.lookup)
     return found
+
+
+def converts(emit: Emit) -> bool:
+    """Whether an emit converts values to another unit."""
+    return any(isinstance(part, Quantity) and part.convert_to is not None for part in flatten(emit.elements.values()))
 
 
 def _expression_faults(
@@ -260,6 +267,8 @@ def expression_columns(expression: Expression) -> set[str]:
         found |= set(expression.concat)
     if isinstance(expression, Concat | ColumnText):
         found |= set(expression.mask_names)
+    if isinstance(expression, Quantity) and isinstance(expression.analyte, Lookup):
+        found |= expression_columns(expression.analyte)
     if isinstance(expression, Reference):
         found |= {part.column for part in expression.key}
     return found

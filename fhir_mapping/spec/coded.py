@@ -11,6 +11,7 @@ from pyspark.sql.types import ArrayType, BooleanType, StringType
 
 from fhir_mapping.identity.ids import resource_id_column
 from fhir_mapping.spec import numbers
+from fhir_mapping.spec.conversion import converted
 from fhir_mapping.spec.expressions import Code, Lookup, Quantity, Reference
 from fhir_mapping.spec.model import SHARED_IDENTITY
 from fhir_mapping.spec.parts import Leaf, Part, Steps
@@ -37,7 +38,7 @@ def constant_code(expression: Code, type_name: str) -> Part:
 
 def looked_up(plan: Plan, expression: Lookup, type_name: str) -> Part:
     """A code map's target at an element of type code, Coding or CodeableConcept."""
-    text = source_text(plan, expression.column, expression.null_values, expression.extract)
+    text = source_text(plan, expression.column, expression.null_values, expression.extract, expression.normalise)
     asked, rules = _asked(plan, expression, text)
     leaves: dict[Steps, Leaf] = {}
     earlier: list[Column] = []
@@ -84,6 +85,7 @@ def quantity(plan: Plan, expression: Quantity) -> Part:
     value, rules = number.leaves[()], [*whole.rules, *number.rules]
     leaves: dict[Steps, Leaf] = {(("value", None),): value}
     there = value.column.isNotNull()
+    unit_code = F.lit(expression.unit_const)
     leaves[(("comparator", None),)] = Leaf(F.when(there, sign))
     if expression.unit_const is not None:
         shown = next(
@@ -95,18 +97,21 @@ def quantity(plan: Plan, expression: Quantity) -> Part:
     elif expression.unit is not None:
         unit = source_text(plan, expression.unit)
         _, system, code, _ = plan.lookup(expression.unit_map, unit.key, unit.column)
+        unit_code = code
         if expression.on_missing == "quarantine":
             missing = there & unit.column.isNotNull() & code.isNull()
             rules.append(F.when(missing, F.lit(f"unmapped_code:{expression.unit_map}")))
         written = F.when(code.isNotNull(), unit.column) if expression.on_missing == "null" else unit.column
         for name, column in (("unit", written), ("system", system), ("code", code)):
             leaves[((name, None),)] = Leaf(F.when(there, column))
+    if expression.convert_to is not None:
+        leaves = converted(plan, expression, Text(bare, (*whole.key, "bare")), unit_code, leaves)
     return Part(leaves, tuple(rules))
 
 
 def reference(plan: Plan, expression: Reference, key: bytes, site: str) -> Part:
     """``Patient/<id>``, the id made from the business key as the target's own spec makes it."""
-    texts = [source_text(plan, p.column, expression.null_values, p.extract) for p in expression.parts]
+    texts = [source_text(plan, p.column, expression.null_values, p.extract, p.normalise) for p in expression.parts]
     target = expression.reference
     identity = expression.identity or (target if target in SHARED_IDENTITY else "")
     made = id_column(plan, key, site, target, identity, texts, expression.item)

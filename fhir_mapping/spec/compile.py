@@ -18,7 +18,7 @@ from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.rules.checks import check_rules
 from fhir_mapping.rules.conditions import condition_column
-from fhir_mapping.spec.check import check_emit, maps_of
+from fhir_mapping.spec.check import check_emit, converts, maps_of
 from fhir_mapping.spec.coded import id_column
 from fhir_mapping.spec.evaluate import evaluate_part, order_text
 from fhir_mapping.spec.expressions import Expression
@@ -37,6 +37,7 @@ from fhir_mapping.spec.tree import (
     required_rules,
 )
 from fhir_mapping.terminology.code_map import CodeMap, terminology_version
+from fhir_mapping.terminology.unit_conversion import conversion_map
 
 RULE = StructType([StructField("rule", StringType()), StructField("path", StringType())])
 DIGEST_FIELD = "_spec_digest"
@@ -139,6 +140,8 @@ def compile_source(
     plan = Plan(source.null_values, dict(maps), masked)
     compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}
+    if any(converts(emit) for emit in emits):
+        used["unit_conversion"] = conversion_map()
     version = terminology_version(used.values())
     specs = sorted({f"{emit.spec}={emit.digest}" for emit in emits})
     for one in compiled:
@@ -171,7 +174,7 @@ def _resource_field(compiled: _Compiled) -> StructField:
 def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap]) -> _Compiled:
     label = emit.resource if emit.item is None else f"{emit.resource}[{emit.item}]"
     node, rules = Node(emit.resource, setting.identifying), []
-    texts = [source_text(plan, part.column, (), part.extract) for part in emit.key]
+    texts = [source_text(plan, part.column, (), part.extract, part.normalise) for part in emit.key]
     made = id_column(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item)
     rules += [(rule, f"{label}.id") for text in texts for rule in text.rules]
     rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))

@@ -102,7 +102,9 @@ def _column(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: C
             expression.mask_names,
         )
         return reading.as_narrative(part) if element.type == "xhtml" else part
-    text = reading.source_text(plan, expression.column, expression.null_values, expression.extract)
+    text = reading.source_text(
+        plan, expression.column, expression.null_values, expression.extract, expression.normalise
+    )
     if element.type in reading.DATE_TYPES:
         return reading.read_date(plan, text, element, ("iso",), setting.zone)
     if element.type == "decimal":

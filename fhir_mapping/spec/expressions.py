@@ -9,6 +9,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from contracts.feature_spec import Frozen
 from fhir_mapping.spec.conditions import Condition, checked_regex
 from fhir_mapping.spec.formats import check_formats, check_zone
+from fhir_mapping.spec.normal_forms import NormalForm
+from fhir_mapping.terminology.code_system import system_uri
 
 Scalar = str | bool | int | float
 
@@ -29,10 +31,11 @@ class Expression(Frozen):
 
 
 class KeyPart(Frozen):
-    """One part of a business key: a column, and optionally the group of a pattern to take of it."""
+    """One part of a business key: a column, and optionally the group of a pattern to take of it, in a normal form."""
 
     column: str
     extract: str | None = None
+    normalise: NormalForm | None = None
 
     @field_validator("extract")
     @classmethod
@@ -50,6 +53,7 @@ class ColumnText(Expression):
     extract: str | None = None
     mask: bool = True
     mask_names: tuple[str, ...] = ()
+    normalise: NormalForm | None = None
 
     @field_validator("extract")
     @classmethod
@@ -58,7 +62,14 @@ class ColumnText(Expression):
 
 
 class Const(Expression):
+    """``@name`` stands for the URI of that code system."""
+
     const: Scalar
+
+    @field_validator("const")
+    @classmethod
+    def _system(cls, value: Scalar) -> Scalar:
+        return system_uri(value) if isinstance(value, str) and value.startswith("@") else value
 
 
 class Code(Expression):
@@ -68,6 +79,11 @@ class Code(Expression):
     system: str
     display: str | None = None
     text: str | None = None
+
+    @field_validator("system")
+    @classmethod
+    def _system(cls, value: str) -> str:
+        return system_uri(value)
 
 
 class Lookup(Expression):
@@ -81,11 +97,17 @@ class Lookup(Expression):
     split: str | None = None
     split_max: int = Field(default=6, ge=1, le=12)
     extract: str | None = None
+    normalise: NormalForm | None = None
 
     @field_validator("extract")
     @classmethod
     def _dialect(cls, value: str | None) -> str | None:
         return checked_regex(value)
+
+    @field_validator("local_system")
+    @classmethod
+    def _system(cls, value: str | None) -> str | None:
+        return None if value is None else system_uri(value)
 
     @model_validator(mode="after")
     def _local(self) -> Lookup:
@@ -119,23 +141,63 @@ class DateTimeText(_Dated):
         return None if value is None else check_zone(value)
 
 
+class Offset(_Dated):
+    """A time told as a distance: ``{ offset = "minutes_after_admission", base_column = "admitted_at" }``.
+
+    ``base`` is a constant date or time instead of ``base_column``. ``before`` counts backwards: with ``unit = "years"``, an
+    age gives a year of birth.
+    """
+
+    offset: str
+    unit: Literal["seconds", "minutes", "hours", "days", "years"] = "minutes"
+    base: str | None = Field(
+        default=None, pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?$"
+    )
+    base_column: str | None = None
+    before: bool = False
+    zone: str | None = None
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        return None if value is None else check_zone(value)
+
+    @model_validator(mode="after")
+    def _one_base(self) -> Offset:
+        if (self.base is None) == (self.base_column is None):
+            raise ValueError("give base (a date or time) or base_column, one of them")
+        return self
+
+
 class Decimal(Expression):
     decimal: str
 
 
 class Quantity(Expression):
-    """A number with comparator and unit."""
+    """A number with comparator and unit.
+
+    ``convert_to``: a UCUM code, or ``canonical``: the SI unit of the analyte. ``analyte``: its LOINC code, or the
+    lookup that gives it. A value in a unit that has no conversion stays as it is.
+    """
 
     quantity: str
     unit: str | None = None
     unit_map: str = "ucum"
     unit_const: str | None = None
+    convert_to: str | None = None
+    analyte: str | Lookup | None = None
     on_missing: Literal["quarantine", "keep_local", "null"] = "quarantine"
 
     @model_validator(mode="after")
     def _one_unit(self) -> Quantity:
         if self.unit is not None and self.unit_const is not None:
             raise ValueError("give unit (a column) or unit_const, not both")
+        if self.convert_to is not None and self.unit is None and self.unit_const is None:
+            raise ValueError("convert_to needs the unit that the value is in: unit or unit_const")
+        if self.analyte is not None and self.convert_to is None:
+            raise ValueError("analyte belongs to convert_to")
+        if self.convert_to == "canonical" and self.analyte is None:
+            raise ValueError("convert_to = 'canonical' needs analyte: whose unit")
         return self
 
 
@@ -161,7 +223,7 @@ class Reference(Expression):
     @property
     def parts(self) -> tuple[KeyPart, ...]:
         """The key with ``extract`` on each part that has none of its own."""
-        return tuple(KeyPart(column=p.column, extract=p.extract or self.extract) for p in self.key)
+        return tuple(p.model_copy(update={"extract": p.extract or self.extract}) for p in self.key)
 
 
 class Concat(Expression):
@@ -184,6 +246,7 @@ class FirstOf(Expression):
 _OPERATORS: tuple[tuple[str, type[Expression]], ...] = (
     ("first_of", FirstOf),
     ("lookup", Lookup),
+    ("offset", Offset),
     ("date", DateText),
     ("datetime", DateTimeText),
     ("decimal", Decimal),

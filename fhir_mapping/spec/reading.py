@@ -13,6 +13,7 @@ from contracts.fhir.silver import DECIMAL
 from fhir_mapping.spec import dates, numbers
 from fhir_mapping.spec.conditions import whole
 from fhir_mapping.spec.expressions import Concat, Scalar
+from fhir_mapping.spec.normal_forms import NormalForm, normal_column
 from fhir_mapping.spec.parts import Leaf, Part
 from fhir_mapping.spec.plan import Plan, Stage
 from fhir_mapping.spec.text import fold
@@ -42,8 +43,16 @@ class Text:
     rules: tuple[Column, ...] = ()
 
 
-def source_text(plan: Plan, name: str, null_values: tuple[str, ...] = (), extract: str | None = None) -> Text:
-    """The prepared text of a column, without further null values, and the first group of ``extract``."""
+def source_text(
+    plan: Plan,
+    name: str,
+    null_values: tuple[str, ...] = (),
+    extract: str | None = None,
+    normalise: NormalForm | None = None,
+) -> Text:
+    """The prepared text of a column, without further null values, the first group of ``extract``, in a normal form."""
+    if normalise is not None:
+        return _normal(plan, source_text(plan, name, null_values, extract), normalise)
     text, key = plan.text(name), ("text", name, null_values, extract)
     if not null_values and extract is None:
         return Text(text, key)
@@ -55,6 +64,11 @@ def source_text(plan: Plan, name: str, null_values: tuple[str, ...] = (), extrac
     group = F.when(text.rlike(pattern), F.regexp_extract(text, pattern, 1))
     broken = F.when(text.isNotNull() & ~text.rlike(pattern), F.lit("no_match"))
     return Text(plan.define(Stage.KEYED, key, group), key, (plan.define(Stage.KEYED, (*key, "rule"), broken),))
+
+
+def _normal(plan: Plan, text: Text, form: NormalForm) -> Text:
+    key = (*text.key, form)
+    return Text(plan.define(Stage.SPLIT, key, normal_column(form, text.column)), key, text.rules)
 
 
 def read_text(plan: Plan, text: Text, element: Element) -> Part:
