@@ -17,6 +17,7 @@ from contracts.errors import CloisterError
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
 from pipelines.settings import Settings
+from pipelines.zone_work import shared
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -45,10 +46,11 @@ class HospitalSession:
         """Keep what went wrong inside the site: Dagster records errors, and the text of a foreign one may hold a value.
 
         The traceback goes to the zone's ``logs/failures.log``. Out goes an error of ours without its cause, or the
-        class of a foreign one.
+        class of a foreign one. Nothing runs beside an erasure, nor while one is unfinished.
         """
         try:
-            yield
+            with shared(self.zone):
+                yield
         except CloisterError as error:
             self._keep_traceback()
             raise error from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from contracts.errors import UsageError
 from contracts.region import Region, load_region
+from fhir_mapping.lifecycle.marker import require_finished
 from pipelines.console import Console
 from pipelines.gateway import short
 from pipelines.job_process import end_server
@@ -30,13 +31,16 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
 
     Raises:
         UsageError: the region, a task, the data or the engine is not there; nothing was changed.
+        PrivacyError: an erasure or a rotation of a key was begun at a site and has not ended.
         CloisterError: a stage failed; what was finished stays and a second run goes on from it.
     """
     region = load_region(settings.region)
     chosen = tuple(region.task(name).name for name in tasks) or tuple(task.name for task in region.tasks)
     _require(region, settings, baselines)
     stages: dict[str, dict[str, float]] = {}
-    with _locked(settings.work):
+    with locked(settings.work):
+        for site in region.sites:
+            require_finished(settings.area.site(site.name))
         console.say(f"Region {region.name}: {region.title} ({len(region.sites)} hospitals; engine {settings.engine})")
         with _timed(stages, "prepare"):
             _prepare(region, settings, chosen)
@@ -128,7 +132,7 @@ def _timed(stages: dict[str, dict[str, float]], name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(work: Path) -> Iterator[None]:
+def locked(work: Path) -> Iterator[None]:
     """One run at a time in a work directory; the lock goes with the process, so a killed run leaves none."""
     work.mkdir(parents=True, exist_ok=True)
     with (work / ".lock").open("w") as lock:

@@ -137,9 +137,9 @@ def bronze_rows(zone: SiteZone, links: Mapping[str, SourceLinks], days: Iterable
 
 def cut_files(
     zone: SiteZone, site: Site, files: Iterable[Delivered], links: Mapping[str, SourceLinks], suppression: Suppression
-) -> int:
-    """Cut what the list names out of files in landing; how many were changed."""
-    return sum(_cut_file(zone, site, delivered, links, suppression) for delivered in files)
+) -> list[Delivered]:
+    """Cut what the list names out of files in landing; those that were changed, as they were."""
+    return [delivered for delivered in files if _cut_file(zone, site, delivered, links, suppression)]
 
 
 def _cut_file(
@@ -156,7 +156,7 @@ def _cut_file(
     content = delivered.path.read_bytes()
     left = cut_records(source, content, numbers) if source and numbers else content
     if delivered.file is None and content:
-        left = cut_unread(content, suppression)
+        left = cut_unread(content, entry.source is not None, suppression)
     if left == content:
         return False
     gone = set(delivered.erased).union(n for at in numbers for n in numbers_as_delivered(delivered.erased, at, 1))
@@ -183,11 +183,15 @@ def _cut_file(
     return True
 
 
-def cut_unread(content: bytes, suppression: Suppression) -> bytes:
-    """A file that no reader takes: without the lines that mention a person on the list, or empty if it has no lines."""
+def cut_unread(content: bytes, has_lines: bool, suppression: Suppression) -> bytes:
+    """A file that no reader takes: as it is, unless it mentions a person on the list.
+
+    Then it loses the lines that do where it is a source's file of lines, which was refused; else all of it: what else a
+    letter or a packed file says of the person nobody can tell.
+    """
     if not any(mentions(text, suppression) for text in _texts(content)):
         return content
-    if b"\0" in content or content.startswith((b"\x1f\x8b", b"PK")):
+    if not has_lines or b"\0" in content or content.startswith((b"\x1f\x8b", b"PK")):
         return b""
     lines = content.splitlines(keepends=True)
     return b"".join(line for line in lines if not any(mentions(text, suppression) for text in _texts(line)))

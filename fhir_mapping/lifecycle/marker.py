@@ -18,20 +18,20 @@ COMMANDS = {"erasure": "cloister erase", "key_rotation": "cloister key rotate"}
 def begin(zone: SiteZone, what: str, **facts: Any) -> None:
     """Leave the mark, durably. ``facts``: what a second attempt needs to know; never a value of a person."""
     make_private(zone.governance)
-    write_private(_path(zone), json.dumps({"what": what, **facts}).encode())
+    write_private(path(zone), json.dumps({"what": what, **facts}).encode())
 
 
 def end(zone: SiteZone) -> None:
     """Take the mark away."""
-    _path(zone).unlink(missing_ok=True)
+    path(zone).unlink(missing_ok=True)
     sync_folder(zone.governance)
 
 
 def unfinished(zone: SiteZone) -> dict[str, Any] | None:
     """What was begun and not ended: its facts under their names, ``what`` among them."""
-    if not _path(zone).exists():
+    if not path(zone).exists():
         return None
-    facts: dict[str, Any] = json.loads(_path(zone).read_text(encoding="utf-8"))
+    facts: dict[str, Any] = json.loads(path(zone).read_text(encoding="utf-8"))
     return facts
 
 
@@ -49,5 +49,6 @@ def require_finished(zone: SiteZone, but: str | None = None) -> None:
         )
 
 
-def _path(zone: SiteZone) -> Path:
+def path(zone: SiteZone) -> Path:
+    """Where the mark is."""
     return zone.governance / FILE

@@ -20,6 +20,9 @@ COMMANDS = {
     "map": ("pipelines.cli.map", "Check mapping specs, run their examples, convert files."),
     "view": ("pipelines.cli.view", "Run a SQL on FHIR view over FHIR resources or a site's silver."),
     "pull": ("pipelines.cli.pull", "Take new rows of a hospital's PostgreSQL database into its landing folder."),
+    "quarantine": ("pipelines.cli.quarantine", "List, show and replay the records that did not make it."),
+    "erase": ("pipelines.cli.erase", "Erase a person at a hospital."),
+    "key": ("pipelines.cli.key", "Rotate a hospital's pseudonym key."),
     "models": ("pipelines.cli.models", "List, withdraw and promote released models."),
 }
 

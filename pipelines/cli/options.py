@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -39,3 +40,11 @@ engine_option = click.option(
     show_default=True,
     help="Table engine: sail is embedded; spark needs Java 17+ and Delta's jars (`make jars`).",
 )
+site_option = click.option("--site", required=True, metavar="SITE", help="The hospital.")
+
+
+def short_list(paths: Sequence[Path], most: int = 10) -> Iterator[str]:
+    """The first paths, and how many more there are."""
+    yield from (str(path) for path in paths[:most])
+    if len(paths) > most:
+        yield f"and {len(paths) - most} more"
