@@ -62,7 +62,7 @@ def compile_site(region: Region, site: Site, key: bytes, identifying: bool = Fal
     folders = [site.folder / "maps", region.folder / "maps"]
     maps = {name: load_map(name, folders) for name in sorted({name for emit in emits for name in maps_of(emit)})}
     allowed = None if region.free_text is None or identifying else frozenset(region.free_text)
-    setting = Setting(site.name, key, region.timezone, identifying, allowed)
+    setting = Setting(site.name, key, region.timezone, identifying, allowed, region.plausible_years)
     return {
         source.name: compile_source(setting, source, [e for e in emits if e.source == source.name], maps)
         for source in site.sources

@@ -26,6 +26,7 @@ from fhir_mapping.spec.expressions import (
     Expression,
     FirstOf,
     Lookup,
+    Offset,
     Quantity,
     Reference,
 )
@@ -39,6 +40,7 @@ BRONZE_COLUMNS = frozenset({"_file_id", "_file_name", "_record_no", "_raw", "_de
 _ALLOWED: tuple[tuple[type[Expression], frozenset[str]], ...] = (
     (DateText, frozenset({"date", "dateTime"})),
     (DateTimeText, frozenset({"date", "dateTime", "instant"})),
+    (Offset, frozenset({"date", "dateTime", "instant"})),
     (Decimal, frozenset({"decimal"})),
     (Quantity, frozenset({"Quantity", "Age", "Duration"})),
     (Reference, frozenset({"Reference"})),
@@ -257,6 +259,8 @@ def _check_columns(check: Check) -> set[str]:
 def expression_columns(expression: Expression) -> set[str]:
     """Source columns that one expression reads (not those of the parts of first_of)."""
     found = columns_of(expression.when)
+    if isinstance(expression, Offset):
+        return found | {expression.offset, *([expression.base_column] if expression.base_column else ())}
     for name in ("column", "date", "datetime", "decimal", "quantity", "unit"):
         value = getattr(expression, name, None)
         if isinstance(value, str):

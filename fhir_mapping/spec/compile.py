@@ -137,7 +137,7 @@ def compile_source(
         SpecError: a spec does not fit FHIR, its source or the others of its source.
     """
     masked = None if setting.identifying else tuple(column.name for column in source.column if column.identifying)
-    plan = Plan(source.null_values, dict(maps), masked)
+    plan = Plan(source.null_values, dict(maps), masked, setting.years)
     compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}
     if any(converts(emit) for emit in emits):
@@ -148,7 +148,15 @@ def compile_source(
         one.node.parts["id"] = Leaf(F.col(one.emit.column))
     values = plan.used(column for one in compiled for column in emitted(one.node))
     kept_text = "" if setting.free_text is None else ",".join(sorted(setting.free_text))
-    told = [*specs, version, setting.site, setting.zone, *[text for text in (kept_text, *(masked or ())) if text]]
+    years = "{}-{}".format(*setting.years)
+    told = [
+        *specs,
+        version,
+        setting.site,
+        setting.zone,
+        years,
+        *[text for text in (kept_text, *(masked or ())) if text],
+    ]
     digest = hashlib.sha256("\n".join([*told, *plan.meaning(values)]).encode()).hexdigest()
     final = _final_columns(plan, setting, source, compiled, digest, version)
     ids = [StructField(one.emit.column, StringType()) for one in compiled]

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from fhir_mapping.spec.formats import FIELDS, DateFormat, compile_format
 
 EARLIEST, LATEST = 1850, 2100
-"""Years outside are implausible in a record of a patient."""
+"""Years for which the offset of a zone is looked up beforehand; the engine computes it for others."""
 
 _OFFSET = "(Z|[+-][0-9]{2}:[0-9]{2})"
 _ISO = f"^[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}(T[0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\\.[0-9]+)?)?{_OFFSET}?)?)?)?\\z"
@@ -41,10 +41,11 @@ def canonical(text: Column, formats: Sequence[str]) -> Column:
     return case
 
 
-def judge(text: Column, form: Column, *, instant: bool = False) -> Column:
+def judge(text: Column, form: Column, years: tuple[int, int], *, instant: bool = False) -> Column:
     """Name of the rule that the canonical form breaks, or null.
 
     Args:
+        years: first and last year that is plausible.
         instant: whether the element wants a full time.
     """
     day, length = F.substring(form, 1, 10), F.length(form)
@@ -60,7 +61,7 @@ def judge(text: Column, form: Column, *, instant: bool = False) -> Column:
         F.when(text.isNull(), None)
         .when(form.isNull(), F.lit("bad_date"))
         .when(whole_day.try_cast("date").isNull() | bad_time | bad_offset, F.lit("impossible_date"))
-        .when(~year.between(str(EARLIEST), str(LATEST)), F.lit("implausible_date"))
+        .when(~year.between(*map(str, years)), F.lit("implausible_date"))
     )
     return rule.when(length <= 10, F.lit("bad_date")) if instant else rule
 

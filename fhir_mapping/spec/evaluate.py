@@ -22,9 +22,11 @@ from fhir_mapping.spec.expressions import (
     Expression,
     FirstOf,
     Lookup,
+    Offset,
     Quantity,
     Reference,
 )
+from fhir_mapping.spec.offsets import distant
 from fhir_mapping.spec.parts import Leaf, Part, first_of
 from fhir_mapping.spec.plan import Plan, Setting, Stage
 
@@ -85,6 +87,8 @@ def _operator(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression:
         case DateTimeText():
             text = reading.source_text(plan, expression.datetime, expression.null_values)
             return reading.read_date(plan, text, element, expression.formats, expression.zone or setting.zone)
+        case Offset():
+            return distant(plan, expression, element, expression.zone or setting.zone)
         case ColumnText():
             return _column(plan, setting, steps, expression)
     raise AssertionError(type(expression).__name__)

@@ -67,7 +67,7 @@ def _run_spec(
     source = site.source(emits[0].source)
     folders = [site.folder / "maps", region.folder / "maps"]
     maps = {name: load_map(name, folders) for name in sorted({name for emit in emits for name in maps_of(emit)})}
-    setting = Setting(site.name, EXAMPLE_KEY, region.timezone)
+    setting = Setting(site.name, EXAMPLE_KEY, region.timezone, years=region.plausible_years)
     mapping = compile_source(setting, source, emits, maps)
     owner: list[int] = []
     tables = []

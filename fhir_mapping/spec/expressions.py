@@ -144,14 +144,15 @@ class DateTimeText(_Dated):
 class Offset(_Dated):
     """A time told as a distance: ``{ offset = "minutes_after_admission", base_column = "admitted_at" }``.
 
-    ``base`` is a constant date or time instead of ``base_column``. ``before`` counts backwards: with ``unit = "years"``, an
-    age gives a year of birth.
+    ``base`` is a constant date or time instead of ``base_column``. ``before`` counts backwards: with ``unit = "years"``,
+    an age gives a year of birth.
     """
 
     offset: str
     unit: Literal["seconds", "minutes", "hours", "days", "years"] = "minutes"
     base: str | None = Field(
-        default=None, pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?$"
+        default=None,
+        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?)?)?)?$",
     )
     base_column: str | None = None
     before: bool = False

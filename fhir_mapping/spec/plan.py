@@ -19,6 +19,9 @@ from pyspark.sql.types import DataType, StringType, StructField
 from fhir_mapping.spec.text import fold_column, mask_identifying, mask_value, trim_column, without_nulls
 from fhir_mapping.terminology.code_map import CodeMap
 
+PLAUSIBLE_YEARS = (1850, 2100)
+"""Years outside are implausible in a record of a patient, unless the region says otherwise."""
+
 CASE_ROWS = 20
 """A map of at most so many rows is a CASE expression, a larger one a broadcast join."""
 
@@ -56,6 +59,7 @@ class Setting:
     Attributes:
         identifying: elements that silver has no column for are kept and nothing is masked, as a converter must.
         free_text: paths that may hold free text, without indices; None: every one that a spec maps.
+        years: first and last year that a date may have.
     """
 
     site: str
@@ -63,6 +67,7 @@ class Setting:
     zone: str
     identifying: bool = False
     free_text: frozenset[str] | None = None
+    years: tuple[int, int] = PLAUSIBLE_YEARS
 
 
 @dataclass
@@ -73,11 +78,13 @@ class Plan:
         null_values: the source's texts that mean no value.
         maps: code maps by name, as far as the specs use them.
         masked: columns whose values are masked in the free text of their record; None: nothing is masked.
+        years: first and last year that a date may have.
     """
 
     null_values: tuple[str, ...]
     maps: dict[str, CodeMap]
     masked: tuple[str, ...] | None = ()
+    years: tuple[int, int] = PLAUSIBLE_YEARS
     _names: dict[Hashable, str] = field(default_factory=dict)
     _kinds: dict[str, DataType] = field(default_factory=dict)
     _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)

@@ -99,7 +99,9 @@ def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...]
     key = (*text.key, "date", formats)
     form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats))
     instant = element.type == "instant"
-    broken = plan.define(Stage.CHECKED, (*key, "rule", instant), dates.judge(text.column, form, instant=instant))
+    broken = plan.define(
+        Stage.CHECKED, (*key, "rule", instant), dates.judge(text.column, form, plan.years, instant=instant)
+    )
     if zone is None or element.type == "date":
         value = F.substring(form, 1, 10)
     else:
