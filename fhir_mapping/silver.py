@@ -19,6 +19,7 @@ from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_le
 from fhir_mapping.lifecycle.erased import read_erasures
 from fhir_mapping.manifest import read_manifest
 from fhir_mapping.mapping import MappedSource, read_mapped
+from fhir_mapping.person_links import resolve_people
 from fhir_mapping.quarantine import write_quarantine
 from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.spec.model import Emit
@@ -46,14 +47,15 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     counts = count_mapped(sources)
     erasures = read_erasures(zone)
     check_mapped(counts, sources, manifest, erasures)
+    mapped, sources = sources, resolve_people(spark, zone, sources)
     types = silver_types(zone, (emit.resource for source in sources for emit in source.mapping.emits))
     narrow = {resource: _narrow(sources, resource) for resource in types}
     _write_superseded(spark, zone, narrow)
     _write_pending(spark, zone, narrow)
     for resource in types:
         _write_silver(spark, zone, resource, _wide(sources, resource, site.name))
-    write_quarantine(spark, zone, sources, manifest)
-    return write_ledger(spark, zone, sources, counts, manifest, erasures)
+    write_quarantine(spark, zone, mapped, manifest)
+    return write_ledger(spark, zone, mapped, counts, manifest, erasures)
 
 
 def _emits(sources: Iterable[MappedSource], resource: str) -> list[tuple[MappedSource, Emit, DataFrame]]:

@@ -3,6 +3,7 @@
 mapped_<system>__<entity>   one row a source record, one part a day of delivery
 superseded__resource        emitted resources that a later record's resource of the same id replaced
 pending__reference          Patients and Encounters that are referred to and have not arrived
+identity__link              people whose record number was replaced, and who stands for them; absent where nobody's was
 silver_fhir__<type>         the resources that stand
 quarantine__record          records that emit nothing because they broke rules; refused files (``record_no`` -1)
 ledger__file                what became of every record of every file
@@ -52,6 +53,11 @@ def silver_table_path(zone: SiteZone, resource: str) -> Path:
 
 def superseded_table(zone: SiteZone) -> Table:
     return Table(zone.table("superseded__resource"), _struct("resource", "id", *RECORD, "_spec"))
+
+
+def link_table(zone: SiteZone) -> Table:
+    """``standing_id``: whom references to ``old_id`` name in silver; null where statements go in a circle."""
+    return Table(zone.table("identity__link"), _struct("old_id", "new_id", "standing_id", "_order", *RECORD, "_spec"))
 
 
 def pending_table(zone: SiteZone) -> Table:

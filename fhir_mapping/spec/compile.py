@@ -42,6 +42,7 @@ from fhir_mapping.terminology.unit_conversion import conversion_map
 RULE = StructType([StructField("rule", StringType()), StructField("path", StringType())])
 DIGEST_FIELD = "_spec_digest"
 NOTHING_TO_MAP = "nothing_to_map"
+REPLACED = "replaced-by"
 UNKNOWN_MODIFIER = "unknown_modifier_extension"
 
 _LINEAGE = [
@@ -111,6 +112,20 @@ class SourceMapping:
         part = self._nodes[emit.column].parts.get(element)
         leaf = part.parts.get("reference") if isinstance(part, Node) else None
         return leaf.column if isinstance(leaf, Leaf) else None
+
+    def ids_of(self, resource: str) -> tuple[str, ...]:
+        """Stored columns that hold ids of this type, of which references are made."""
+        return tuple(name for name in self._plan.ids_of(resource) if name in self.stored.names)
+
+    def replaced_by(self, emit: Emit) -> Column | None:
+        """The reference (``Patient/...``) to whoever stands for an emit's person; None where its spec links nobody."""
+        for path, expression in emit.elements.items():
+            if path.startswith("link[") and path.endswith("].type") and getattr(expression, "const", "") == REPLACED:
+                entry = self._nodes[emit.column].parts["link"]
+                other = entry[int(path[5:-6])].parts.get("other") if isinstance(entry, list) else None
+                leaf = other.parts.get("reference") if isinstance(other, Node) else None
+                return leaf.column if isinstance(leaf, Leaf) else None
+        return None
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,11 @@ class Plan:
             parts = [F.col(f"{self._names[known]}_{part}") for part in _PARTS]
         return asked, parts[0], parts[1], parts[2]
 
+    def ids_of(self, resource: str) -> list[str]:
+        """Names of the columns that hold ids of a type."""
+        keys = [(name, key[1]) for key, name in self._names.items() if isinstance(key, tuple) and len(key) > 1]
+        return [name for name, key in keys if isinstance(key, tuple) and key[:2] == ("id", resource)]
+
     def used(self, columns: Iterable[Column]) -> list[StructField]:
         """The plan's own columns that some columns are made of, by name, in the order of definition."""
         words = {word for column in columns for word in _NAME.findall(str(column))}
