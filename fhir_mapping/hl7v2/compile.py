@@ -171,8 +171,11 @@ def _putter(path: FhirPath, source: str) -> Callable[[Draft, int, Any], None]:
         for step in inner:
             node = _enter(draft, node, step, repetition)
         if isinstance(value, list):
-            for item in value:
-                _place(draft, node, last, repetition, item, source)
+            for number, item in enumerate(value):
+                if number and last.is_list:
+                    node[last.key].append(item)
+                else:
+                    _place(draft, node, last, repetition, item, source)
         else:
             _place(draft, node, last, repetition, value, source)
 

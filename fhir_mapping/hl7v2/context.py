@@ -20,6 +20,7 @@ from fhir_mapping.hl7v2.tables import Code, Tables
 
 SUBJECTS = {
     "AllergyIntolerance": "patient",
+    "CareTeam": "subject",
     "ChargeItem": "subject",
     "ClaimResponse": "patient",
     "Condition": "subject",

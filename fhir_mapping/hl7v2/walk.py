@@ -55,6 +55,7 @@ class Walk:
     appointment: Draft | None = None
     document: Draft | None = None
     txa: Segment | None = None
+    in_document: bool = False
     body: list[Segment] = field(default_factory=list)
     medication: Draft | None = None
     referral: Draft | None = None
@@ -104,13 +105,9 @@ class Walk:
     def close_order(self) -> None:
         """The order group at hand is over."""
         self.order = None
+        self.in_document = False
         self.specimen = self.observation = None
         self.after_specimen = False
-
-    @property
-    def order_is_over(self) -> bool:
-        """Whether what comes belongs to no order group."""
-        return self.order is None
 
     def tables_have(self, name: str) -> bool:
         """Whether there is a map of this name."""

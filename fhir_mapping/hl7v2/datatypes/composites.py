@@ -58,6 +58,17 @@ def national(context: Context, raw: str) -> Fragment | None:
     return found
 
 
+def insured(kind: str, display: str) -> Any:
+    """ST as an Identifier of a type of table 0203."""
+
+    def read(context: Context, raw: str) -> Fragment | None:
+        value = context.at(context.split(raw), 1)
+        coding = {"system": f"{codes.V2_TABLES}0203", "code": kind, "display": display}
+        return {"type": {"coding": [coding]}, "value": value} if value else None
+
+    return read
+
+
 def contact_for(use: str) -> Any:
     """XTN as ContactPoints for a use, where the number itself names none."""
 
@@ -70,8 +81,9 @@ def contact_for(use: str) -> Any:
 def named_person(context: Context, raw: str) -> Fragment | None:
     """XCN as a Practitioner, also when a sender puts the whole name into the first component."""
     parts = context.split(raw)
-    text = context.at(parts, 1)
-    if text and not any(parts[1:]) and not any(c.isdigit() for c in text):
+    text = context.at(parts, 1) or ""
+    is_name = bool(text) and not any(parts[1:]) and (" " in text or not text.isascii())
+    if is_name and not any(c.isdigit() for c in text):
         return {"resourceType": "Practitioner", "name": [{"text": text}]}
     return people.practitioner(context, raw)
 

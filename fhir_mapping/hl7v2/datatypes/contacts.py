@@ -40,9 +40,10 @@ def contact_points(context: Context, raw: str) -> list[Fragment]:
     if mail:
         is_mail = "@" in mail or equipment in ("INTERNET", "X.400")
         found.append(cleaned({"system": "email" if is_mail else "other", "value": mail, **shared}))
-    if number:
+    for number in [n for n in (number, _other(context, parts, number)) if n]:
         system = _EQUIPMENT.get(equipment, "phone")
         if system == "email":
+            # Internet as equipment, but a number.
             system = "phone" if re.search(r"\d{3}", number) else "other"
         found.append(cleaned({"system": system, "value": number, **shared}))
     return found
@@ -60,6 +61,15 @@ def _number(context: Context, parts: list[str]) -> str | None:
         number = " ".join(word for word in words if word)
         return f"{number} ext. {extension}" if extension else number
     return context.at(parts, 12) or context.at(parts, 9)
+
+
+def _other(context: Context, parts: list[str], number: str | None) -> str | None:
+    """The unformatted number (component 12) when it is another than the one written."""
+    unformatted = context.at(parts, 12)
+    if not unformatted or number is None or unformatted == number:
+        return None
+    own, other = re.sub(r"\D", "", number), re.sub(r"\D", "", unformatted)
+    return None if other and (other in own or own in other) else unformatted
 
 
 def _shared(context: Context, parts: list[str], equipment: str) -> Fragment:

@@ -14,6 +14,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
 CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
 """居民身份证号码, as the shared documents of WS/T 500 identify it."""
+FACILITY = "http://hl7.org/fhir/uv/v2mappings/StructureDefinition/assigning-facility"
 _CARD_TYPES = frozenset({"IDC", "NNCHN", "SFZ", "身份证", "居民身份证", "IDENTITYCARD", "IDCARD", "NI"})
 
 
@@ -85,6 +86,9 @@ def extended(context: Context, raw: str) -> Fragment | None:
     if any(owner):
         found["assigner"] = authority(context, context.raw_at(parts, 4))
     _add_check_digit(context, parts, found)
+    facility = context.raw_at(parts, 6)
+    if facility:
+        _add_facility(context, facility, found)
     _know_card(context, parts, found)
     return cleaned(found)
 
@@ -94,6 +98,15 @@ def _add_check_digit(context: Context, parts: list[str], found: Fragment) -> Non
     if digit:
         url = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
         found["extension"] = [{"url": url, "valueString": digit}]
+
+
+def _add_facility(context: Context, raw: str, found: Fragment) -> None:
+    """The facility that gave the number: the assigner when no authority is named, else an Organization beside it."""
+    facility = authority(context, raw)
+    if facility and "assigner" not in found:
+        found["assigner"] = facility
+    elif facility and facility != found["assigner"]:
+        found.setdefault("extension", []).append({"url": FACILITY, "valueReference": facility})
 
 
 def _know_card(context: Context, parts: list[str], found: Fragment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes.contacts import address
 from fhir_mapping.hl7v2.datatypes.identifiers import (
+    FACILITY,
     authority,
     cleaned,
     entity,
@@ -125,6 +126,9 @@ def organization(context: Context, raw: str) -> Fragment | None:
             "value": number,
             "assigner": authority(context, context.raw_at(parts, 6)) if any(owner) else None,
         }
+        place = simple_place(context, context.raw_at(parts, 8)) if context.raw_at(parts, 8) else None
+        if place:
+            identifier["extension"] = [{"url": FACILITY, "valueReference": place}]
         found["identifier"] = [cleaned(identifier)]
     if name:
         found["name"] = name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_mapping.hl7v2.compile import Draft, merge
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 
@@ -9,18 +10,28 @@ _SELF = frozenset({"SEL", "SLF", "SELF", "18", "01", "本人"})
 
 
 @handles("GT1")
-def guarantor(walk: Walk, segment: Segment) -> None:
+def guarantee(walk: Walk, segment: Segment) -> None:
     """Who pays: a RelatedPerson, or an Organization; the account names it."""
     patient = walk.ensure_patient()
     party = None
-    if segment.raw(3) or segment.raw(2):
+    relation = segment.raw(11).split(segment.delimiters.component)[0].upper()
+    if relation in _SELF:
+        # The patient pays: what the segment says of the guarantor is said of the patient.
+        party = patient
+        scratch = Draft.of("RelatedPerson")
+        walk.apply("GT1[RelatedPerson]", segment, scratch)
+        merge(patient.root, {key: scratch.root.get(key) for key in ("identifier", "name", "telecom", "address")})
+    elif segment.raw(3) or segment.raw(2):
         key = key_of(segment, 2, 3)
         party = walk.draft("RelatedPerson", str(patient.root["id"]), key, text=without_number(segment))
         walk.apply("GT1[RelatedPerson]", segment, party)
-    if any(segment.raw(number) for number in (16, 21, 51)):
-        employer = walk.draft("Organization", "employer", key_of(segment, 16, 21, 51), text=without_number(segment))
+    if segment.raw(16) or segment.raw(51):
+        employer = walk.draft("Organization", "employer", key_of(segment, 16, 51), text=without_number(segment))
         walk.apply("GT1[Organization]", segment, employer)
-        party = party or employer
+    if segment.raw(21):
+        guarantor = walk.draft("Organization", "guarantor", segment.raw(21))
+        walk.apply("GT1[Organization-Guarantor]", segment, guarantor)
+        party = party or guarantor
     if walk.account is not None and party is not None:
         item = {"party": walk.reference(party)}
         if item not in walk.account.root.setdefault("guarantor", []):
@@ -47,6 +58,10 @@ def insurance(walk: Walk, segment: Segment) -> None:
         item = {"coverage": walk.reference(walk.coverage)}
         if item not in walk.account.root.setdefault("coverage", []):
             walk.account.root["coverage"].append(item)
+    if segment.raw(30):
+        verified = walk.draft("Provenance", "IN1", segment.text)
+        walk.apply("IN1[Provenance]", segment, verified)
+        verified.root["target"] = [walk.reference(walk.coverage)]
     walk.host = None
 
 
@@ -57,6 +72,7 @@ def insurance_more(walk: Walk, segment: Segment) -> None:
         return
     walk.apply(f"{segment.name}[Coverage]", segment, walk.coverage)
     if segment.name == "IN2":
+        walk.apply("IN2[Patient]", segment, walk.ensure_patient())
         if walk.insured is not None:
             walk.apply("IN2[RelatedPerson]", segment, walk.insured)
         if segment.raw(3) or segment.raw(69) or segment.raw(49):

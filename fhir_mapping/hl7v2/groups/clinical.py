@@ -86,7 +86,7 @@ def procedure(walk: Walk, segment: Segment) -> None:
 def accident(walk: Walk, segment: Segment) -> None:
     """An accident as an Observation: when, what kind, where."""
     patient = walk.ensure_patient()
-    if not any(segment.raw(number) for number in (1, 2, 3, 9)):
+    if not any(segment.raw(number) for number in (1, 2, 3, 8, 9)):
         return
     found = walk.draft("Observation", str(patient.root["id"]), "accident", without_number(segment))
     found.root["status"] = "final"
@@ -94,14 +94,9 @@ def accident(walk: Walk, segment: Segment) -> None:
     found.root["code"] = {"coding": [code]}
     walk.apply("ACC[Observation]", segment, found)
     walk.link(found, "encounter", walk.visit)
-    place = walk.context.text(segment.raw(3))
-    if place or segment.raw(11):
-        from fhir_mapping.hl7v2.datatypes.contacts import address
-
-        where = {"resourceType": "Location", "mode": "instance", "name": place}
-        if segment.raw(11) and (found_address := address(walk.context, segment.raw(11))):
-            where["address"] = found_address  # type: ignore[assignment]
-        reference = walk.context.add({key: value for key, value in where.items() if value})
+    if segment.raw(3) or segment.raw(11):
+        place = walk.draft("Location", "accident", key_of(segment, 3, 11))
+        place.root["mode"] = "instance"
+        walk.apply("ACC[Location]", segment, place)
         url = "http://hl7.org/fhir/StructureDefinition/event-location"
-        if reference:
-            found.root.setdefault("extension", []).append({"url": url, "valueReference": reference})
+        found.root.setdefault("extension", []).append({"url": url, "valueReference": walk.reference(place)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from fhir_mapping.hl7v2.datatypes import documents, moments
+from fhir_mapping.hl7v2.datatypes import documents, moments, people
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 
@@ -16,7 +16,9 @@ _REPLACED = frozenset({"T09", "T10"})
 @handles("TXA")
 def document(walk: Walk, segment: Segment) -> None:
     """A DocumentReference; what follows it is its body."""
-    walk.close_order()
+    # In MDM the orders come first and are over; elsewhere a document belongs to the order at hand.
+    if walk.kind[0] == "MDM":
+        walk.close_order()
     found = walk.draft("DocumentReference", segment.raw(12) or without_number(segment))
     if walk.kind[1] in _DELETED:
         found.root["status"] = "entered-in-error"
@@ -28,7 +30,7 @@ def document(walk: Walk, segment: Segment) -> None:
         found.root["context"] = {"encounter": [walk.reference(walk.visit)]}
     walk.document = walk.notes = walk.host = found
     walk.txa = segment
-    walk.order = None
+    walk.in_document = True
 
 
 def complete(walk: Walk) -> None:
@@ -65,6 +67,11 @@ def consent(walk: Walk, segment: Segment) -> None:
     patient = walk.ensure_patient()
     found = walk.draft("Consent", str(patient.root["id"]), without_number(segment))
     walk.apply("CON[Consent]", segment, found)
+    if segment.raw(24) and segment.raw(25).split(segment.delimiters.component)[0] == "1":
+        # Table 0548: the consenter is the patient.
+        who = {**(walk.reference(patient) or {}), "type": "Patient"}
+        name = people.name_text(walk.context, segment.raw(24))
+        found.root["performer"] = [{**who, "display": name} if name else who]
     found.root["policyRule"] = {"text": walk.context.text(segment.raw(5)) or "not stated"}
 
 

@@ -57,6 +57,7 @@ def order(walk: Walk, segment: Segment) -> None:
     """A new order group."""
     behind = walk.following(_STOP)
     walk.close_order()
+    walk.context.scope.pop("RXO", None)
     current = Order(_kind_of(walk, [s.name for s in behind]), orc=segment)
     walk.order = current
     walk.context.scope.pop("OBR", None)
@@ -121,6 +122,7 @@ def _detail(walk: Walk, segment: Segment) -> Order:
 def request(walk: Walk, segment: Segment) -> None:
     """What was ordered, and in a message with results the report."""
     current = _detail(walk, segment)
+    walk.in_document = False
     if current.request is None or current.request.root["resourceType"] != "ServiceRequest":
         return
     walk.context.scope["OBR"] = segment
@@ -136,6 +138,10 @@ def request(walk: Walk, segment: Segment) -> None:
         walk.link(report, "basedOn", current.request)
         current.report = report
         walk.host = report
+    if segment.raw(28):
+        copied = walk.draft("CareTeam", *current.key, segment.raw(28))
+        copied.root["status"] = "active"
+        walk.apply("OBR[CareTeam]", segment, copied)
     if "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15)):
         specimen = walk.draft("Specimen", *current.key, segment.raw(4), "OBR")
         walk.apply("OBR[Specimen]", segment, specimen)
@@ -169,6 +175,9 @@ def specimen(walk: Walk, segment: Segment) -> None:
                        text=without_number(segment))  # fmt: skip
     walk.apply("SPM[Specimen]", segment, found)
     current = walk.order
+    request = walk.context.scope.get("OBR")
+    if current is not None and request is not None and request.raw(10):
+        walk.apply("OBR[Specimen-Collector]", request, found)
     if current is not None:
         _join_specimen(walk, current, found)
         if current.specimens == 1:
@@ -287,6 +296,13 @@ def supply(walk: Walk, segment: Segment) -> None:
     current = _detail(walk, segment)
     if current.request is not None and current.request.root["resourceType"] == "SupplyRequest":
         walk.apply("RQD[SupplyRequest]", segment, current.request)
+
+
+@handles("RQ1")
+def supplier(walk: Walk, segment: Segment) -> None:
+    """Who makes and sells the supplies."""
+    if walk.order is not None and walk.order.request is not None and walk.order.kind == "supply":
+        walk.apply("RQ1[SupplyRequest]", segment, walk.order.request)
 
 
 @handles("ODS")

@@ -65,6 +65,10 @@ def patient(walk: Walk, segment: Segment) -> None:
         walk.account = walk.draft("Account", *key, segment.raw(18))
         walk.account.root.setdefault("subject", [walk.reference(walk.patient)])
         walk.apply("PID[Account]", segment, walk.account)
+    if segment.raw(34):
+        update = walk.draft("Provenance", "PID", segment.text)
+        walk.apply("PID[Provenance-Patient]", segment, update)
+        update.root["target"] = [walk.reference(walk.patient)]
     if segment.raw(21):
         mother = walk.draft("RelatedPerson", *key, "mother", segment.raw(21))
         code = {"system": "http://terminology.hl7.org/CodeSystem/v3-RoleCode", "code": "MTH", "display": "mother"}
@@ -145,6 +149,11 @@ def death(walk: Walk, segment: Segment) -> None:
     if segment.raw(1):
         cause = walk.draft("Condition", str(found.root["id"]), "death", segment.raw(1))
         walk.apply("PDA[Condition]", segment, cause)
+    if segment.raw(3)[:1].upper() == "Y" or any(segment.raw(number) for number in (2, 4, 5)):
+        certified = walk.draft("Procedure", str(found.root["id"]), "death certification")
+        code = {"system": "http://snomed.info/sct", "code": "308646001", "display": "Death certification"}
+        certified.root["code"] = {"coding": [code]}
+        walk.apply("PDA[Procedure-Certification]", segment, certified)
     if segment.raw(6)[:1].upper() == "Y":
         autopsy = walk.draft("Procedure", str(found.root["id"]), "autopsy")
         code = {"system": "http://snomed.info/sct", "code": "29240004", "display": "Autopsy examination"}

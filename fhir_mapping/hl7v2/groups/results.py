@@ -11,11 +11,14 @@ _QUESTIONS = frozenset({"QST", "SCI", "AOE"})
 @handles("OBX")
 def observation(walk: Walk, segment: Segment) -> None:
     """An Observation of the order, document, visit or patient at hand."""
-    if walk.document is not None and walk.order_is_over and _is_document(walk, segment):
+    if walk.in_document and _is_document(walk, segment):
         return
     current = walk.order
     owner = _owner(walk)
     code, sub_id = segment.raw(3), segment.raw(4)
+    if segment.raw(2).strip().upper() in ("ED", "RP"):
+        _attachment(walk, segment, owner)
+        return
     found = walk.draft("Observation", owner, code, sub_id, text=without_number(segment))
     walk.apply("OBX[Observation]", segment, found)
     walk.link_one(found, "encounter", walk.visit)
@@ -28,6 +31,19 @@ def observation(walk: Walk, segment: Segment) -> None:
         walk.link_one(found, "specimen", current.specimen)
     _inherit_time(walk, segment)
     walk.observation = walk.notes = walk.host = found
+
+
+def _attachment(walk: Walk, segment: Segment, owner: str) -> None:
+    """R4 has no observation whose value is a file: an image or document is a report of its own, with that form."""
+    found = walk.draft("DiagnosticReport", owner, segment.raw(3), segment.raw(4), text=without_number(segment))
+    walk.apply("OBX[DiagnosticReport]", segment, found)
+    walk.link_one(found, "encounter", walk.visit)
+    if walk.order is not None and walk.order.request is not None:
+        if walk.order.request.root["resourceType"] == "ServiceRequest":
+            walk.link(found, "basedOn", walk.order.request)
+        walk.link(found, "specimen", walk.specimen if walk.after_specimen else walk.order.specimen)
+    walk.observation = None
+    walk.notes = walk.host = found
 
 
 def _owner(walk: Walk) -> str:

@@ -13,6 +13,7 @@ from fhir_mapping.hl7v2.walk import Walk, handles, key_of
 _STATUS = {"S12": "booked", "S13": "booked", "S14": "booked", "S15": "cancelled", "S16": "cancelled",
            "S17": "entered-in-error", "S18": "booked", "S19": "booked", "S20": "booked", "S21": "booked",
            "S22": "booked", "S26": "noshow"}  # fmt: skip
+_REQUEST = {"cancelled": "revoked", "noshow": "revoked", "entered-in-error": "entered-in-error", "fulfilled": "completed"}
 _MINUTES = {"S": 1 / 60, "SEC": 1 / 60, "MIN": 1, "M": 1, "MINUTES": 1, "H": 60, "HR": 60, "D": 1440}
 
 
@@ -41,6 +42,11 @@ def service(walk: Walk, segment: Segment) -> None:
         return
     walk.apply("AIS[Appointment]", segment, walk.appointment)
     _time(walk, segment, 4, 5, 7)
+    if segment.raw(3):
+        request = walk.draft("ServiceRequest", str(walk.appointment.root["id"]), key_of(segment, 3, 4))
+        request.root.update(status=_REQUEST.get(str(walk.appointment.root.get("status")), "active"), intent="order")
+        walk.apply("AIS[ServiceRequest]", segment, request)
+        walk.link(walk.appointment, "basedOn", request)
     walk.notes = walk.appointment
 
 

@@ -38,6 +38,10 @@ def visit(walk: Walk, segment: Segment) -> None:
         found.root["status"] = known.code
     elif segment.raw(45):
         found.root["status"] = "finished"
+    more = next((s for s in walk.following(frozenset({"PID", "PV1"})) if s.name == "PV2"), None)
+    walk.context.scope.pop("PV2", None)
+    if more is not None:
+        walk.context.scope["PV2"] = more
     walk.apply("PV1[Encounter]", segment, found)
     if walk.account is not None:
         walk.link(found, "account", walk.account)
