@@ -65,7 +65,7 @@ def read_feed(files: Sequence[tuple[int, bytes]], encoding: str | None) -> Feed:
             feed.file.append(number)
             usual.append(usual_text)
     if usual:
-        feed.segments = Segments.of("\r".join(usual).encode())
+        feed.segments = Segments.of("\r".join(usual).encode(), is_split=True)
         if feed.segments is None or len(feed.segments.headers) != len(usual):
             return _one_by_one(feed, usual)
     return feed
@@ -142,7 +142,7 @@ def _one_by_one(feed: Feed, usual: list[str]) -> Feed:
         while bad and bad[0][1] <= number:
             file, _, raw, error = bad.pop(0)
             kept.bad.append((file, len(kept.texts), raw, error))
-        segments = Segments.of(text.encode())
+        segments = Segments.of(text.encode(), is_split=True)
         if segments is None or len(segments.headers) != 1:
             kept.bad.append((feed.file[number], len(kept.texts), feed.texts[number], "bad_delimiters"))
             continue
@@ -150,5 +150,5 @@ def _one_by_one(feed: Feed, usual: list[str]) -> Feed:
         kept.file.append(feed.file[number])
         fine.append(text)
     kept.bad += [(file, len(kept.texts), raw, error) for file, _, raw, error in bad]
-    kept.segments = Segments.of("\r".join(fine).encode()) if fine else None
+    kept.segments = Segments.of("\r".join(fine).encode(), is_split=True) if fine else None
     return kept

@@ -25,6 +25,7 @@ CONTINUED = "\x1e"
 
 _BREAKS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
 _BATCH = ("FHS", "BHS", "BTS", "FTS")
+_MARKS = frozenset(name.encode() for name in ("MSH", *_BATCH))
 _HEADER = np.frombuffer(b"MSH|^~\\&", dtype=np.uint8)
 
 
@@ -57,10 +58,14 @@ class Segments:
     message: np.ndarray
 
     @classmethod
-    def of(cls, text: bytes) -> Segments | None:
+    def of(cls, text: bytes, *, is_split: bool = False) -> Segments | None:
         """Cut messages (UTF-8) into segments; None: batches, rubbish or other delimiters are in it.
 
         Positions are those in ``text``, whatever ends its lines.
+
+        Args:
+            is_split: the messages are known to be whole and in the usual delimiters: a line that opens with other
+                ones is a part of its message.
         """
         if b"\0" in text or not opens_with_message(text):
             return None
@@ -71,7 +76,10 @@ class Segments:
         if not _are_between(frames, lines):
             return None
         if not (opens | lines.is_blank).all():
-            text = _joined(text, lines, np.flatnonzero(~opens & ~lines.is_blank))
+            others = np.flatnonzero(~opens & ~lines.is_blank)
+            if not is_split and any(_may_be_header(lines, number) for number in others.tolist()):
+                return None
+            text = _joined(text, lines, others)
             lines = Lines.of(text, "\r")
             opens = _opens_segment(lines)
         numbers = np.flatnonzero(opens)
@@ -157,6 +165,11 @@ def _are_between(frames: np.ndarray, lines: Lines) -> bool:
     starts = lines.start[~lines.is_blank]
     behind = starts[np.searchsorted(starts, frames[frames < (starts[-1] if len(starts) else 0)])]
     return all(lines.data.startswith(b"MSH|", start) for start in np.unique(behind).tolist())
+
+
+def _may_be_header(lines: Lines, number: int) -> bool:
+    """A header in delimiters of its own, or a trailer behind blanks."""
+    return lines.data[lines.start[number] : lines.stop[number]].lstrip(b" \t\xef\xbb\xbf")[:3] in _MARKS
 
 
 def _joined(text: bytes, lines: Lines, numbers: np.ndarray) -> bytes:

@@ -17,6 +17,7 @@ from contracts.region import Site, read_toml
 from fhir_mapping.spec.conditions import Condition, checked_regex
 from fhir_mapping.spec.expressions import Expression, KeyPart, parse_expression, parse_key
 from fhir_mapping.spec.formats import check_formats
+from fhir_mapping.spec.templates import extended, shipped_specs, standing
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PLACEHOLDER = re.compile(r"\$([a-z][a-z0-9_]*)")
@@ -27,9 +28,9 @@ type."""
 
 
 class Check(Frozen):
-    """A rule on the record beyond FHIR's own."""
+    """A rule on the record beyond FHIR's own. ``other``: the column that an ID-card number must agree with."""
 
-    rule: Literal["required", "id_card", "matches", "one_of", "range", "not_future"]
+    rule: Literal["required", "id_card", "id_card_birth", "id_card_sex", "matches", "one_of", "range", "not_future"]
     name: str | None = Field(default=None, pattern=NAME.pattern)
     column: str | None = None
     columns: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Check(Frozen):
     min: float | None = None
     max: float | None = None
     formats: tuple[str, ...] = ("any",)
+    other: str | None = None
     when: Condition | None = None
 
     @field_validator("pattern")
@@ -56,6 +58,8 @@ class Check(Frozen):
             raise ValueError("rule 'required' takes columns = [...], every other rule takes column = ...")
         wants = {"matches": self.pattern is not None, "one_of": bool(self.values)}
         wants["range"] = self.min is not None or self.max is not None
+        if (self.other is not None) != (self.rule in ("id_card_birth", "id_card_sex")):
+            raise ValueError("other (the column of birth date or sex) belongs to 'id_card_birth' and 'id_card_sex'")
         for rule, given in wants.items():
             if given != (self.rule == rule):
                 raise ValueError("pattern belongs to 'matches', values to 'one_of', min and max to 'range'")
@@ -151,7 +155,7 @@ def emit_bodies(path: Path, body: dict[str, Any]) -> list[dict[str, Any]]:
     Raises:
         SpecError: the file's name, a key that is no key of a spec, or the entries of ``[[repeat]]`` are wrong.
     """
-    body = {key: value for key, value in body.items() if key != "example"}
+    body = {key: value for key, value in extended(path, body).items() if key != "example"}
     digest = hashlib.sha256(json.dumps(body, ensure_ascii=False, default=str).encode()).hexdigest()
     if not NAME.fullmatch(path.stem):
         raise SpecError(f"{path}: a spec's file name is lower case letters, digits and _, then .toml")
@@ -171,7 +175,7 @@ def emit_bodies(path: Path, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tuple[Emit, ...]:
-    """All emits of a site, by file name: the site's specs, and the region's for sources that the site has.
+    """All emits of a site: its specs by file name, the region's for sources that it has, and those of its templates.
 
     Raises:
         SpecError: a file is wrong, or a site's own spec names a source that the site does not have.
@@ -186,6 +190,8 @@ def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tup
         elif files[name].is_relative_to(site_folder):
             missing = emits[0].source
             raise SpecError(f"{files[name]}: source: the site has no source {missing!r}; it has {sorted(sources)}")
+    for shipped in standing(list(shipped_specs(site_folder)), list(files.values())):
+        found.extend(_emit(shipped.path, body) for body in emit_bodies(shipped.path, shipped.body()))
     return tuple(found)
 
 
