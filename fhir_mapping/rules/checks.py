@@ -6,13 +6,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
-from fhir_mapping.identity.id_card import is_valid_column
+from fhir_mapping.identity.id_card import birth_date_column, is_male_column, is_valid_column
 from fhir_mapping.rules.conditions import condition_column
 from fhir_mapping.spec import dates, numbers
 from fhir_mapping.spec.conditions import whole
 from fhir_mapping.spec.model import Check
 from fhir_mapping.spec.plan import Plan, Stage
 from fhir_mapping.spec.text import fold
+from fhir_mapping.terminology.code_map import load_map
 
 
 def check_rules(plan: Plan, check: Check) -> list[tuple[Column, str]]:
@@ -49,6 +50,25 @@ def _broken(plan: Plan, check: Check, name: str) -> Column:
         if check.max is not None:
             inside = inside & (value <= check.max)
         return text.isNotNull() & ~F.coalesce(inside, F.lit(False))
+    if check.rule == "id_card_sex":
+        return F.coalesce(is_male_column(text) != _is_male(plan.text(check.other or "")), F.lit(False))
+    if check.rule == "id_card_birth":
+        born = F.replace(_date(plan, check, check.other or ""), F.lit("-"), F.lit(""))
+        in_card = birth_date_column(text)
+        # A birth date of a year or month alone agrees with every day in it.
+        return F.coalesce(F.substring(in_card, F.lit(1), F.length(born)) != born, F.lit(False))
+    return F.coalesce(_date(plan, check, name) > F.col("_delivery_date"), F.lit(False))
+
+
+def _date(plan: Plan, check: Check, name: str) -> Column:
+    """A column's date to the day; null when it is none."""
     key = ("text", name, (), None, "date", check.formats)
-    form = plan.define(Stage.PARSED, key, dates.canonical(text, check.formats))
-    return F.coalesce(F.substring(form, 1, 10) > F.col("_delivery_date"), F.lit(False))
+    return F.substring(plan.define(Stage.PARSED, key, dates.canonical(plan.text(name), check.formats)), 1, 10)
+
+
+def _is_male(text: Column) -> Column:
+    """Whether a text says male or female, as ``administrative_gender`` reads it; null for any other."""
+    said: dict[str, list[str]] = {}
+    for source, target in load_map("administrative_gender", []).rows.items():
+        said.setdefault(target.code, []).append(source)
+    return F.when(text.isin(sorted(said["male"])), F.lit(True)).when(text.isin(sorted(said["female"])), F.lit(False))

@@ -253,7 +253,7 @@ def columns_read(emit: Emit) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _check_columns(check: Check) -> set[str]:
-    return {*check.columns, *([check.column] if check.column else ()), *columns_of(check.when)}
+    return {*check.columns, *(name for name in (check.column, check.other) if name), *columns_of(check.when)}
 
 
 def expression_columns(expression: Expression) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_site import deliver, new_zone, resources, run, write_region
+from small_site import deliver, new_zone, resources, rules, run, write_region
 
 from fhir_mapping.identity.id_card import to_long
 from fhir_mapping.spec.normal_forms import normal_text
@@ -104,3 +104,31 @@ def test_the_analyte_of_each_row_decides_its_canonical_unit(made: Any) -> None:
         ("肌酐", 88.401697, "umol/L"),
         ("血糖", 5.550745, "mmol/L"),
     ]
+
+
+def test_an_id_card_agrees_with_birth_date_and_sex(spark, tmp_path: Path) -> None:
+    checks = "".join(
+        f'[[check]]\nrule = "{rule}"\ncolumn = "x"\nother = "{other}"\n'
+        for rule, other in (("id_card_birth", "y"), ("id_card_sex", "z"))
+    )
+    head = 'source = "his__visit"\nresource = "Patient"\nkey = ["no"]\n'
+    spec = f'{head}{checks}[elements]\n"active" = {{ const = true }}\n'
+    region = write_region(tmp_path / "region", {"subject": spec}, ("no", "x", "y", "z"))
+    rows = [
+        ("110101199003074514", "1990年3月7日", "男"),
+        ("110101900307451", "1990-03", "1"),
+        ("110101199003074514", "1990-03-08", "男"),
+        ("110101199003074514", "1990", "女"),
+        ("110101900307451", "1991", "F"),
+        ("", "1990-03-07", "女"),
+        ("110101199003074514", "", "未知"),
+    ]
+    zone = new_zone(tmp_path / "zone")
+    lines = [",".join((f"n{number}", *row)) for number, row in enumerate(rows)]
+    deliver(zone, "2026-03-02", "visit.csv", "\n".join(["no,x,y,z", *lines]) + "\n")
+    run(spark, zone, region)
+    assert rules(zone) == {
+        ("visit.csv", 2): ["id_card_birth"],
+        ("visit.csv", 3): ["id_card_sex"],
+        ("visit.csv", 4): ["id_card_birth", "id_card_sex"],
+    }
