@@ -6,14 +6,28 @@ the wider one is made whole again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-CROSS = "http://hl7.org/fhir/{}/StructureDefinition/extension-"
+from contracts.fhir.json_text import DecimalText
+
+CROSS = "urn:cloister:fhir-{}:"
+"""Before the path of an element of that version: the extension that carries it in the other one.
+
+FHIR names such extensions ``http://hl7.org/fhir/5.0/StructureDefinition/extension-``path (``STANDARD``, read as well).
+A validator without the cross-version packages, HAPI's among them, refuses that name as an error whatever it holds,
+while an extension it does not know is only unknown to it: so ours are written under our own name.
+"""
+STANDARD = "http://hl7.org/fhir/{}/StructureDefinition/extension-"
 _CONCEPT = CROSS.format("5.0") + "CodeableReference.concept"
 _REFERENCE = CROSS.format("5.0") + "CodeableReference.reference"
 _WHOLE = CROSS.format("5.0") + "CodeableConcept"
 _IDENTIFIER = CROSS.format("5.0") + "Identifier"
+
+DECIMAL = CROSS.format("4.0") + "decimal"
+_R5_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?(?:[eE](?:0|[+-]?[1-9][0-9]{0,9}))?")
 
 Convert = Callable[[Any], Any]
 
@@ -90,6 +104,23 @@ KINDS: dict[tuple[str, str], Convert] = {
     ("CodeableReference", "Coding"): lambda value: concept_to_coding(codeable_to_concept(value)),
 }
 """Between complex types."""
+
+
+def short_decimal(value: Any) -> Any:
+    """The nearest number that R5's decimal can write; the value itself when it can."""
+    text = str(value)
+    if _R5_DECIMAL.fullmatch(text):
+        return value
+    sober = re.sub(r"([eE][+-]?)0+(?=[0-9])", r"\1", text)
+    if _R5_DECIMAL.fullmatch(sober):
+        return DecimalText(sober)
+    number = Decimal(text)
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    plain = format(number.quantize(Decimal("1e-17")) if exponent < -17 else number, "f")
+    if _R5_DECIMAL.fullmatch(plain) and Decimal(plain) != 0:
+        return DecimalText(plain)
+    return DecimalText(f"{number:.16e}".replace("e+0", "e").replace("e-0", "e-"))
 
 
 def identifier_of(value: Any, more: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """A resource walked along both versions' definitions: each element to its place in the other version.
 
 Names and codes come from the tables, types from the definitions of both versions. An element without a place becomes
-the standard cross-version extension of its owner (``http://hl7.org/fhir/4.0/StructureDefinition/extension-`` and the
-path), its parts nested by name; such an extension of the target version becomes the element again.
-Source: https://hl7.org/fhir/R5/versions.html#extensions
+a cross-version extension of its owner (``kinds.CROSS`` and its path), its parts nested by name; such an extension of
+the target version becomes the element again.
+Source: https://hl7.org/fhir/R5/versions.html#extensions (the form; the name see ``kinds.CROSS``)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from contracts.fhir.json_text import DecimalText
 from fhir_mapping.convert.definitions.reader import PRIMITIVES, Element, Type, definitions
 from fhir_mapping.convert.versions import kinds, shapes
 from fhir_mapping.convert.versions.names import Direction, Names, codes, names
@@ -38,6 +39,7 @@ class Walk:
         self._names, self._codes = names(direction), codes(direction)
         self._from = kinds.CROSS.format("4.0" if direction == "up" else "5.0")
         self._back = kinds.CROSS.format("5.0" if direction == "up" else "4.0")
+        self._standard = kinds.STANDARD.format("5.0" if direction == "up" else "4.0")
         self._problems = problems
 
     def resource(self, body: Resource) -> Resource:
@@ -79,15 +81,15 @@ class Walk:
     @staticmethod
     def _fill_required(found: dict[str, Any], source: Type, target: Type) -> None:
         """What only the other version requires is said to be unknown; on the way back that goes again."""
-        for names in target.required:
-            name = names[0]
-            is_there = any(one in found or "_" + one in found for one in names)
-            if len(names) == 1 and not is_there and target.elements[name].type not in ("BackboneElement", "Resource"):
+        for choices in target.required:
+            name = choices[0]
+            is_there = any(one in found or "_" + one in found for one in choices)
+            if len(choices) == 1 and not is_there and target.elements[name].type not in ("BackboneElement", "Resource"):
                 element = target.elements[name]
                 marked: Any = [dict(_UNKNOWN)] if element.is_list else dict(_UNKNOWN)
                 found["_" + name if element.type in PRIMITIVES else name] = marked
-        for names in source.required:
-            for name in names:
+        for choices in source.required:
+            for name in choices:
                 label = "_" + name if name in target.elements and target.elements[name].type in PRIMITIVES else name
                 if name in target.elements and not target.elements[name].minimum and found.get(label) == _UNKNOWN:
                     del found[label]
@@ -206,6 +208,8 @@ class Walk:
             return []
         if element.type == "code" == goal.type:
             value, more = self._code(value, more, element, goal, source)
+        elif element.type == "decimal":
+            value, more = self._decimal(value, more)
         elif element.type != goal.type:
             convert = kinds.PRIMITIVE_KINDS.get((element.type, goal.type))
             new = None if convert is None or value is None else convert(value)
@@ -261,6 +265,16 @@ class Walk:
         if new == value or (table and value in table.exact):
             return new, more
         return new, kinds.with_extension(more or {}, {"url": self._from + path, "valueCode": value})
+
+    def _decimal(self, value: Any, more: dict[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
+        """A decimal as R5 writes one (at most 17 places); its own text stands beside it where that is another."""
+        kept, hidden = kinds.take_extension(more or {}, kinds.DECIMAL)
+        if hidden is not None and self._direction == "down":
+            return DecimalText(hidden["valueString"]), kept or None
+        new = kinds.short_decimal(value) if self._direction == "up" else value
+        if new == value:
+            return value, more
+        return new, kinds.with_extension(more or {}, {"url": kinds.DECIMAL, "valueString": str(value)})
 
     def _concept_of(self, value: Any, more: dict[str, Any] | None, element: Element) -> dict[str, Any]:
         """A code or text as CodeableConcept."""
@@ -342,7 +356,7 @@ class Walk:
         kept: list[dict[str, Any]] = []
         found = []
         for extension in value.get("extension", ()):
-            url = str(extension.get("url", ""))
+            url = str(extension.get("url", "")).replace(self._standard, self._back, 1)
             elements = _named(target, url[len(prefix) :]) if url.startswith(prefix) else ()
             if elements:
                 found.append((extension, elements))
