@@ -20,6 +20,7 @@ from fhir_mapping.spec.check import flatten
 from fhir_mapping.spec.conditions import whole
 from fhir_mapping.spec.expressions import KeyPart, Reference
 from fhir_mapping.spec.model import SHARED_IDENTITY, Emit
+from fhir_mapping.spec.normal_forms import normal_text
 from fhir_mapping.spec.text import fold
 from governance.suppression import LINK, PERSON, TOKEN, Suppression
 
@@ -151,7 +152,8 @@ def source_links(source: Source, emits: Iterable[Emit]) -> SourceLinks:
 def person_hashes(uses: Iterable[KeyUse], suppression: Suppression, values: Sequence[str]) -> set[tuple[str, str]]:
     """What goes on the list for a person of these key values, written in any of these ways."""
     prepared = [fold(value) for value in values]
-    found = {(PERSON, use.hash(suppression, prepared)) for use in uses if len(use.parts) == len(prepared)}
+    fitting = [use for use in uses if len(use.parts) == len(prepared)]
+    found = {(PERSON, use.hash(suppression, _normal_values(use, prepared))) for use in fitting}
     return found | token_hashes(suppression, prepared) if found else found
 
 
@@ -208,7 +210,7 @@ def _referred(emit: Emit) -> Iterator[KeyUse]:
 
 def _named(use: KeyUse, source: Source, rows: pa.RecordBatch, suppression: Suppression) -> Named:
     absent = frozenset({"", *(fold(value) for value in (*source.null_values, *use.null_values))})
-    parts = tuple(_prepared(rows.column(part.column), part.extract, absent) for part in use.parts)
+    parts = tuple(_prepared(rows.column(part.column), part, absent) for part in use.parts)
     if len(parts) == 1:
         return Named(use, parts, _mapped(parts[0], lambda value: use.hash(suppression, (value,))))
     known: dict[tuple[str, ...], str] = {}
@@ -223,8 +225,21 @@ def _named(use: KeyUse, source: Source, rows: pa.RecordBatch, suppression: Suppr
     return Named(use, parts, pa.array(hashes, pa.string()))
 
 
-def _prepared(column: pa.Array, extract: str | None, absent: frozenset[str]) -> pa.Array:
-    """Texts as ids are made of them: half-width, trimmed, null values gone, the first group of ``extract``."""
+def _normal_values(use: KeyUse, values: Sequence[str]) -> list[str]:
+    return [
+        value if part.normalise is None else normal_text(part.normalise, value)
+        for part, value in zip(use.parts, values, strict=True)
+    ]
+
+
+def _prepared(column: pa.Array, part: KeyPart, absent: frozenset[str]) -> pa.Array:
+    """Texts as ids are made of them: half-width, trimmed, null values gone, ``extract``'s group, in normal form."""
+    form = part.normalise
+    texts = _extracted(column, part.extract, absent)
+    return texts if form is None else _mapped(texts, lambda text: None if text is None else normal_text(form, text))
+
+
+def _extracted(column: pa.Array, extract: str | None, absent: frozenset[str]) -> pa.Array:
     texts = _mapped(column.cast(pa.string()), lambda value: None if fold(value) in absent else fold(value))
     if extract is None:
         return texts

@@ -156,3 +156,27 @@ def test_a_resource_with_a_modifier_extension_is_quarantined(spark, tmp_path: Pa
     run(spark, zone, load_region(tmp_path / "region"))
     assert rules(zone) == {("visit.ndjson", 1): ["unknown_modifier_extension"]}
     assert len(resources(zone, "Patient")) == 2
+
+
+def test_extensions_that_silver_does_not_take_are_counted_by_url(tmp_path: Path) -> None:
+    from fhir_mapping.bronze import ingest_day
+    from fhir_mapping.extension_counts import dropped_extensions
+
+    spec = 'source = "his__visit"\nresource = "Patient"\nkey = ["no"]\n[elements]\n"active" = { const = true }\n'
+    write_region(tmp_path / "region", {"patient": spec}, ("no",))
+    source = tmp_path / "region" / "sites" / "north" / "sources" / "visit.toml"
+    text = (
+        source.read_text(encoding="utf-8").replace('format = "csv"', 'format = "ndjson"').replace("*.csv", "*.ndjson")
+    )
+    source.write_text(text, encoding="utf-8")
+    zone, region = new_zone(tmp_path / "zone"), load_region(tmp_path / "region")
+    kept = '{"url":"http://hl7.org.cn/fhir/StructureDefinition/ext-person-ethnicGroup","valueCoding":{"code":"HA"}}'
+    lines = [
+        f'{{"no":"1","resourceType":"Patient","extension":[{kept},{{"url":"http://e.org/a"}}]}}',
+        '{"no":"2","resourceType":"Patient","_birthDate":{"extension":[{"url":"http://e.org/a"},{"url":"http://e.org/b"}]}}',
+        '{"no":"3"}',
+        "not JSON, extension",
+    ]
+    deliver(zone, "2026-03-02", "visit.ndjson", "\n".join(lines) + "\n")
+    ingest_day(zone, region.site("north"), "2026-03-02")
+    assert dropped_extensions(zone, region.site("north")) == {"http://e.org/a": 2, "http://e.org/b": 1}
