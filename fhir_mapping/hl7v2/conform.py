@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_mapping.document import Resource
-from fhir_mapping.hl7v2.elements import types, value_set
+from fhir_mapping.hl7v2.elements import code_systems, types, value_set
 
 Report = Callable[[str, str | None], None]
 
@@ -88,6 +88,11 @@ def _object(type_: str, node: dict[str, Any], report: Report) -> dict[str, Any] 
     if elements is None:
         return node
     clean: dict[str, Any] = {}
+    chosen: dict[str, str] = {}
+    if type_ == "Coding":
+        return _coding(node)
+    if type_ == "Reference":
+        return node
     for key, value in node.items():
         if key == "resourceType":
             clean[key] = value
@@ -96,10 +101,57 @@ def _object(type_: str, node: dict[str, Any], report: Report) -> dict[str, Any] 
         if element is None:
             report(f"no_such_element:{type_}.{key}", None)
             continue
+        if chosen.setdefault(element.choice, element.name) != element.name:
+            report(f"second_value:{type_}.{element.choice}", None)
+            continue
         kept = _value(element.type, element.codes, value, report) if key[0] != "_" else value
+        if element.type == "Reference" and element.targets:
+            kept = _allowed(kept, element.targets, f"{type_}.{key}", report)
         if kept is not None:
             clean[key] = kept if not element.is_list or isinstance(kept, list) else [kept]
+    if type_ in _RULES:
+        _RULES[type_](clean)
     return _with_required(type_, clean, report)
+
+
+def _coding(node: dict[str, Any]) -> dict[str, Any]:
+    """A code that its system does not have is a local one: it stands without the system."""
+    known = code_systems().get(node.get("system", ""))
+    if known is not None and node.get("code") not in known:
+        return {key: value for key, value in node.items() if key != "system"}
+    return node
+
+
+def _allowed(value: Any, targets: tuple[str, ...], where: str, report: Report) -> Any:
+    """References to types that an element may point at."""
+    if isinstance(value, list):
+        return [item for item in value if _allowed(item, targets, where, report)] or None
+    reference = value.get("reference") if value else None
+    if reference and reference.split("/")[0] not in targets:
+        report(f"bad_target:{where}", None)
+        return None
+    return value
+
+
+def _work_only(organization: dict[str, Any]) -> None:
+    """An organization has no home address or number (org-2, org-3), and a name or an identifier (org-1)."""
+    for element in ("telecom", "address"):
+        for item in organization.get(element, ()):
+            if item.get("use") == "home":
+                del item["use"]
+    if "name" not in organization and "identifier" not in organization:
+        organization["_name"] = copy.deepcopy(_ABSENT_EXTENSION)
+
+
+def _whole_ratio(ratio: dict[str, Any]) -> None:
+    """A ratio has both parts (rat-1): an amount alone is an amount for one."""
+    if "numerator" in ratio and "denominator" not in ratio:
+        ratio["denominator"] = {"value": 1}
+    elif "denominator" in ratio and "numerator" not in ratio:
+        del ratio["denominator"]
+
+
+_RULES: dict[str, Callable[[dict[str, Any]], None]] = {"Organization": _work_only, "Ratio": _whole_ratio}
 
 
 def _value(type_: str, codes: str | None, value: Any, report: Report) -> Any:

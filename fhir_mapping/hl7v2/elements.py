@@ -59,3 +59,13 @@ def value_set(name: str) -> frozenset[str]:
         if found == name:
             return frozenset(codes.split(" "))
     return frozenset()
+
+
+@cache
+def code_systems() -> dict[str, frozenset[str]]:
+    """The code systems that FHIR publishes whole: their codes by URI."""
+    found: dict[str, frozenset[str]] = {}
+    for line in (_DEFINITIONS / "systems.txt").read_text("utf-8").splitlines():
+        uri, *codes = line.split("\t")
+        found[uri] = frozenset(codes)
+    return found

@@ -87,6 +87,8 @@ def _line(name: str, segment: str, resource: str, row: list[str]) -> tuple[tuple
     value = _constant(row[16])
     if value is None:
         return None, "assignment is no constant"
+    if "/5.0/" in value or "/6.0/" in value:
+        return None, "extension of a later FHIR version"
     if not source[2] and not value:
         return None, "neither field nor value"
     kind = row[14].replace("String", "string").replace("Boolean", "boolean").replace("Code]", "code]")

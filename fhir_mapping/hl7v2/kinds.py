@@ -219,7 +219,8 @@ def _event(context: Context, raw: str) -> Fragment | None:
     code, event = context.message.kind
     if not code and not event:
         return None
-    found = {"system": "http://terminology.hl7.org/CodeSystem/v2-0003", "code": event or code}
+    table = "0003" if event else "0076"
+    found = {"system": f"http://terminology.hl7.org/CodeSystem/v2-{table}", "code": event or code}
     shown = context.text(raw)
     return {**found, "display": shown} if shown else found
 
@@ -232,7 +233,7 @@ def _subidentifier(context: Context, raw: str) -> Fragment | None:
         {"url": name, "valueString": value} for name, n in zip(names, (1, 2, 3, 4), strict=True)
         if (value := context.at(parts, n))
     ]
-    url = "http://hl7.org/fhir/uv/v2mappings/StructureDefinition/extension-obx-sub-id"
+    url = "urn:cloister:fhir-extension:observation-sub-id"
     return {"extension": [{"url": url, "extension": inner}]} if inner else None
 
 

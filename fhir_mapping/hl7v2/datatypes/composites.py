@@ -50,7 +50,7 @@ def national(context: Context, raw: str) -> Fragment | None:
         return None
     system, kind, shown = f"{codes.V2_TABLES}0203", "SS", "Social Security number"
     if _CARD.fullmatch(value):
-        return {"type": {"coding": [{"system": system, "code": "NNCHN"}]}, "system": identifiers.CHINESE_CARD,
+        return {"type": {"coding": [{"system": system, "code": "NI", "display": identifiers.NATIONAL}]}, "system": identifiers.CHINESE_CARD,
                 "value": value}  # fmt: skip
     found: Fragment = {"type": {"coding": [{"system": system, "code": kind, "display": shown}]}, "value": value}
     if _SSN.fullmatch(value):

@@ -14,7 +14,8 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
 CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
 """居民身份证号码, as the shared documents of WS/T 500 identify it."""
-FACILITY = "http://hl7.org/fhir/uv/v2mappings/StructureDefinition/assigning-facility"
+NATIONAL = "National unique individual identifier"
+FACILITY = "urn:cloister:fhir-extension:assigning-facility"
 _CARD_TYPES = frozenset({"IDC", "NNCHN", "SFZ", "身份证", "居民身份证", "IDENTITYCARD", "IDCARD", "NI"})
 
 
@@ -23,7 +24,9 @@ def universal(name: str | None, kind: str | None) -> str | None:
     if not name:
         return None
     if _OID.fullmatch(name):
-        return f"urn:oid:{name}" if "." in name and name.count(".") > 1 or kind in ("ISO", "OID") else None
+        # FHIR's own check refuses the short ones that test systems use.
+        is_said = kind in ("ISO", "OID") or (kind is None and name.count(".") > 4)
+        return f"urn:oid:{name}" if is_said and name.count(".") > 2 else None
     if kind in ("UUID", "GUID"):
         try:
             return f"urn:uuid:{UUID(name)}"
@@ -113,7 +116,7 @@ def _know_card(context: Context, parts: list[str], found: Fragment) -> None:
     """A Chinese identity card: said by the type, or shown by 18 digits of the right form with type NI or none."""
     said = (context.at(parts, 5) or "").upper()
     if said in _CARD_TYPES and _CARD.fullmatch(found["value"]):
-        found["type"] = {"coding": [{"system": f"{V2_TABLES}0203", "code": "NNCHN"}]}
+        found["type"] = {"coding": [{"system": f"{V2_TABLES}0203", "code": "NI", "display": NATIONAL}]}
         found["system"] = CHINESE_CARD
 
 

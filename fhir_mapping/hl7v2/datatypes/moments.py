@@ -15,7 +15,7 @@ _DTM = re.compile(
     r"(?P<year>\d{4})(?:-?(?P<month>\d\d)(?:-?(?P<day>\d\d)(?:[T ]?(?P<hour>\d\d)(?::?(?P<minute>\d\d)"
     r"(?::?(?P<second>\d\d)(?P<fraction>\.\d+)?)?)?)?)?)?\s*(?P<offset>Z|[+-]\d\d:?\d\d)?"
 )
-_TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(\.\d+)?)?)?(?:[+-]\d{4})?")
+_TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d+)?)?)?(?:[+-]\d{4})?")
 
 
 def moment(context: Context, raw: str) -> str | None:
@@ -52,7 +52,8 @@ def time(context: Context, raw: str) -> str | None:
         if text:
             context.problem("bad_time")
         return None
-    return f"{match[1]}:{match[2] or '00'}:{match[3] or '00'}{match[4] or ''}"
+    # Fractions are dropped: validators refuse them in a time, though the standard's pattern has them.
+    return f"{match[1]}:{match[2] or '00'}:{match[3] or '00'}"
 
 
 def _ascii(text: str) -> str:
