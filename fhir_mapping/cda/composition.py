@@ -29,18 +29,13 @@ def section_of(element: Element, ctx: Context, inherited: Section | None = None)
     put(found, title=title, code=concept(code_element, ctx))
     text = node.one("text")
     div = xhtml(text) if text is not None else ""
-    entries: list[str] = []
-    for entry in node.all("entry"):
-        entries += ctx.walk(entry, here)
-    below = []
-    for part in node.all("component"):
-        for inner in part:
-            if local_name(inner) == "section":
-                one = section_of(inner, ctx, here)
-                if one:
-                    below.append(one)
-            else:
-                entries += ctx.walk(inner, here)
+    entries = ctx.entries(node, here)
+    below = [
+        one
+        for part in node.all("component")
+        for inner in part
+        if local_name(inner) == "section" and (one := section_of(inner, ctx, here))
+    ]
     if not div and not entries and not below:
         words = title or found.get("code", {}).get("text") or _display(found.get("code", {}))
         if not words:

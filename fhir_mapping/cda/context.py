@@ -9,7 +9,7 @@ from typing import Any
 from lxml import etree
 
 from contracts.fhir.json_text import dumps
-from fhir_mapping.cda.element import Element, all_text, child, local_name, squeeze
+from fhir_mapping.cda.element import Element, Node, all_text, child, local_name, squeeze
 from fhir_mapping.cda.times import Clock
 from fhir_mapping.document import Problem, Resource
 
@@ -33,6 +33,7 @@ class Context:
         self.encounter = ""
         self.language = ""
         self.walk: Callable[[Element, Any], list[str]]
+        self.entries: Callable[[Node, Any], list[str]]
         self._key = document_key
         self._resources: dict[str, Resource] = {}
         self._by_name: dict[tuple[str, str], list[Resource]] = {}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fhir_mapping.cda.agents import location, organization, practitioner, related_person
 from fhir_mapping.cda.composition import part_of_document, section_of
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.document import convert_whole, header_people, unstructured
+from fhir_mapping.cda.document import convert_whole, header_people, is_chinese, unstructured
 from fhir_mapping.cda.element import Element, Node, child, children, local_name
 from fhir_mapping.cda.entries.common import ACTS, Section
 from fhir_mapping.cda.entries.encounters import encompassing
-from fhir_mapping.cda.entries.walk import walk
+from fhir_mapping.cda.entries.walk import entries, walk
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.safe_xml import parse_document
 from fhir_mapping.cda.times import Clock, offset_of, point
@@ -60,8 +61,11 @@ def _convert(root: Element, data: bytes, zone: str | None) -> Converted:
     clock = Clock(zone)
     ctx = Context(root, _document_key(root, data), clock)
     ctx.walk = lambda element, section: walk(element, ctx, section)
+    ctx.entries = lambda section, here: entries(section, ctx, here)
     if local_name(root) == "ClinicalDocument":
         clock.offset = offset_of(point(child(root, "effectiveTime")))
+        if clock.zone is None and is_chinese(Node(root)):
+            clock.zone = ZoneInfo("Asia/Shanghai")
         convert_whole(root, data, ctx)
     else:
         _fragment(root, ctx)

@@ -17,6 +17,8 @@ from fhir_mapping.cda.entries.notes import content_of
 from fhir_mapping.cda.entries.procedures import request
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.times import period, point
+from fhir_mapping.cda.wst500.encounter import add_encounter, belongs
+from fhir_mapping.cda.wst500.sections import Sections
 from fhir_mapping.document import Resource
 
 _AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -26,17 +28,36 @@ def convert_whole(root: Element, data: bytes, ctx: Context) -> None:
     """Header and body of a ClinicalDocument into ``ctx``."""
     node = Node(root)
     _language(node, ctx)
+    chinese = Sections(node, ctx) if is_chinese(node) else None
     for target in node.all("recordTarget"):
         if not ctx.patient:
-            add_patient(target, ctx)
-    ctx.encounter = _encounter(node, ctx)
+            add_patient(target, ctx, own=lambda one: chinese is None or belongs(one) == "patient")
+    if chinese is not None:
+        if not ctx.patient:
+            ctx.patient = ctx.add({"resourceType": "Patient"})
+        ctx.encounter = add_encounter(node, ctx)
+        ctx.entries = chinese.entries
+    else:
+        ctx.encounter = _encounter(node, ctx)
     written_by = _authors(node, ctx)
     keeper = custodian_of(node, ctx)
     header_people(node, ctx)
     sections = [one for element in section_elements(node) if (one := section_of(element, ctx))]
+    if chinese is not None:
+        chinese.finish()
     main = ctx.add(composition(node, sections, ctx, written_by, keeper))
     _catalogue(node, data, ctx, written_by, keeper)
     _provenance(node, main, ctx, written_by)
+
+
+def is_chinese(root: Node) -> bool:
+    """Whether the document is one of China's: by realm, template or the code system of its type."""
+    realm, code = root.one("realmCode"), root.one("code")
+    if realm is not None and squeeze(realm.get("code")).upper() == "CN":
+        return True
+    if any(one.startswith("2.16.156.10011.") for one in root.templates()):
+        return True
+    return code is not None and (code.get("codeSystem") or "").startswith("2.16.156.")
 
 
 def section_elements(root: Node) -> list[Element]:

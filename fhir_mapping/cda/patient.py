@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fhir_mapping.cda.agents import organization, related_person
@@ -14,6 +15,8 @@ _GENDER = {"M": "male", "F": "female", "UN": "other", "U": "unknown", "O": "othe
 _GENDER_CN = {"1": "male", "2": "female", "0": "unknown", "9": "unknown", "5": "other", "6": "other"}
 _GENDER_WORDS = {"男": "male", "男性": "male", "女": "female", "女性": "female", "未知": "unknown", "未说明": "unknown"}
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_CHINA = "http://hl7.org.cn/fhir/StructureDefinition/ext-person-"
+_GENDER_OID, _ETHNIC_OID = "2.16.156.10011.2.3.3.4", "2.16.156.10011.2.3.3.3"
 _CDC = "2.16.840.1.113883.6.238"
 _OMB_RACE = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3"})
 _OMB_ETHNICITY = frozenset({"2135-2", "2186-5"})
@@ -30,15 +33,18 @@ _DISPLAY = {
 }
 
 
-def add_patient(record_target: Element, ctx: Context) -> str:
-    """The reference to the document's patient; empty where the role is missing."""
+def add_patient(record_target: Element, ctx: Context, *, own: Callable[[Element], bool] = lambda one: True) -> str:
+    """The reference to the document's patient; empty where the role is missing.
+
+    ``own`` says which of the role's identifiers are the patient's: Chinese headers put the visit's among them.
+    """
     role = child(record_target, "patientRole")
     if role is None:
         return ""
     node = Node(role)
     person = node.node("patient")
     found: dict[str, Any] = {"resourceType": "Patient"}
-    ids = identifiers([*node.all("id"), *(person.all("id") if person else ())])
+    ids = identifiers([one for one in (*node.all("id"), *(person.all("id") if person else ())) if own(one)])
     if person is not None:
         extensions = _extensions(person, ctx)
         if extensions:
@@ -72,6 +78,7 @@ def _person(person: Node, ctx: Context) -> dict[str, Any]:
     gender = _gender(person.one("administrativeGenderCode"))
     if gender:
         found["gender"] = gender
+        _gender_extension(person.one("administrativeGenderCode"), found)
     _birth(person, found, ctx)
     _death(person, found, ctx)
     marital = concept(person.one("maritalStatusCode"), ctx)
@@ -98,6 +105,12 @@ def _gender(element: Element | None) -> str:
         return _GENDER_CN.get(code) or _GENDER.get(code.upper(), "")
     words = _GENDER_WORDS.get(squeeze(element.get("displayName")), "")
     return _GENDER.get(code.upper()) or words or _GENDER_CN.get(code, "")
+
+
+def _gender_extension(element: Element | None, found: dict[str, Any]) -> None:
+    """HL7 China: the code of GB/T 2261.1 beside FHIR's own."""
+    if element is not None and (element.get("codeSystem") or "").strip() == _GENDER_OID:
+        found["_gender"] = {"extension": [{"url": _CHINA + "gender", "valueCoding": coding(element)}]}
 
 
 def _birth(person: Node, found: dict[str, Any], ctx: Context) -> None:
@@ -146,6 +159,9 @@ def _extensions(person: Node, ctx: Context) -> list[dict[str, Any]]:
         extension = _race(kind, [*person.all(code), *person.all(more)], omb)
         if extension:
             found.append(extension)
+    for part in person.all("ethnicGroupCode"):
+        if (part.get("codeSystem") or "").strip() == _ETHNIC_OID and (one := coding(part)):
+            found.append({"url": _CHINA + "ethnicGroup", "valueCoding": one})
     born = child(person.one("birthplace"), "place", "addr")
     where = address(born, ctx.clock) if born is not None else {}
     if where:

@@ -56,7 +56,7 @@ def observation(node: Node, ctx: Context, section: Section) -> list[str]:
 def observation_resource(node: Node, ctx: Context, category: str) -> Resource:
     """The resource without members, not yet added; empty where the act says nothing."""
     code = code_or_words(node, ctx)
-    values = [value for one in node.all("value") if (value := _value(one, ctx))]
+    values = [value for one in node.all("value") if (value := value_of(one, ctx))]
     found = base("Observation", node)
     found["status"] = STATUS.get(status(node), "final")
     if category:
@@ -160,7 +160,7 @@ def _reference_range(element: Element, ctx: Context) -> dict[str, Any]:
     return found
 
 
-def _value(element: Element, ctx: Context) -> tuple[str, Any] | None:
+def value_of(element: Element, ctx: Context) -> tuple[str, Any] | None:
     """``("Quantity", {...})``: the value[x] of a value element, or None where it says nothing."""
     kind = xsi_type(element) or _guess(element)
     if kind in _CODED:

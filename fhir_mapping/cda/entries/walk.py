@@ -128,3 +128,15 @@ def walk(element: Element, ctx: Context, section: Section) -> list[str]:
     if handler is None:
         handler = HANDLERS[_BY_CLASS[name]]
     return handler(node, ctx, section)
+
+
+def entries(section: Node, ctx: Context, here: Section) -> list[str]:
+    """The references that a section's entries gave, and acts that stand in it without an entry."""
+    found: list[str] = []
+    for entry in section.all("entry"):
+        found += walk(entry, ctx, here)
+    for part in section.all("component"):
+        for inner in part:
+            if local_name(inner) in ACTS:
+                found += walk(inner, ctx, here)
+    return found

@@ -1,0 +1,154 @@
+"""A section's entries as a flat list of facts, in document order: data element, value, where it stood.
+
+A data element is known by its code alone (``DE05.01.024.00``): exports write it under the wrong OID, with white space
+or in a displayName. ``group`` tells which facts stood in one organizer; entries without one share the group 0, the
+"flat" one, where what belongs together has to be paired by order.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.data_tables import column
+from fhir_mapping.cda.element import Element, Node, child, local_name, squeeze
+from fhir_mapping.cda.entries.common import ACTS
+from fhir_mapping.cda.entries.observations import value_of
+
+_ELEMENT = re.compile(r"DE\d{2}\.\d{2}\.\d{3}\.\d{2}")
+ELEMENT_SYSTEM = "urn:oid:2.16.156.10011.2.2.1"
+
+
+@dataclass
+class Fact:
+    """One data element.
+
+    Attributes:
+        element: its code, ``DE04.30.015.00``.
+        part: what it means for the mapping (``tables/cn_elements.csv``), empty for the generic way.
+        label: its displayName: ``出院诊断-主要诊断疾病编码``.
+        node: the observation.
+        group: number of the organizer it stood in; 0 for entries of their own.
+        below: facts nested in it by entryRelationship.
+    """
+
+    element: str
+    part: str
+    label: str
+    node: Node
+    group: int
+    below: list[Fact] = field(default_factory=list)
+
+    def value(self, ctx: Context) -> tuple[str, Any] | None:
+        """``("String", "血常规")``, or None where it has no value."""
+        raw = self.node.one("value")
+        return value_of(raw, ctx) if raw is not None else None
+
+    def words(self, ctx: Context) -> str:
+        """The value as words: a string, or what a code displays."""
+        found = self.value(ctx)
+        if found is None:
+            return ""
+        kind, value = found
+        if kind == "CodeableConcept":
+            display = next((one["display"] for one in value.get("coding", ()) if "display" in one), "")
+            return value.get("text") or display or value["coding"][0]["code"]
+        if kind == "Quantity":
+            return f"{value['value']}{value.get('unit', '')}"
+        return str(value)
+
+    def coding(self) -> dict[str, str]:
+        """The data element as a Coding."""
+        name = self.label or column("cn_elements", "element", "name").get(self.element, "")
+        return {"system": ELEMENT_SYSTEM, "code": self.element, **({"display": name} if name else {})}
+
+
+@dataclass
+class Read:
+    """What a section holds: facts, and the acts that are no observations of data elements."""
+
+    facts: list[Fact] = field(default_factory=list)
+    acts: list[Node] = field(default_factory=list)
+
+
+def read_section(section: Node) -> Read:
+    """The facts and acts of a section's entries."""
+    found = Read()
+    groups = [0]
+    for entry in section.all("entry"):
+        for act in entry:
+            _read(act, found, 0, groups)
+    for part in section.all("component"):  # dialect: acts without entry
+        for act in part:
+            if local_name(act) != "section":
+                _read(act, found, 0, groups)
+    return found
+
+
+def _read(act: Element, found: Read, group: int, groups: list[int]) -> None:
+    name = local_name(act)
+    if name == "organizer":
+        groups[0] += 1
+        own = groups[0]
+        for part in act:
+            if local_name(part) == "component":
+                for inner in part:
+                    _read(inner, found, own, groups)
+        return
+    if name not in ACTS:
+        return
+    node = Node(act)
+    fact = fact_of(node, group) if name == "observation" else None
+    if fact is None:
+        found.acts.append(node)
+    else:
+        found.facts.append(fact)
+
+
+def fact_of(node: Node, group: int = 0) -> Fact | None:
+    """The data element of an observation with those nested in it, or None."""
+    code = node.one("code")
+    if code is None:
+        return None
+    label = squeeze(code.get("displayName"))
+    match = _ELEMENT.search(squeeze(code.get("code"))) or _ELEMENT.search(label)
+    if match is None:
+        return None
+    element = match[0]
+    label = "" if label == element else label
+    fact = Fact(element, column("cn_elements", "element", "part").get(element, ""), label, node, group)
+    fact.below = nested_facts(node, group)
+    return fact
+
+
+def nested_facts(node: Node, group: int = 0) -> list[Fact]:
+    """The data elements in an act's entryRelationships and components."""
+    found = []
+    for name in ("entryRelationship", "component"):
+        for link in node.all(name):
+            for act in link:
+                kind = local_name(act)
+                if kind == "observation":
+                    below = fact_of(Node(act), group)
+                    if below is not None:
+                        found.append(below)
+                elif kind == "organizer":
+                    found += nested_facts(Node(act), group)
+    return found
+
+
+def flatten(facts: list[Fact]) -> list[Fact]:
+    """Each fact before those nested in it."""
+    found = []
+    for fact in facts:
+        found.append(fact)
+        found += flatten(fact.below)
+    return found
+
+
+def qualifier(fact: Fact) -> str:
+    """What tells apart elements of one code: the code's qualifier, else the label."""
+    part = child(fact.node.one("code"), "qualifier", "name")
+    return (squeeze(part.get("displayName")) if part is not None else "") or fact.label

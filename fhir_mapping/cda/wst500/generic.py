@@ -1,0 +1,68 @@
+"""Data elements without a mapping of their own: an Observation by the element's code, measurements with LOINC too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.data_tables import rows
+from fhir_mapping.cda.entries.common import put
+from fhir_mapping.cda.quantities import ucum_code
+from fhir_mapping.cda.times import point
+from fhir_mapping.cda.wst500.facts import Fact
+from fhir_mapping.document import Resource
+
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
+# Units that the FHIR vital-signs profiles ask for; with another unit the element keeps its own code alone.
+_VITAL_UNITS = {
+    "8310-5": ("Cel", "[degF]"),
+    "8867-4": ("/min",),
+    "9279-1": ("/min",),
+    "8480-6": ("mm[Hg]",),
+    "8462-4": ("mm[Hg]",),
+    "8302-2": ("cm", "[in_i]"),
+    "29463-7": ("g", "kg", "[lb_av]"),
+    "2708-6": ("%",),
+}
+
+
+def observation(fact: Fact, ctx: Context, *, part_of: str = "") -> list[str]:
+    """The Observation of a fact, with those nested in it as members; nothing where the element has no value."""
+    members = [one for below in fact.below for one in observation(below, ctx)]
+    told = fact.value(ctx)
+    if told is None and not members:
+        return []
+    found: Resource = {"resourceType": "Observation"}
+    put(found, partOf=[{"reference": part_of}] if part_of else None)
+    found["status"] = "final"
+    row = next((one for one in rows("cn_elements") if one["element"] == fact.element), None)
+    moment = ctx.clock.date_time(point(fact.node.one("effectiveTime"))) or _encounter_time(ctx)
+    category, loinc = (row["category"], row["loinc"]) if row else ("", "")
+    loinc = loinc if loinc and _fits(loinc, told, moment) else ""
+    put(found, category=[{"coding": [{"system": _CATEGORY, "code": category}]}] if category else None)
+    codings = [{"system": "http://loinc.org", "code": loinc}] if loinc else []
+    found["code"] = {"coding": [*codings, fact.coding()], **({"text": fact.label} if fact.label else {})}
+    found["subject"] = {"reference": ctx.patient}
+    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None, effectiveDateTime=moment)
+    if told is not None:
+        found["value" + told[0]] = told[1]
+    put(found, hasMember=[{"reference": one} for one in members])
+    return [ctx.add(found)]
+
+
+def _fits(loinc: str, told: tuple[str, Any] | None, moment: str | None) -> bool:
+    """Whether the vital-signs profile of that code is met: a time, and a number in one of its units."""
+    units = _VITAL_UNITS.get(loinc)
+    if units is None:
+        return True
+    if told is None or told[0] != "Quantity" or moment is None:
+        return False
+    return ucum_code(str(told[1].get("unit", ""))) in units
+
+
+def _encounter_time(ctx: Context) -> str | None:
+    """A fact without its own time was true in the encounter: its start."""
+    if not ctx.encounter:
+        return None
+    start = ctx.resource(ctx.encounter).get("period", {}).get("start")
+    return str(start) if start else None

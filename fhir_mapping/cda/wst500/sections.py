@@ -1,0 +1,97 @@
+"""One section of a Chinese document: which of its facts go where."""
+
+from __future__ import annotations
+
+from fhir_mapping.cda.coded import identifiers
+from fhir_mapping.cda.context import Context
+from fhir_mapping.cda.data_tables import rows
+from fhir_mapping.cda.element import Node, squeeze
+from fhir_mapping.cda.entries.common import Section
+from fhir_mapping.cda.wst500 import diagnoses, generic, laboratory, treatment
+from fhir_mapping.cda.wst500.encounter import header_ids
+from fhir_mapping.cda.wst500.facts import Fact, flatten, read_section
+
+_STAY = frozenset({"stay_length", "stay_disposition", "stay_admit_source"})
+_EXAMINATION = frozenset({"C0006"})
+_PRESCRIPTIONS = frozenset({"C0004", "C0005", "C0052"})
+
+
+class Sections:
+    """Maps the sections of one document; what belongs to its one report is gathered over them."""
+
+    def __init__(self, root: Node, ctx: Context) -> None:
+        self.root = root
+        self.ctx = ctx
+        self.number = root.code()
+        self.report = laboratory.Report("imaging" if self.number in _EXAMINATION else "laboratory")
+
+    def entries(self, section: Node, here: Section) -> list[str]:
+        """The references that the section's entries gave."""
+        read = read_section(section)
+        loinc = self._loinc(section, here.code)
+        found = self._acts(read.acts, read.facts, loinc, here)
+        found += self._facts(read.facts, section, loinc)
+        return found
+
+    def _loinc(self, section: Node, code: str) -> str:
+        """The section's code; a section without one is known by its displayName."""
+        if code and any(row["loinc"] == code for row in rows("cn_sections")):
+            return code
+        element = section.one("code")
+        words = squeeze(element.get("displayName")) if element is not None else ""
+        return next((row["loinc"] for row in rows("cn_sections") if row["words"] in words), code) if words else code
+
+    def _acts(self, acts: list[Node], facts: list[Fact], loinc: str, here: Section) -> list[str]:
+        use = next((row["medication"] for row in rows("cn_sections") if row["loinc"] == loinc), "")
+        use = "order" if self.number in _PRESCRIPTIONS else use
+        drugs = [node for node in acts if node.name == "substanceAdministration"]
+        group = identifiers(header_ids(self.root, "prescription"))
+        shared = (
+            [f for f in facts if f.group == 0 and f.part in ("supply_days", "supply_total", "remark")] if drugs else []
+        )
+        shared += [f for f in facts if f.group == 0 and drugs and f.element == "DE08.50.056.00"]
+        found: list[str] = []
+        for node in acts:
+            if node.name == "substanceAdministration":
+                found += treatment.medication(node, self.ctx, use, shared, group)
+            elif node.name == "procedure":
+                found += treatment.procedure(node, self.ctx)
+            else:
+                found += self.ctx.walk(node.element, here)
+        for fact in shared:
+            facts.remove(fact)
+        return found
+
+    def _facts(self, facts: list[Fact], section: Node, loinc: str) -> list[str]:
+        ctx = self.ctx
+        every = flatten(facts)
+        found = diagnoses.conditions(facts, ctx, section.element, loinc)
+        if any(fact.part in laboratory.PARTS for fact in every):
+            found += laboratory.observations(facts, ctx, section.element, self.report)
+        found += treatment.flat_procedures([f for f in every if f.part in treatment.PROCEDURE_PARTS], ctx)
+        found += treatment.orders([f for f in every if f.part in treatment.ORDER_PARTS], ctx)
+        allergies = [f for f in every if f.part in treatment.ALLERGY_PARTS]
+        found += treatment.allergies(allergies, ctx) if allergies else []
+        self.report.facts += [f for f in every if f.part in laboratory.REPORT_PARTS]
+        for fact in facts:
+            found += self._rest(fact)
+        return list(dict.fromkeys(found))
+
+    def _rest(self, fact: Fact) -> list[str]:
+        """A fact that none of the above took, or what is nested in one that was taken."""
+        taken = (
+            diagnoses.PARTS
+            | laboratory.PARTS
+            | laboratory.REPORT_PARTS
+            | treatment.PROCEDURE_PARTS
+            | treatment.ORDER_PARTS
+            | treatment.ALLERGY_PARTS
+        )
+        if fact.part in taken or (fact.part in _STAY and treatment.stay(fact, self.ctx)):
+            return [one for below in fact.below for one in self._rest(below)]
+        return generic.observation(fact, self.ctx)
+
+    def finish(self) -> None:
+        """The document's report, once all sections were read."""
+        numbers = identifiers([*header_ids(self.root, "report"), *header_ids(self.root, "order")])
+        laboratory.add_report(self.report, self.root, self.ctx, numbers)
