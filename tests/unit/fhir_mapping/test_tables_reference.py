@@ -12,7 +12,7 @@ from contracts.zone import SiteZone
 from fhir_mapping import bronze, landing, manifest
 from fhir_mapping.sources import reader
 from fhir_mapping.sources.record import RECORD_ERRORS
-from fhir_mapping.tables import ledger_table, pending_table, quarantine_table, superseded_table
+from fhir_mapping.tables import ledger_table, link_table, pending_table, quarantine_table, superseded_table
 
 REFERENCE = (Path(__file__).parents[3] / "docs" / "reference" / "tables.md").read_text(encoding="utf-8")
 ZONE = SiteZone(Path("zone"), "north")
@@ -27,6 +27,7 @@ ZONE = SiteZone(Path("zone"), "north")
         quarantine_table(ZONE),
         superseded_table(ZONE),
         pending_table(ZONE),
+        link_table(ZONE),
     ],
     ids=lambda table: table.path.name,
 )
