@@ -61,16 +61,32 @@ class Column(Frozen):
     identifying: Literal["name", "number"] | None = None
 
 
+class Join(Frozen):
+    """Columns that an export's query would take from another table of the database, such as a dictionary.
+
+    Attributes:
+        data: path of the other table below the data folder; CSV, ``.gz`` is unpacked.
+        on: header of the export = header of the other table; all must be equal.
+        take: header in the export = header of the other table. A record without a partner gets empty cells.
+    """
+
+    data: str
+    on: dict[str, str] = Field(min_length=1)
+    take: dict[str, str] = Field(min_length=1)
+
+
 class Delivery(Frozen):
     """How a public data set stands for a hospital's export: the file below ``--data`` that is put into landing.
 
     Attributes:
         data: path below the data folder; ``.gz`` is unpacked.
         part: ``[k, n]``: only records whose number (from 0) is ``k`` modulo ``n``, when one file serves n sites.
+        join: columns of other tables, added behind each record (UTF-8 CSV with a header only).
         day: the day of delivery.
     """
 
     data: str
+    join: tuple[Join, ...] = ()
     part: tuple[int, int] = (0, 1)
     day: str = "2026-11-20"
 

@@ -2,18 +2,20 @@
 
 A source says by ``delivery`` which file of the data folder stands for its export. One file may serve several sites:
 ``part = [k, n]`` delivers every n-th record, counted by the source's own reader (a quoted line break ends no record),
-each with its exact bytes, under the file's own header.
+each with its exact bytes, under the file's own header. Hospitals export by query: ``join`` adds columns of other tables
+of the same database behind each record, such as the name of a code or the person of a stay.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.errors import SourceContractError, UsageError
-from contracts.region import Delivery, Region, Source
+from contracts.region import Delivery, Join, Region, Source
 from contracts.zone import WorkArea
 from fhir_mapping.sources.encoding import restore
 from fhir_mapping.sources.reader import Refusal, SourceFile, inspect
@@ -22,7 +24,7 @@ from fhir_mapping.sources.record import BAD_ENCODING
 
 def require_data(region: Region, data: Path | None) -> None:
     """Raise UsageError, in one line, unless every file that the region's sources are delivered from is there."""
-    wanted = sorted({delivery.data for _, _, delivery in _deliveries(region)})
+    wanted = sorted({name for _, _, one in _deliveries(region) for name in (one.data, *(j.data for j in one.join))})
     if not wanted:
         return
     if data is None:
@@ -52,7 +54,10 @@ def deliver_public_data(region: Region, data: Path, work: WorkArea) -> int:
     count = 0
     for site, source, delivery in _deliveries(region):
         target = work.site(site).landing / delivery.day / landing_name(delivery)
-        write_if_changed(target, part_of(source, delivery, _read(data / delivery.data)))
+        content = part_of(source, delivery, _read(data / delivery.data))
+        for join in delivery.join:
+            content = joined(source, content, join, _read(data / join.data))
+        write_if_changed(target, content)
         count += 1
     return count
 
@@ -77,6 +82,33 @@ def part_of(source: Source, delivery: Delivery, content: bytes) -> bytes:
         )
     header, records = _cut(file, content)
     return header + b"".join(record for number, record in enumerate(records) if number % parts == part)
+
+
+def joined(source: Source, content: bytes, join: Join, other: bytes) -> bytes:
+    """The records, written again as CSV, with the columns of another table behind them.
+
+    Raises:
+        SourceContractError: a column to join on or to take is not in its table.
+    """
+    rows = csv.DictReader(io.StringIO(other.decode("utf-8-sig"), newline=""))
+    missing = [name for name in (*join.on.values(), *join.take.values()) if name not in (rows.fieldnames or ())]
+    known = {tuple(row[name] for name in join.on.values()): [row[name] for name in join.take.values()] for row in rows}
+    reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=source.delimiter)
+    header = next(reader, [])
+    missing += [name for name in join.on if name not in header]
+    if missing:
+        raise SourceContractError(f"{join.data} cannot be joined to source '{source.name}': no column {missing}")
+    places = [header.index(name) for name in join.on]
+    nothing = [""] * len(join.take)
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines, delimiter=source.delimiter, lineterminator="\n")
+    writer.writerow([*header, *join.take])
+    for record in reader:
+        if len(record) == len(header):
+            writer.writerow([*record, *known.get(tuple(record[place] for place in places), nothing)])
+        elif record:
+            writer.writerow(record)
+    return lines.getvalue().encode()
 
 
 def write_if_changed(path: Path, content: bytes) -> None:

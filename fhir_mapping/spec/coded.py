@@ -78,7 +78,7 @@ def _one_code(plan: Plan, expression: Lookup, key: tuple, text: Column) -> tuple
 
 def quantity(plan: Plan, expression: Quantity) -> Part:
     """Value, comparator and unit. The unit stays as text; UCUM's code joins it where it is known."""
-    whole = source_text(plan, expression.quantity, expression.null_values)
+    whole = source_text(plan, expression.quantity, expression.null_values, expression.extract)
     bare = plan.define(Stage.PARSED, (*whole.key, "bare"), numbers.without_comparator(whole.column))
     sign = plan.define(Stage.PARSED, (*whole.key, "comparator"), numbers.comparator(whole.column))
     number = read_decimal(plan, Text(bare, (*whole.key, "bare")))

@@ -144,7 +144,7 @@ class DateTimeText(_Dated):
 class Offset(_Dated):
     """A time told as a distance: ``{ offset = "minutes_after_admission", base_column = "admitted_at" }``.
 
-    ``base`` is a constant date or time instead of ``base_column``. ``before`` counts backwards: with ``unit = "years"``,
+    ``base`` is a constant date or time in place of ``base_column``. ``before`` counts back: with ``unit = "years"``,
     an age gives a year of birth.
     """
 
@@ -185,9 +185,15 @@ class Quantity(Expression):
     unit: str | None = None
     unit_map: str = "ucum"
     unit_const: str | None = None
+    extract: str | None = None
     convert_to: str | None = None
     analyte: str | Lookup | None = None
     on_missing: Literal["quarantine", "keep_local", "null"] = "quarantine"
+
+    @field_validator("extract")
+    @classmethod
+    def _dialect(cls, value: str | None) -> str | None:
+        return checked_regex(value)
 
     @model_validator(mode="after")
     def _one_unit(self) -> Quantity:

@@ -115,10 +115,11 @@ def map_lines(file: Path) -> Mapping[str, int]:
     found: dict[str, int] = {}
     with file.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.reader(stream)
-        next(reader, None)
-        before = reader.line_num
+        before = 0
+        is_head = True
         for row in reader:
-            if row:
+            is_head, was_head = is_head and (not row or row[0].startswith("#")), is_head
+            if row and not was_head:
                 found.setdefault(fold(row[0]), before + 1)
             before = reader.line_num
     return found

@@ -2,7 +2,9 @@
 
 ``icd10_cn``: ``h81.400X003`` and ``H81400x003`` give ``H81.400x003``: the letter of the chapter large, the x of an
 extension small, the point in its place. ``department``: ``3.4`` and ``03.4`` give ``03.04``. ``id_card``: the 15 digits
-of an old card give the 18 of its new one, so that both are one person. Other text stays as it is.
+of an old card give the 18 of its new one, so that both are one person. ``icd10_cm``, ``icd9_cm`` and
+``icd9_cm_procedure`` put the point into American codes written without one: ``I5023`` gives ``I50.23``, ``E8788``
+``E878.8``, ``3893`` ``38.93``. Other text stays as it is.
 """
 
 from __future__ import annotations
@@ -16,11 +18,16 @@ from pyspark.sql import functions as F
 
 from fhir_mapping.identity.id_card import is_short, to_long, to_long_column
 
-NormalForm = Literal["icd10_cn", "department", "id_card"]
+NormalForm = Literal["icd10_cn", "department", "id_card", "icd10_cm", "icd9_cm", "icd9_cm_procedure"]
 
 _CODE = "^[A-Za-z][0-9]{2}([0-9xX.].*)?\\z"
 _NO_POINT = "^[A-Za-z][0-9]{2}[0-9xX][0-9A-Za-z]*[+*]?\\z"
 _DEPARTMENT = "^([0-9]{1,2})[.]([0-9]{1,2})\\z"
+_POINTLESS = {
+    "icd10_cm": "^([A-Z][0-9][0-9A-Z])([0-9A-Z]{1,4})\\z",
+    "icd9_cm": "^(E[0-9]{3}|[V0-9][0-9]{2})([0-9]{1,2})\\z",
+    "icd9_cm_procedure": "^([0-9]{2})([0-9]{1,2})\\z",
+}
 _DEPARTMENT_ALONE = "^[0-9]\\z"
 
 
@@ -36,11 +43,15 @@ def normal_column(form: NormalForm, text: Column) -> Column:
         joined = F.concat(first, F.lit("."), second)
         alone = F.concat(F.lit("0"), text)
         return F.when(text.rlike(_DEPARTMENT), joined).when(text.rlike(_DEPARTMENT_ALONE), alone).otherwise(text)
+    if form in _POINTLESS:
+        return F.regexp_replace(text, _POINTLESS[form], "$1.$2")
     return to_long_column(text)
 
 
 def normal_text(form: NormalForm, text: str) -> str:
     """``normal_column`` for one text."""
+    if form in _POINTLESS:
+        return re.sub(_POINTLESS[form].replace("\\z", "\\Z"), r"\1.\2", text)
     return _PLAIN[form](text)
 
 
