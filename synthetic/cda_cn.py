@@ -154,7 +154,8 @@ def _author(doctor: str, stamp: str, truth: Truth) -> str:
         f"<assignedPerson><name>{doctor}</name></assignedPerson>"
     )
     return (
-        f'<author typeCode="AUT"><time value="{stamp}"/><assignedAuthor classCode="ASSIGNED">{person}</assignedAuthor></author>'
+        f'<author typeCode="AUT"><time value="{stamp}"/><assignedAuthor classCode="ASSIGNED">{person}'
+        "</assignedAuthor></author>"
         f'<legalAuthenticator><time value="{stamp}"/><signatureCode/><assignedEntity>{person}</assignedEntity>'
         "</legalAuthenticator>"
     )
@@ -186,7 +187,8 @@ def _encounter(seed: int, department: tuple[str, str], written: datetime, inpati
     ward = (
         f'<id root="{OID}1.26" extension="{department[0]}"/><name>{department[1]}</name>'
         '<asOrganizationPartOf classCode="PART"><wholeOrganization>'
-        f'<id root="{OID}1.5" extension={quoteattr(code)}/><name>{name}</name></wholeOrganization></asOrganizationPartOf>'
+        f'<id root="{OID}1.5" extension={quoteattr(code)}/><name>{name}</name>'
+        "</wholeOrganization></asOrganizationPartOf>"
     )
     chain = (
         f"{bed}<asOrganizationPartOf><wholeOrganization>{ward}</wholeOrganization></asOrganizationPartOf>"

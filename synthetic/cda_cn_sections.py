@@ -188,7 +188,8 @@ def _laboratory(rng: Random, style: Style, truth: Truth, written: datetime) -> l
             "DE04.50.134.00",
             "标本类别",
             string("静脉血"),
-            time=f'<effectiveTime><low value="{taken:%Y%m%d%H%M%S}"/><high value="{written:%Y%m%d%H%M%S}"/></effectiveTime>',
+            time=f'<effectiveTime><low value="{taken:%Y%m%d%H%M%S}"/><high value="{written:%Y%m%d%H%M%S}"/>'
+            "</effectiveTime>",
         )
     )
     items, results = [], []

@@ -32,6 +32,7 @@ _ORGANIZATIONS = (
     "manufacturerOrganization",
 )
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+_PROFESSIONS = {"http://nucc.org/provider-taxonomy", "http://snomed.info/sct"}
 PERSONAL = frozenset({"NOK", "ECON", "PRS", "GUARD", "GUAR", "CAREGIVER", "CON", "DEPEN", "POLHOLD"})
 """RoleClass of people who are there for the patient and do not treat; each becomes a RelatedPerson."""
 
@@ -77,7 +78,9 @@ def _role(node: Node, person: str, place: str, ctx: Context) -> None:
     if place:
         role["organization"] = {"reference": place}
     if specialty:
-        role["specialty"] = [specialty]
+        # CDA has one code for both: taxonomies of professions are specialties, other codes say the part played.
+        systems = {one.get("system", "") for one in specialty.get("coding", ())}
+        role["specialty" if systems & _PROFESSIONS else "code"] = [specialty]
     ctx.add(role)
 
 

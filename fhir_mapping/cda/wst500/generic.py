@@ -36,8 +36,9 @@ def observation(fact: Fact, ctx: Context, *, part_of: str = "") -> list[str]:
     put(found, partOf=[{"reference": part_of}] if part_of else None)
     found["status"] = "final"
     row = next((one for one in rows("cn_elements") if one["element"] == fact.element), None)
-    moment = ctx.clock.date_time(point(fact.node.one("effectiveTime"))) or _encounter_time(ctx)
     category, loinc = (row["category"], row["loinc"]) if row else ("", "")
+    moment = ctx.clock.date_time(point(fact.node.one("effectiveTime")))
+    moment = moment or (_day_of_visit(ctx) if category else None)
     loinc = loinc if loinc and _fits(loinc, told, moment) else ""
     put(found, category=[{"coding": [{"system": _CATEGORY, "code": category}]}] if category else None)
     codings = [{"system": "http://loinc.org", "code": loinc}] if loinc else []
@@ -60,9 +61,10 @@ def _fits(loinc: str, told: tuple[str, Any] | None, moment: str | None) -> bool:
     return ucum_code(str(told[1].get("unit", ""))) in units
 
 
-def _encounter_time(ctx: Context) -> str | None:
-    """A fact without its own time was true in the encounter: its start."""
+def _day_of_visit(ctx: Context) -> str | None:
+    """The day of an outpatient visit: when what was measured there was measured. A stay of many days tells no day."""
     if not ctx.encounter:
         return None
-    start = ctx.resource(ctx.encounter).get("period", {}).get("start")
-    return str(start) if start else None
+    visit = ctx.resource(ctx.encounter)
+    start = visit.get("period", {}).get("start")
+    return str(start)[:10] if start and visit["class"]["code"] in ("AMB", "EMER") else None
