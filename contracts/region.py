@@ -210,13 +210,21 @@ class Source(Frozen):
         return f"{self.system}__{self.entity}"
 
 
+Schedule = Literal["daily", "weekdays", "weekly", "monthly"]
+
+
 class Site(Frozen):
-    """A hospital. ``folder`` holds its specs and maps; ``sources`` come from ``sources/*.toml``."""
+    """A hospital. ``folder`` holds its specs and maps; ``sources`` come from ``sources/*.toml``.
+
+    Attributes:
+        schedule: how often a source delivers: at least a file a day, working day (Monday to Friday), week or month.
+    """
 
     name: str
     title: str
     folder: Path
     sources: tuple[Source, ...]
+    schedule: dict[str, Schedule] = Field(default_factory=dict)
 
     @field_validator("name")
     @classmethod
@@ -224,6 +232,12 @@ class Site(Frozen):
         if not SITE_NAME.fullmatch(value):
             raise ValueError("a site's name is lower case letters, digits and _, at most 32")
         return value
+
+    @model_validator(mode="after")
+    def _scheduled(self) -> Site:
+        if unknown := sorted(set(self.schedule) - {source.name for source in self.sources}):
+            raise ValueError(f"schedule names no source of the site: {', '.join(unknown)}")
+        return self
 
     def source(self, name: str) -> Source:
         for source in self.sources:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,10 +52,26 @@ def list_lines(held: Iterable[Held]) -> Iterator[str]:
     if not rows:
         yield "the quarantine is empty"
         return
-    yield f"{'source':<22}{'rule':<34}{'path':<34}{'records':>9}{'files':>7}  days"
-    for one in rows:
-        days = one.first_day if one.first_day == one.last_day else f"{one.first_day} to {one.last_day}"
-        yield f"{one.source or '-':<22}{one.rule:<34}{one.path or '-':<34}{one.records:>9,}{one.files:>7,}  {days}"
+    yield from table_lines(
+        ("source", "rule", "path", "records", "files", "days"),
+        [
+            (
+                *(one.source or "-", one.rule, one.path or "-", f"{one.records:,}", f"{one.files:,}"),
+                one.first_day if one.first_day == one.last_day else f"{one.first_day} to {one.last_day}",
+            )
+            for one in rows
+        ],
+        numbers=(3, 4),
+    )
+
+
+def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> Iterator[str]:
+    """Columns as wide as their longest cell; those of ``numbers`` to the right."""
+    cells = [list(header), *map(list, rows)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(header))]
+    for row in cells:
+        shown = [cell.rjust(widths[at]) if at in numbers else cell.ljust(widths[at]) for at, cell in enumerate(row)]
+        yield "  ".join(shown).rstrip()
 
 
 def show_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -70,10 +86,9 @@ def show_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def replay_lines(found: Iterable[Replayed], report: SiteReport) -> Iterator[str]:
     """What a replay did, rule by rule."""
-    yield f"{'source':<22}{'rule':<34}{'before':>9}{'drained':>9}{'remain':>9}{'new':>9}"
-    for one in found:
-        counts = "".join(f"{count:>9,}" for count in (one.before, one.drained, one.remain, one.new))
-        yield f"{one.source or '-':<22}{one.rule:<34}{counts}"
+    counts = [(one.source or "-", one.rule, one.before, one.drained, one.remain, one.new) for one in found]
+    rows = [tuple(f"{cell:,}" if isinstance(cell, int) else cell for cell in row) for row in counts]
+    yield from table_lines(("source", "rule", "before", "drained", "remain", "new"), rows, numbers=(2, 3, 4, 5))
     yield f"quarantined now: {report.quarantined:,} of {report.records_in:,} records"
 
 

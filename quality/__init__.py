@@ -1,7 +1,8 @@
 """Is what lies in the tables fit for use, and is every record accounted for? Judged from the tables alone.
 
 Belongs here: Great Expectations gates on whole tables (``bronze_gate``, ``silver_gate``), their limits as data
-(``limits.toml``), and the reconciliation: every disposition counted again, without the code that wrote it.
+(``limits.toml``), the reconciliation: every disposition counted again, without the code that wrote it, and the figures
+of deliveries as operations messages (``delivery``, ``suspicion``).
 Does not belong here: rules a single record can break (fhir_mapping.rules), writing the ledger (fhir_mapping.ledger),
 when a gate runs and what it stops (assets).
 

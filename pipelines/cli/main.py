@@ -23,6 +23,7 @@ COMMANDS = {
     "quarantine": ("pipelines.cli.quarantine", "List, show and replay the records that did not make it."),
     "erase": ("pipelines.cli.erase", "Erase a person at a hospital."),
     "key": ("pipelines.cli.key", "Rotate a hospital's pseudonym key."),
+    "report": ("pipelines.cli.report", "The connection report: what arrived, and what is wrong with it."),
     "models": ("pipelines.cli.models", "List, withdraw and promote released models."),
 }
 

@@ -1,0 +1,207 @@
+"""The connection report: hospitals' operations messages, collected and put into words for the commission.
+
+Each hospital makes its messages from its own tables; whoever reads them sees nothing else. On one machine they are made
+and read in one go; in a region each hospital sends the file that ``--out`` writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import DataError, UsageError
+from contracts.operations import (
+    UNDER_TEN,
+    Coverage,
+    Delivery,
+    Gap,
+    Held,
+    OperationsMessage,
+    Suspicion,
+    SuspicionCode,
+    parse_operations_message,
+)
+from contracts.region import Region, Site, load_region
+from contracts.wire import FrameError, canonical, digest
+from contracts.zone import SiteZone, WorkArea
+from governance.files import write_durable
+from pipelines import zone_work
+
+MOST = 3
+"""Rules a hospital that are told; the quarantine itself has all."""
+
+WORDS = {
+    SuspicionCode.SAME_FILE_AGAIN: "a file came that had been delivered before",
+    SuspicionCode.CONSTANT_COLUMN: "column {column} has one and the same value in every record",
+    SuspicionCode.EQUAL_BIRTH_DATES: "all patients have the same date of birth",
+    SuspicionCode.ONE_SEX: "all patients are of one sex",
+    SuspicionCode.FUTURE_DATES: "dates lie after the day of delivery",
+    SuspicionCode.VOLUME_LOW: "far fewer records than usual",
+    SuspicionCode.VOLUME_HIGH: "far more records than usual",
+}
+
+
+def collect(region: Region, area: WorkArea, sites: Sequence[str], until: str | None = None) -> list[OperationsMessage]:
+    """The messages of these hospitals, each as it would arrive: written, and read again by the closed list.
+
+    Args:
+        until: last day on which deliveries were due; default: the latest day of any of the hospitals.
+
+    Raises:
+        UsageError: none of them has ingested anything.
+    """
+    from quality.delivery import latest_day
+
+    chosen = [region.site(name) for name in sites] or list(region.sites)
+    latest = {site.name: latest_day(area.site(site.name)) for site in chosen}
+    end = until or max((day for day in latest.values() if day), default=None)
+    if end is None:
+        raise UsageError(
+            f"no hospital of region '{region.name}' has delivered anything to {area.root}: run its jobs first"
+        )
+    found: list[OperationsMessage] = []
+    for site in chosen:
+        if latest[site.name] is not None:
+            sent = [canonical(message) for message in site_messages(area.site(site.name), site, end)]
+            zone_work.note(
+                area.site(site.name), "operations", {"messages": len(sent), "digest": digest(b"\n".join(sent))}
+            )
+            found += [parse_operations_message(data) for data in sent]
+    return found
+
+
+def site_messages(zone: SiteZone, site: Site, until: str) -> list[OperationsMessage]:
+    """All that a hospital says about its deliveries."""
+    from fhir_mapping.spec.model import load_emits
+    from fhir_mapping.spec.varying import varying_columns
+    from quality import delivery
+    from quality.suspicion import suspicions
+
+    emits = load_emits(site.folder.parents[1], site.folder, {source.name for source in site.sources})
+    return [
+        *delivery.deliveries(zone),
+        *delivery.held(zone),
+        *delivery.coverage(zone),
+        *delivery.gaps(zone, site, until),
+        *suspicions(zone, site, varying_columns(emits)),
+    ]
+
+
+def read_messages(paths: Iterable[Path]) -> list[OperationsMessage]:
+    """Messages from files that ``write_messages`` wrote.
+
+    Raises:
+        UsageError: a file is not there or is none of these.
+        DataError: it holds something that is not on the closed list.
+    """
+    found = []
+    for path in paths:
+        try:
+            body: list[Any] = json.loads(path.read_text(encoding="utf-8"))["messages"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{path} is no file of operations messages ({type(error).__name__})") from error
+        try:
+            found += [parse_operations_message(canonical(message)) for message in body]
+        except (FrameError, ValueError) as error:
+            raise DataError(f"{path} holds something that is not on the list of operations messages") from error
+    return found
+
+
+def write_messages(path: Path, region: Region, messages: Sequence[OperationsMessage]) -> None:
+    """The messages as JSON, as they were sent."""
+    body = {"region": region.name, "messages": [message.model_dump(mode="json") for message in messages]}
+    write_durable(path, (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def make_report(
+    region_folder: Path, work: Path | None, sites: Sequence[str], until: str | None, files: Sequence[Path]
+) -> tuple[Region, list[OperationsMessage]]:
+    """The region and the messages, of files or made from a work directory."""
+    region = load_region(region_folder)
+    if files:
+        return region, read_messages(files)
+    if work is None:
+        raise UsageError("give --work DIR, or the files that hospitals sent with --messages FILE")
+    return region, collect(region, WorkArea(work), sites, until)
+
+
+def report_lines(region: Region, messages: Sequence[OperationsMessage]) -> Iterator[str]:
+    """The report for people: a table of hospitals, what is missing, what looks wrong, why records are held back."""
+    titles = {site.name: site.title for site in region.sites}
+    yield f"Connection report of {region.title}"
+    yield ""
+    yield f"{'hospital':<14}{'days':>5}  {'last day':<11}{'files':>7}{'refused':>9}{'repeated':>9}{'records':>11}" + (
+        f"{'mapped':>8}{'held back':>11}"
+    )
+    names = sorted({message.site for message in messages})
+    for name in names:
+        yield _row(name, [m for m in messages if isinstance(m, Delivery) and m.site == name])
+    for site in region.sites:
+        if site.name not in names:
+            yield f"{site.name:<14}{0:>5}  nothing was delivered"
+    yield from _section("Deliveries that were due and did not come", (_gap(m) for m in messages if isinstance(m, Gap)))
+    yield from _section("To be looked at", (_suspicion(m) for m in messages if isinstance(m, Suspicion)))
+    yield from _section("Why records are held back", _held(messages))
+    yield from _section("Codes that resources carry", (_coverage(m) for m in messages if isinstance(m, Coverage)))
+    yield ""
+    yield "Numbers of records are rounded to tens; fewer than ten are not told. " + ", ".join(
+        f"{name}: {titles.get(name, name)}" for name in names
+    )
+
+
+def _row(name: str, deliveries: Sequence[Delivery]) -> str:
+    days = sorted({one.day for one in deliveries})
+    records = sum(_known(one.records) for one in deliveries)
+    shares = [_share([getattr(one, what) for one in deliveries], records) for what in ("mapped", "quarantined")]
+    files = [sum(getattr(one, what) for one in deliveries) for what in ("files", "refused_files", "repeated_files")]
+    last = days[-1] if days else "-"
+    counts = f"{files[0]:>7,}{files[1]:>9,}{files[2]:>9,}{records:>11,}"
+    return f"{name:<14}{len(days):>5}  {last:<11}{counts}{shares[0]:>8}{shares[1]:>11}"
+
+
+def _share(figures: Sequence[int | str], records: int) -> str:
+    count = sum(map(_known, figures))
+    if not count and UNDER_TEN in figures:
+        return "few"
+    return f"{round(100 * count / records)} %" if records else "-"
+
+
+def _known(figure: int | str) -> int:
+    return 0 if isinstance(figure, str) else figure
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    found = list(lines)
+    yield ""
+    yield f"{title}: {'none' if not found else ''}".rstrip()
+    yield from (f"  {line}" for line in found)
+
+
+def _gap(gap: Gap) -> str:
+    return f"{gap.site:<12}{gap.source:<22}{gap.schedule:<10}{_days(gap.days)}"
+
+
+def _days(days: Sequence[str], most: int = 6) -> str:
+    return ", ".join(days[:most]) + (f" and {len(days) - most} more" if len(days) > most else "")
+
+
+def _suspicion(found: Suspicion) -> str:
+    words = WORDS[found.code].format(column=found.column)
+    share = f" ({found.percent} % of {'the usual' if 'volume' in found.code else 'them'})" if found.percent else ""
+    return f"{found.site:<12}{found.source or 'no source':<22}{found.day}  {words}{share}"
+
+
+def _held(messages: Sequence[OperationsMessage]) -> Iterator[str]:
+    counts: dict[str, int] = {}
+    for message in messages:
+        if isinstance(message, Held) and counts.setdefault(message.site, 0) < MOST:
+            counts[message.site] += 1
+            records = "fewer than ten" if message.records == UNDER_TEN else f"{message.records:,}"
+            yield f"{message.site:<12}{message.source or 'no source':<22}{message.rule:<36}{records}"
+
+
+def _coverage(found: Coverage) -> str:
+    share = "-" if found.percent is None else f"{found.percent} %"
+    return f"{found.site:<12}{found.resource:<22}{share:>6}  {found.system or 'no code'}"
