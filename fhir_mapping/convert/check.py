@@ -12,14 +12,21 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from fhir_mapping.cda.ucum import is_ucum
 from fhir_mapping.convert.definitions.reader import Definitions, Element, Type, definitions
 from fhir_mapping.convert.invariant import Scope, compile_rule
+from fhir_mapping.convert.languages import LANGUAGE_SYSTEM, LANGUAGES, sober_language
 from fhir_mapping.convert.narrative import is_narrative
-from fhir_mapping.convert.primitives import IS_VALID, is_absolute, is_uri
+from fhir_mapping.convert.primitives import IS_VALID, is_absolute, is_mime_type, is_uri, printable
 from fhir_mapping.convert.times import bounds
 from fhir_mapping.document import Problem, Resource
 
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?")
+_UCUM = "http://unitsofmeasure.org"
+OTHER_CODING = "urn:cloister:fhir:other-coding"
+"""Extension of a CodeableConcept with a required binding: a Coding of another code system."""
+PRECISE = "urn:cloister:fhir:precise"
+"""Extension of one end of a Period: the moment as it was told, more precise than the other end."""
 _QUANTITIES = frozenset(("Age", "Count", "Distance", "Duration"))
 _NATIVE = frozenset(("dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "per-1", "txt-1", "txt-2", "ext-1"))
 _MENDS: Mapping[str, tuple[str, ...]] = {
@@ -63,7 +70,6 @@ class _Walk:
         self._known = known
         self._root = root
         self._anchors = _contained_ids(root)
-        self._mentioned: set[str] = set()
         self.problems: list[Problem] = []
 
     def _fault(self, rule: str, path: str) -> None:
@@ -78,7 +84,7 @@ class _Walk:
         if is_contained and isinstance(body.get("meta"), dict):
             body = {**body, "meta": {k: v for k, v in body["meta"].items() if k in ("profile", "source", "tag")}}
         scope = Scope(body, self._root)
-        found = self._object(body, type, path, scope)
+        found = self._object(body, type, path, scope, frozenset((type.name, "Resource", "DomainResource")))
         if found is not None and not is_contained:
             found = self._without_unmentioned(found, path)
         return found
@@ -88,13 +94,17 @@ class _Walk:
         inside = body.get("contained")
         if not inside:
             return body
-        kept = [one for one in inside if one.get("id") in self._mentioned or _mentions_root(one)]
+        mentioned = set(_fragments(body))
+        kept = [one for one in inside if one.get("id") in mentioned or "" in _fragments(one)]
         for _ in range(len(inside) - len(kept)):
             self._fault("dom-3", f"{path}.contained")
         rest = {name: value for name, value in body.items() if name != "contained"}
         return {**rest, "contained": kept} if kept else rest
 
-    def _object(self, value: Any, type: Type, path: str, scope: Scope) -> dict[str, Any] | None:
+    def _object(
+        self, value: Any, type: Type, path: str, scope: Scope, places: frozenset[str] = frozenset()
+    ) -> dict[str, Any] | None:
+        """A value of a complex type; ``places`` are the names by which extensions know where they stand."""
         if not isinstance(value, dict):
             self._fault("not_an_object", path)
             return None
@@ -104,6 +114,8 @@ class _Walk:
         for name in value:
             if name == "resourceType" and type.kind == "resource":
                 continue
+            if name in ("extension", "modifierExtension"):
+                value = {**value, name: self._placed(value[name], type, path, places)}
             if name.startswith("_"):
                 if name[1:] not in value and name[1:] in type.elements:
                     self._put(found, type, name[1:], value, path, scope)
@@ -127,10 +139,14 @@ class _Walk:
                 self._fault("several_values", where)
                 return
         if element.is_primitive:
-            self._put_primitive(found, element, value.get(name), value.get("_" + name), where, scope)
+            places = frozenset((element.type, f"{type.name}.{name}", _plain(where)))
+            self._put_primitive(found, element, value.get(name), value.get("_" + name), where, scope, places)
             return
         items = self._listed(value[name], element, where)
-        kept = [self._item(item, element, f"{where}[{n}]" if element.is_list else where, scope) for n, item in items]
+        owner = type.name
+        kept = [
+            self._item(item, element, f"{where}[{n}]" if element.is_list else where, scope, owner) for n, item in items
+        ]
         kept = [item for item in kept if item is not None]
         if kept:
             found[name] = kept if element.is_list else kept[0]
@@ -149,7 +165,14 @@ class _Walk:
         return list(enumerate(items))
 
     def _put_primitive(
-        self, found: dict[str, Any], element: Element, value: Any, more: Any, path: str, scope: Scope
+        self,
+        found: dict[str, Any],
+        element: Element,
+        value: Any,
+        more: Any,
+        path: str,
+        scope: Scope,
+        places: frozenset[str],
     ) -> None:
         values = self._listed(value, element, path) if value is not None or more is None else []
         extras = more if isinstance(more, list) else [more]
@@ -158,8 +181,8 @@ class _Walk:
             where = f"{path}[{n}]" if element.is_list else path
             item = values[n][1] if n < len(values) else None
             extra = extras[n] if n < len(extras) and more is not None else None
-            good = item if item is not None and self._is_good(item, element, where) else None
-            good_extra = None if extra is None else self._extra(extra, where, scope)
+            good = None if item is None else self._good(item, element, where)
+            good_extra = None if extra is None else self._extra(extra, where, scope, places)
             if item is None and extra is None and element.is_list:
                 self._fault("empty", where)
             if good is not None or good_extra is not None:
@@ -171,27 +194,74 @@ class _Walk:
         if any(extra is not None for _, extra in kept):
             found["_" + element.name] = [extra for _, extra in kept] if element.is_list else kept[0][1]
 
-    def _extra(self, value: Any, path: str, scope: Scope) -> dict[str, Any] | None:
+    def _extra(self, value: Any, path: str, scope: Scope, places: frozenset[str]) -> dict[str, Any] | None:
         type = self._known.type("Element")
         assert type is not None
-        return self._object(value, type, path, scope)
+        return self._object(value, type, path, scope, places)
 
-    def _is_good(self, value: Any, element: Element, path: str) -> bool:
+    def _good(self, value: Any, element: Element, path: str) -> Any:
+        """A primitive value, mended where its meaning is plain; None when it breaks a rule."""
+        if element.type in ("string", "markdown") and isinstance(value, str) and printable(value) != value:
+            self._fault("control_character", path)
+            value = printable(value)
         if not IS_VALID[element.type](value):
             self._fault("empty" if value == "" else f"not_{element.type}", path)
-            return False
-        if element.type == "xhtml" and not is_narrative(value):
-            self._fault("bad_narrative", path)
-            return False
-        if element.codes and element.type == "code" and not self._is_coded(element.codes, None, value):
-            self._fault("not_in_binding", path)
-            return False
-        if element.name == "system" and element.type == "uri" and not is_absolute(value):
-            self._fault("relative_system", path)
-            return False
-        return True
+            return None
+        rule = self._broken_rule(value, element)
+        if rule == "language":
+            sober = self._sober(value)
+            self._fault("not_a_language" if sober is None else "language_code", path)
+            return sober
+        if rule:
+            self._fault(rule, path)
+            return None
+        return value
 
-    def _item(self, value: Any, element: Element, path: str, scope: Scope) -> dict[str, Any] | None:
+    def _broken_rule(self, value: Any, element: Element) -> str | None:
+        if element.type == "xhtml":
+            return None if is_narrative(value) else "bad_narrative"
+        if element.type != "code":
+            return None
+        if element.name == "language" or element.codes in LANGUAGES:
+            return None if self._sober(value) == value else "language"
+        if element.codes == "mimetypes":
+            return None if is_mime_type(value) else "not_a_mime_type"
+        if element.codes and not self._is_coded(element.codes, None, value):
+            return "not_in_binding"
+        return None
+
+    def _placed(self, extensions: Any, type: Type, path: str, places: frozenset[str]) -> Any:
+        """Extensions without those whose URL, place or value HL7's definition of them forbids."""
+        if not isinstance(extensions, list):
+            return extensions
+        rules = [self._extension_rule(one, type, path, places) for one in extensions]
+        for rule in rules:
+            if rule:
+                self._fault(rule, f"{path}.extension")
+        return [one for one, rule in zip(extensions, rules, strict=True) if rule is None] if any(rules) else extensions
+
+    def _extension_rule(self, extension: Any, type: Type, path: str, places: frozenset[str]) -> str | None:
+        url = extension.get("url") if isinstance(extension, dict) else None
+        if not isinstance(url, str):
+            return None
+        if type.name != "Extension" and not is_absolute(url):
+            return "relative_url"
+        rule = self._known.extensions.get(url)
+        if rule is None:
+            return None
+        here = places | {type.name, _plain(path), "Element"}
+        if rule.places is not None and not here & rule.places:
+            return "extension_place"
+        value = next((name[5:] for name in extension if name.startswith("value")), None)
+        if value is not None:
+            kinds = {kind[0].upper() + kind[1:] for kind in rule.types or ()}
+            if value not in kinds:
+                return "extension_type"
+            if rule.codes and value == "Code" and not self._is_coded(rule.codes, None, extension["valueCode"]):
+                return "not_in_binding"
+        return None if value is None or rule.types is not None else "extension_type"
+
+    def _item(self, value: Any, element: Element, path: str, scope: Scope, owner: str) -> dict[str, Any] | None:
         """One value of a complex type."""
         if element.type == "Resource":
             if path.count(".contained[") > 1:
@@ -202,7 +272,8 @@ class _Walk:
         if type is None:
             self._fault("unknown_element", path)
             return None
-        found = self._object(value, type, path, scope)
+        places = frozenset((element.type, f"{owner}.{element.name}", _plain(path)))
+        found = self._object(value, type, path, scope, places)
         if found is None:
             return None
         if element.type in ("Reference", "CodeableReference"):
@@ -210,6 +281,8 @@ class _Walk:
         if element.codes and not self._is_bound(found, element):
             self._fault("not_in_binding", path)
             return None
+        if element.codes and element.type == "CodeableConcept":
+            found = self._only_bound(found, element, path)
         if "SimpleQuantity" in element.targets and "comparator" in found:
             self._fault("sqty-1", path)
             return None
@@ -218,12 +291,26 @@ class _Walk:
     def _is_bound(self, value: dict[str, Any], element: Element) -> bool:
         """Whether a Coding or CodeableConcept holds a code of its required value set."""
         assert element.codes is not None
+        if element.codes in LANGUAGES and element.type == "CodeableConcept":
+            return any(one.get("system") == LANGUAGE_SYSTEM and "code" in one for one in value.get("coding", ()))
         if element.type == "Coding":
             return self._is_coded(element.codes, value.get("system"), value.get("code"))
         if element.type == "CodeableConcept":
             codings = value.get("coding", ())
             return any(self._is_coded(element.codes, one.get("system"), one.get("code")) for one in codings)
         return True
+
+    def _only_bound(self, value: dict[str, Any], element: Element, path: str) -> dict[str, Any]:
+        """Codings beyond a required value set stand in an extension: validators take every coding to be meant of it."""
+        codings = value.get("coding", [])
+        codes = element.codes or ""
+        others = [one for one in codings if not self._is_coded(codes, one.get("system"), one.get("code"))]
+        if not others:
+            return value
+        self._fault("coding_beyond_binding", path)
+        more = [{"url": OTHER_CODING, "valueCoding": one} for one in others]
+        kept = [one for one in codings if one not in others]
+        return {**value, "coding": kept, "extension": [*value.get("extension", ()), *more]}
 
     def _is_coded(self, name: str, system: Any, code: Any) -> bool:
         """Whether a value set has the code; ``system`` None: the element implies it."""
@@ -253,10 +340,7 @@ class _Walk:
 
     def _literal_fault(self, literal: str) -> str | None:
         if literal.startswith("#"):
-            if literal == "#" or literal[1:] in self._anchors:
-                self._mentioned.add(literal[1:])
-                return None
-            return "ref-1"
+            return None if literal == "#" or literal[1:] in self._anchors else "ref-1"
         if is_absolute(literal):
             return None if is_uri(literal) else "bad_reference"
         type = _literal_type(literal)
@@ -288,6 +372,15 @@ class _Walk:
             return None
         if type.name == "Coding":
             found = self._coding(found, path)
+        elif type.name == "Identifier" and not _is_system(found.get("system", "urn:x")):
+            self._fault("relative_system", f"{path}.system")
+            found = {name: entry for name, entry in found.items() if name != "system"}
+        elif "code" in found and found.get("system") == _UCUM and not is_ucum(str(found["code"])):
+            self._fault("not_ucum", path)
+            found = {"unit": found["code"], **found} if type.name in ("Quantity", *_QUANTITIES) else found
+            found = {name: entry for name, entry in found.items() if name not in ("system", "code")}
+        elif type.name == "Period":
+            found = self._period(found, path)
         if type.name == "Extension" and ("extension" in found) == _has_value(found):
             self._fault("ext-1", path)
             return None
@@ -298,14 +391,51 @@ class _Walk:
         if type.name == "Period" and _is_backward(found):
             self._fault("per-1", path)
             return None
+        if not found.keys() - {"id", "resourceType"} and type.kind != "resource":
+            return None
         return self._lawful(found, type, path, scope)
 
+    def _period(self, found: dict[str, Any], path: str) -> dict[str, Any]:
+        """Ends of one precision: FHIR's comparison of two precisions is neither true nor false, so per-1 is not met.
+
+        The more precise end keeps its own text in an extension.
+        """
+        start, end = found.get("start"), found.get("end")
+        if not start or not end or _precision(start) == _precision(end):
+            return found
+        name = "start" if _precision(start) > _precision(end) else "end"
+        length = min(_precision(start), _precision(end))
+        self._fault("period_precision", f"{path}.{name}")
+        own = {"url": PRECISE, "valueDateTime": found[name]}
+        extra = found.get("_" + name, {})
+        extra = {**extra, "extension": [*extra.get("extension", ()), own]}
+        return {**found, name: found[name][:length], "_" + name: extra}
+
     def _coding(self, found: dict[str, Any], path: str) -> dict[str, Any]:
+        if found.get("system") == LANGUAGE_SYSTEM and "code" in found:
+            return self._language(found, path)
+        if found.get("system") == _UCUM and "code" in found and not is_ucum(found["code"]):
+            self._fault("not_ucum", path)
+            return {name: entry for name, entry in found.items() if name not in ("system", "version")}
         codes = self._known.systems.get(str(found.get("system")))
         if codes is None or "code" not in found or found["code"] in codes:
             return found
         self._fault("unknown_code", path)
         return {name: entry for name, entry in found.items() if name not in ("system", "version")}
+
+    def _sober(self, text: str) -> str | None:
+        """A language tag; HAPI's list of R5 has none with a script."""
+        return sober_language(text, with_script=self._known.version == "R4")
+
+    def _language(self, found: dict[str, Any], path: str) -> dict[str, Any]:
+        code = self._sober(found["code"])
+        if code == found["code"]:
+            return found
+        if code is not None:
+            self._fault("language_code", path)
+            return {**found, "code": code}
+        self._fault("not_a_language", path)
+        return {name: entry for name, entry in found.items() if name != "system"}
 
     def _lawful(self, found: dict[str, Any], type: Type, path: str, scope: Scope) -> dict[str, Any] | None:
         """The invariants stated for the type, and for this element of its owner."""
@@ -331,7 +461,7 @@ class _Walk:
         if type.name in _QUANTITIES:
             rules += self._known.invariants.get("Quantity", ())
         if type.kind == "type":
-            rules += self._known.invariants.get(re.sub(r"\[\d+\]", "", path), ())
+            rules += self._known.invariants.get(_plain(path), ())
         return rules
 
 
@@ -369,13 +499,31 @@ def _contained_ids(root: Resource) -> dict[str, str]:
     return {str(one.get("id")): str(one.get("resourceType")) for one in bodies}
 
 
-def _mentions_root(value: Any) -> bool:
-    if isinstance(value, dict):
-        return value.get("reference") == "#" or any(_mentions_root(entry) for entry in value.values())
-    return isinstance(value, list) and any(_mentions_root(entry) for entry in value)
+def _fragments(value: Any) -> list[str]:
+    """Ids of contained resources that a value names, "" for the container."""
+    if isinstance(value, str):
+        return [value[1:]] if value.startswith("#") else []
+    entries = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [found for entry in entries for found in _fragments(entry)]
+
+
+def _is_system(value: Any) -> bool:
+    """Whether an identifier's system is absolute in the sense that a validator takes."""
+    return str(value).startswith(("urn:", "http://", "https://", "ftp://"))
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"\[\d+\]", "", path)
+
+
+def _precision(moment: str) -> int:
+    """Characters of a date or dateTime that tell its precision: a time counts whole."""
+    return len(moment) if "T" not in moment else 19
 
 
 def _is_backward(period: dict[str, Any]) -> bool:
     """A period that ends before it starts, whatever the precision of its ends stands for."""
+    if "T" not in str(period.get("start", "T")) + str(period.get("end", "T")):
+        return str(period["start"]) > str(period["end"])
     start, end = bounds(period.get("start")), bounds(period.get("end"))
     return start is not None and end is not None and start[0] > end[1]

@@ -27,10 +27,24 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,9})?
 _CODE = re.compile(r"[^\s]+(?: [^\s]+)*")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _OID = re.compile(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+")
+_SHORTEST_OID = len("urn:oid:1.2.3.")
 _UUID = re.compile(r"urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _INTEGER_64 = re.compile(r"0|[-+]?[1-9][0-9]{0,18}")
 _MAX = 2**31 - 1
+
+
+_MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;.*)?", re.A)
+
+
+def printable(text: str) -> str:
+    """Text without the control characters that FHIR does not allow."""
+    return _NO_TEXT.sub("", text)
+
+
+def is_mime_type(text: str) -> bool:
+    """``type/subtype`` with or without parameters."""
+    return _MIME.fullmatch(text) is not None
 
 
 def _is_text(value: Any) -> bool:
@@ -50,7 +64,7 @@ def is_uri(value: Any) -> bool:
     if not _is_text(value) or any(sign.isspace() for sign in value) or _NO_TEXT.search(value):
         return False
     if value.startswith("urn:oid:"):
-        return _OID.fullmatch(value) is not None
+        return _OID.fullmatch(value) is not None and len(value) >= _SHORTEST_OID
     if value.startswith("urn:uuid:"):
         return _UUID.fullmatch(value) is not None
     return True

@@ -6,8 +6,10 @@ SOURCE: the definitions as XML bundles (R4: ``profiles-types.xml profiles-resour
 v3-codesystems.xml v2-tables.xml``) or folders of JSON (R5: the unpacked packages ``hl7.fhir.r5.core`` and
 ``hl7.terminology``). Both are CC0, https://hl7.org/fhir/R4/downloads.html and https://hl7.org/fhir/R5/downloads.html.
 
+The extensions that HL7 defines (R4: ``extension-definitions.xml``, R5: ``hl7.fhir.uv.extensions.r5``) belong to SOURCE.
 Writes ``elements.txt`` (elements of every type), ``invariants.txt`` (constraints of severity error), ``codes.txt``
-(value sets of required bindings, whole) and ``systems.txt`` (code systems that FHIR publishes complete).
+(value sets of required bindings, whole), ``systems.txt`` (code systems that FHIR publishes complete) and
+``extensions.txt`` (where each of HL7's extensions may stand and what it holds).
 """
 
 from __future__ import annotations
@@ -24,8 +26,6 @@ from contracts.errors import UsageError
 
 _FHIR = "{http://hl7.org/fhir}"
 _DEFINITION = "http://hl7.org/fhir/StructureDefinition/"
-_OPEN_SETS = frozenset({"mimetypes", "all-languages", "languages", "ucum-units", "timezones", "currencies"})
-"""Bindings whose codes FHIR does not list (BCP 13, BCP 47, UCUM ...): not in ``codes.txt``."""
 _GENERIC = ("ele-1", "ext-1")
 """Checked by construction: every element is looked at for a value, every extension for value or extensions."""
 _LARGEST_SYSTEM = 4000
@@ -72,11 +72,14 @@ class Definitions:
         self.structures: dict[str, dict[str, Any]] = {}
         self.sets: dict[str, dict[str, Any]] = {}
         self.systems: dict[str, dict[str, Any]] = {}
+        self.extensions: dict[str, dict[str, Any]] = {}
         for source in sources:
             for body in _read(source):
                 kind, url = _one(body, "resourceType"), _one(body, "url")
                 if kind == "StructureDefinition" and _one(body, "derivation", "specialization") == "specialization":
                     self.structures.setdefault(_one(body, "name"), body)
+                elif kind == "StructureDefinition" and _one(body, "type") == "Extension":
+                    self.extensions.setdefault(url, body)
                 elif kind == "ValueSet":
                     self.sets.setdefault(url, body)
                 elif kind == "CodeSystem":
@@ -173,9 +176,12 @@ def _element_line(element: dict[str, Any], owner: str) -> tuple[str, str | None]
     binding = _one(element, "binding", {})
     is_required = _one(binding, "strength") == "required"
     url = str(_one(binding, "valueSet") or _one(binding, "valueSetUri") or "") if is_required else ""
-    wanted = "" if url.split("|")[0].rsplit("/", 1)[-1] in _OPEN_SETS else url
-    suffix = f" ! {wanted.split('|')[0].rsplit('/', 1)[-1]}" if wanted else ""
-    return f"  {name} {_one(element, 'min')}..{_one(element, 'max')} {types}{suffix}", wanted or None
+    suffix = f" ! {_set_name(url)}" if url else ""
+    return f"  {name} {_one(element, 'min')}..{_one(element, 'max')} {types}{suffix}", url or None
+
+
+def _set_name(url: str) -> str:
+    return url.split("|")[0].rsplit("/", 1)[-1]
 
 
 def write_tables(definitions: Definitions, out: Path) -> None:
@@ -202,6 +208,7 @@ def write_tables(definitions: Definitions, out: Path) -> None:
             _write_type(bodies[name], lines, bindings)
     (out / "elements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (out / "invariants.txt").write_text("\n".join(rules) + "\n", encoding="utf-8")
+    (out / "extensions.txt").write_text("".join(_extension_lines(definitions, bindings)), encoding="utf-8")
     (out / "codes.txt").write_text("".join(_set_lines(definitions, bindings)), encoding="utf-8")
     (out / "systems.txt").write_text("".join(_system_lines(definitions)), encoding="utf-8")
 
@@ -225,7 +232,24 @@ def _write_type(body: dict[str, Any], lines: list[str], bindings: dict[str, None
 def _set_lines(definitions: Definitions, bindings: dict[str, None]) -> Iterator[str]:
     for url in sorted(bindings):
         for system, codes in (definitions.set_codes(url) or {}).items():
-            yield f"{url.split('|')[0].rsplit('/', 1)[-1]}\t{system}\t{' '.join(dict.fromkeys(codes))}\n"
+            yield f"{_set_name(url)}\t{system}\t{' '.join(dict.fromkeys(codes))}\n"
+
+
+def _extension_lines(definitions: Definitions, bindings: dict[str, None]) -> Iterator[str]:
+    """URL, where it may stand (``*``: anywhere or not told by paths), types of its value (``-``: parts), value set."""
+    for url in sorted(definitions.extensions):
+        body = definitions.extensions[url]
+        contexts = [_one(context, "expression") for context in body.get("context", ())]
+        is_plain = all(_one(context, "type") == "element" for context in body.get("context", ()))
+        elements = _one(body, "snapshot", {}).get("element", ())
+        value: dict[str, Any] = next((e for e in elements if str(_one(e, "path")).startswith("Extension.value")), {})
+        is_simple = str(_one(value, "max", "0")) != "0"
+        types = ",".join(str(_one(kind, "code")) for kind in value.get("type", ())) if is_simple else "-"
+        binding = _one(value, "binding", {}) if is_simple else {}
+        wanted = str(_one(binding, "valueSet") or "") if _one(binding, "strength") == "required" else ""
+        if wanted:
+            bindings[wanted] = None
+        yield "\t".join([url, "|".join(contexts) if is_plain else "*", types, _set_name(wanted)]) + "\n"
 
 
 def _system_lines(definitions: Definitions) -> Iterator[str]:

@@ -76,6 +76,21 @@ class Type:
         return {stem: tuple(names) for stem, names in found.items()}
 
 
+@dataclass(frozen=True)
+class ExtensionRule:
+    """What HL7 says of one of its extensions.
+
+    Attributes:
+        places: types and paths of elements it may stand in; None = anywhere, or not told by paths alone.
+        types: of its value; None = it holds parts.
+        codes: value set of its required binding.
+    """
+
+    places: frozenset[str] | None
+    types: frozenset[str] | None
+    codes: str | None
+
+
 class Definitions:
     """All types, value sets, code systems and invariants of one FHIR version."""
 
@@ -109,12 +124,27 @@ class Definitions:
         for line in self._read("codes.txt").splitlines():
             name, system, codes = line.split("\t")
             found.setdefault(name, {})[system] = frozenset(codes.split(" "))
+        currency = "urn:iso:std:iso:4217"
+        return {**found, "currencies": {currency: self.systems[currency]}}
+
+    @cached_property
+    def extensions(self) -> Mapping[str, ExtensionRule]:
+        """The extensions that HL7 defines, by URL."""
+        found: dict[str, ExtensionRule] = {}
+        for line in self._read("extensions.txt").splitlines():
+            url, places, types, codes = line.split("\t")
+            found[url] = ExtensionRule(
+                None if places == "*" else frozenset(places.split("|")),
+                None if types == "-" else frozenset(types.split(",")),
+                codes or None,
+            )
         return found
 
     @cached_property
     def systems(self) -> Mapping[str, frozenset[str]]:
         """Codes of each code system that FHIR publishes whole."""
-        lines = (line.split("\t") for line in self._read("systems.txt").splitlines())
+        lines = [line.split("\t") for line in self._read("systems.txt").splitlines()]
+        lines += [line.split(" ") for line in _table("iso_codes.txt")]
         return {url: frozenset(codes) for url, *codes in lines}
 
     @cached_property
@@ -152,6 +182,17 @@ def _parse(name: str, kind: str, body: str) -> Type:
 
 def _types(text: str) -> list[tuple[str, tuple[str, ...]]]:
     return [(found[1], tuple(found[2].split("|")) if found[2] else ()) for found in _TYPE.finditer(text)]
+
+
+def _table(name: str) -> list[str]:
+    lines = (_HERE / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+@cache
+def languages() -> Mapping[str, str]:
+    """The code that BCP 47 asks for, by every ISO 639 code that has a two-letter one."""
+    return {code: codes[0] for codes in (line.split() for line in _table("languages.txt")) for code in codes}
 
 
 @cache
