@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
@@ -19,6 +20,7 @@ from fhir_mapping.lifecycle.enforcement import enforce_on_day
 from fhir_mapping.lifecycle.erased import numbers_as_delivered
 from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
 from fhir_mapping.sources.record import Block
+from fhir_mapping.sources.together import read_files
 from lake.tables import Table, arrow_schema, write_arrow
 
 __all__ = ["IngestReport", "ingest_day", "landing_days", "table"]
@@ -58,12 +60,6 @@ class _Tally:
     blank_lines: int = 0
     bad_records: int = 0
 
-    def add(self, block: Block) -> None:
-        self.records += len(block)
-        self.lines += block.lines
-        self.blank_lines += block.blank_lines
-        self.bad_records += len(block) - block.error.null_count
-
 
 def table(zone: SiteZone, source: Source) -> Table:
     """The bronze table of a source: all strings but ``_record_no``; values null beside an error."""
@@ -98,22 +94,36 @@ def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
 
 def _batches(own: Sequence[Delivered], schema: pa.Schema, tallies: dict[str, _Tally]) -> Iterator[pa.RecordBatch]:
     """The accepted files' records, block by block, counted as they pass."""
-    for delivered in own:
-        if delivered.file is None:
-            continue
-        tally = tallies[delivered.entry.file_name]
-        with delivered.path.open("rb") as stream:
-            for block in delivered.file.blocks(stream):
-                if len(block):
-                    yield _batch(delivered, block, tally.records, schema)
-                tally.add(block)
+    readable = [(delivered, delivered.file) for delivered in own if delivered.file is not None]
+    for rows in read_files([(file, delivered.path) for delivered, file in readable]):
+        of_block = [(readable[number][0], count) for number, count in zip(rows.numbers, rows.counts, strict=True)]
+        if len(rows.block):
+            yield _batch(of_block, rows.block, tallies, schema)
+        first = 0
+        for delivered, count in of_block:
+            tally = tallies[delivered.entry.file_name]
+            tally.records += count
+            tally.bad_records += count - rows.block.error.slice(first, count).null_count
+            # Where files share a block, a record is a line (see RecordFile).
+            tally.lines += rows.block.lines if len(of_block) == 1 else count
+            tally.blank_lines += rows.block.blank_lines
+            first += count
 
 
-def _batch(delivered: Delivered, block: Block, first: int, schema: pa.Schema) -> pa.RecordBatch:
-    entry, count = delivered.entry, len(block)
-    lineage = [pa.repeat(value, count) for value in (entry.delivery_date, entry.file_id, entry.file_name)]
-    numbers = pa.array(numbers_as_delivered(delivered.erased, first, count))
-    arrays = [*lineage, numbers, block.raw, block.error, *block.values.values()]
+def _batch(
+    files: Sequence[tuple[Delivered, int]], block: Block, tallies: dict[str, _Tally], schema: pa.Schema
+) -> pa.RecordBatch:
+    """Rows of a block with their lineage; ``files`` says how many are of which file, in order."""
+    which = pa.array(np.repeat(np.arange(len(files)), [count for _, count in files]))
+    entries = [delivered.entry for delivered, _ in files]
+    lineage = [
+        pa.array(texts, pa.string()).take(which)
+        for texts in zip(*((e.delivery_date, e.file_id, e.file_name) for e in entries), strict=True)
+    ]
+    numbers = np.concatenate(
+        [numbers_as_delivered(d.erased, tallies[d.entry.file_name].records, count) for d, count in files]
+    )
+    arrays = [*lineage, pa.array(numbers), block.raw, block.error, *block.values.values()]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -8,7 +8,6 @@ row directly, a line each.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +19,7 @@ from fhir_mapping.hl7v2.delimiters import Delimiters
 from fhir_mapping.hl7v2.escapes import unescape
 from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time, system_uri
 from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments, code_of
+from fhir_mapping.sources.texts import each_text, may_hold
 
 _USUAL = Delimiters()
 _NOTE = "NTE"
@@ -75,13 +75,13 @@ class Rows:
         if value.form == "text":
             return parts[0]
         if value.form in ("time", "system"):
-            return _each(parts[0], iso_time if value.form == "time" else system_uri)
+            return each_text(parts[0], iso_time if value.form == "time" else system_uri)
         if value.form == "join":
             texts = [pc.fill_null(part, "") for part in parts]
             return clean(pc.binary_join_element_wise(*texts, ""))
         if value.form == "nth":
             return self._nth_alike(parts)
-        sortable = [pc.fill_null(_each(part, order_time), order_time(None)) for part in parts]
+        sortable = [pc.fill_null(each_text(part, order_time), order_time(None)) for part in parts]
         return pc.binary_join_element_wise(*sortable, "/") if len(sortable) > 1 else sortable[0]
 
     def pseudo(self, name: str) -> pa.StringArray:
@@ -231,7 +231,7 @@ def take_part(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
 def clean(values: pa.StringArray) -> pa.StringArray:
     """Raw text as a value: empty and null (``""``) give none, escapes are resolved."""
     if may_hold(values, "\\") or may_hold(values, CONTINUED):
-        values = _each(values, _plain)
+        values = each_text(values, _plain)
     is_none = pc.is_in(values, value_set=pa.array(["", '""']))
     return pc.if_else(is_none, pa.scalar(None, pa.string()), values)
 
@@ -254,7 +254,7 @@ def _joined(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
         parts = _component(pa.array(text.split("~"), pa.string()), path).to_pylist()
         return "\n".join(part for part in parts if part)
 
-    return _each(values, join)
+    return each_text(values, join)
 
 
 def _keyed(values: pa.StringArray, key: int, keys: tuple[str, ...]) -> pa.StringArray:
@@ -277,19 +277,6 @@ def _nth(values: pa.StringArray, separator: str, number: int) -> pa.StringArray:
     offsets = lists.offsets.to_numpy().astype(np.int64)
     at = offsets[:-1] + number - 1
     return lists.values.take(pa.array(at, mask=at >= offsets[1:]))
-
-
-def _each(values: pa.StringArray, function: Callable[[str], str | None]) -> pa.StringArray:
-    """``function`` of every text, called once a distinct one."""
-    coded = pc.dictionary_encode(values)
-    texts = [None if text is None else function(text) for text in coded.dictionary.to_pylist()]
-    return pa.array(texts, pa.string()).take(coded.indices)
-
-
-def may_hold(values: pa.StringArray, character: str) -> bool:
-    """Whether a character stands in any text; for a slice of an array maybe only in the rest of it."""
-    data = values.buffers()[2]
-    return data is not None and character.encode() in data.to_pybytes()
 
 
 def _flags(values: np.ndarray) -> pa.StringArray:

@@ -42,19 +42,18 @@ class Feed:
     bad: list[tuple[int, int, str, str]] = field(default_factory=list)
 
 
-def read_feed(files: Sequence[tuple[int, bytes]], encoding: str | None) -> Feed:
-    """The messages of whole files, or of stretches of files that begin and end between messages.
+Stretch = tuple[int, bytes, str | None]
+"""Number of a file, bytes of it that begin and end between messages, and their codec where it is known."""
 
-    Args:
-        files: number and bytes.
-        encoding: a codec's name where it is known; else each file's mark, MSH-18 and bytes tell.
-    """
-    plain = _read_plain(files, encoding)
+
+def read_feed(files: Sequence[Stretch]) -> Feed:
+    """The messages of files; where a codec is not known, mark, MSH-18 and bytes tell."""
+    plain = _read_plain(files)
     if plain is not None:
         return plain
     feed = Feed()
     usual: list[str] = []
-    for number, data in files:
+    for number, data, encoding in files:
         for item in split_messages(data, encoding):
             text, error = item.text, item.error
             usual_text = "" if error else in_usual_delimiters(text)
@@ -85,10 +84,10 @@ def in_usual_delimiters(text: str) -> str | None:
     return _HEADER + _translated(rest, delimiters)
 
 
-def _read_plain(files: Sequence[tuple[int, bytes]], encoding: str | None) -> Feed | None:
+def _read_plain(files: Sequence[Stretch]) -> Feed | None:
     """The messages of files that are plain runs of messages; None where one is not."""
     parts = []
-    for _, data in files:
+    for _, data, encoding in files:
         part = _plain_text(data, encoding)
         if part is None:
             return None

@@ -21,12 +21,13 @@ from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.hl7v2.charset import decode
 from fhir_mapping.sources.encoding import UTF_8, Encoding, detect
-from fhir_mapping.sources.hl7v2_columns import Rows, may_hold
-from fhir_mapping.sources.hl7v2_feed import Feed, read_feed
+from fhir_mapping.sources.hl7v2_columns import Rows
+from fhir_mapping.sources.hl7v2_feed import Feed, Stretch, read_feed
 from fhir_mapping.sources.hl7v2_path import Value, parse_value
 from fhir_mapping.sources.hl7v2_segments import CONTINUED
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block, Refusal
+from fhir_mapping.sources.texts import may_hold
 from fhir_mapping.sources.utf16 import BOMS
 
 BLOCK_BYTES = 4 << 20
@@ -72,14 +73,9 @@ class Extract:
     message: np.ndarray
 
 
-def extract(plan: Plan, files: Sequence[tuple[int, bytes]], encoding: str | None) -> Extract:
-    """The rows of whole files, or of a stretch of one that begins and ends between messages. Never raises.
-
-    Args:
-        files: number and bytes.
-        encoding: codec of all of them; None: each tells.
-    """
-    feed = read_feed(files, encoding)
+def extract(plan: Plan, files: Sequence[Stretch]) -> Extract:
+    """The rows of whole files, or of a stretch of one. Never raises."""
+    feed = read_feed(files)
     if feed.segments is None:
         return _with_bad(feed, plan, _nothing(plan))
     rows = Rows(feed.segments, plan.rows)
@@ -117,7 +113,7 @@ class MessageFile:
         before = 0
         codec = self.encoding.codec
         parts = stretches(stream, codec, block_bytes)
-        for found in in_threads(lambda part: extract(self.plan, [(0, part)], codec), parts):
+        for found in in_threads(lambda part: extract(self.plan, [(0, part, codec)]), parts):
             yield numbered(self.plan, found, before)
             before += int(found.message.max(initial=0))
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from contracts.errors import SourceContractError
 from contracts.region import Source
-from fhir_mapping.sources import csv_reader, hl7v2_rows, ndjson, xlsx
+from fhir_mapping.sources import cda_rows, csv_reader, hl7v2_rows, ndjson, xlsx
 from fhir_mapping.sources.carried import carry_forward
 from fhir_mapping.sources.encoding import UTF_8, Encoding, as_utf8, decode, detect
 from fhir_mapping.sources.lines import Lines, find_newline
@@ -70,7 +70,7 @@ class SourceFile:
         return carry_forward(self.source, blocks)
 
 
-_OTHER_FORMATS = {"xlsx": xlsx.inspect, "hl7v2": hl7v2_rows.inspect}
+_OTHER_FORMATS = {"xlsx": xlsx.inspect, "hl7v2": hl7v2_rows.inspect, "cda": cda_rows.inspect}
 
 
 def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:

@@ -26,6 +26,11 @@ def hl7v2_source(rows: str | None, **paths: str) -> Source:
     return _source("hl7v2", [Column(name=name, path=path) for name, path in paths.items()], {"rows": rows})
 
 
+def cda_source(rows: str | None, **paths: str) -> Source:
+    """A CDA source with columns by path."""
+    return _source("cda", [Column(name=name, path=path) for name, path in paths.items()], {"rows": rows})
+
+
 def _source(kind: str, columns: list[Column], settings: dict[str, object]) -> Source:
     base = {"system": "his", "entity": "visit", "files": ("visit*.csv",), "format": kind, "column": tuple(columns)}
     return Source.model_validate(base | settings)

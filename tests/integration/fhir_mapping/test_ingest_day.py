@@ -69,7 +69,7 @@ def test_each_record_is_a_row_with_its_text_and_values(zone: SiteZone) -> None:
     [
         ("visit2.csv", b"", "empty_file"),
         ("visit2.csv", b"visit_no,note\nV1,x\n", "missing_column:complaint"),
-        ("visit2.csv", GOOD.decode("gb18030").encode("utf-16"), "unknown_encoding"),
+        ("visit2.csv", GOOD.decode("gb18030").encode("utf-32"), "unknown_encoding"),
         ("other.csv", GOOD, "no_source"),
         ("visit2.csv.gz", b"\x1f\x8b", "compressed_file"),
     ],
