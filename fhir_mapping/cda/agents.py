@@ -32,6 +32,14 @@ _ORGANIZATIONS = (
     "manufacturerOrganization",
 )
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+_ROLE_CODE = "2.16.840.1.113883.5.111"
+_SELF = frozenset({"SELF", "ONESELF"})
+_RELATIVE_CODES = """
+FAMMEMB CHILD CHLDADOPT DAU DAUC DAUADOPT SON SONC SONADOPT PRN MTH FTH NMTH NFTH MTHFOST FTHFOST STPMTH STPFTH SIB BRO
+SIS NSIB SPS HUSB WIFE DOMPART SIGOTHR GRPRN GRMTH GRFTH GRNDCHILD GRNDDAU GRNDSON AUNT UNCLE COUSN NEPHEW NIECE
+NIENEPH EXT INLAW MTHINLAW FTHINLAW FRND NBOR ROOM GUADLTM POWATT HPOWATT DPOWATT SPOWATT
+"""
+_RELATIVES = frozenset(_RELATIVE_CODES.split())
 _PROFESSIONS = {"http://nucc.org/provider-taxonomy", "http://snomed.info/sct"}
 PERSONAL = frozenset({"NOK", "ECON", "PRS", "GUARD", "GUAR", "CAREGIVER", "CON", "DEPEN", "POLHOLD"})
 """RoleClass of people who are there for the patient and do not treat; each becomes a RelatedPerson."""
@@ -52,6 +60,13 @@ def practitioner(entity: Element | None, ctx: Context) -> str:
     place = organization(next((node.one(name) for name in _ORGANIZATIONS if node.one(name) is not None), None), ctx)
     found: dict[str, Any] = {"resourceType": "Practitioner"}
     ids = identifiers(node.all("id"))
+    if ctx.patient and (_is_patient(ids, ctx) or _relation(node) in _SELF):
+        called = names(list(children(person, "name")), ctx.clock) if person is not None else []
+        if called:
+            ctx.resource(ctx.patient).setdefault("name", called)
+        return ctx.patient
+    if person is not None and _relation(node) in _RELATIVES and (close := related_person(entity, person, ctx)):
+        return close
     called = names(list(children(person, "name")), ctx.clock) if person is not None else []
     if not called and (not ids or (place and person is None)):
         return place
@@ -68,6 +83,17 @@ def practitioner(entity: Element | None, ctx: Context) -> str:
     reference = ctx.add(found)
     _role(node, reference, place, ctx)
     return reference
+
+
+def _is_patient(ids: list[dict[str, Any]], ctx: Context) -> bool:
+    """Whether the entity carries a number of the patient: then it is the patient, in whatever part."""
+    return bool(ids) and any(one in ctx.resource(ctx.patient).get("identifier", ()) for one in ids)
+
+
+def _relation(node: Node) -> str:
+    """The entity's code where it is a personal relationship (RoleCode), else empty."""
+    code = node.one("code")
+    return (code.get("code") or "") if code is not None and code.get("codeSystem") == _ROLE_CODE else ""
 
 
 def _role(node: Node, person: str, place: str, ctx: Context) -> None:

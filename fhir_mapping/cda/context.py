@@ -10,10 +10,21 @@ from lxml import etree
 
 from contracts.fhir.json_text import dumps
 from fhir_mapping.cda.element import Element, Node, all_text, child, local_name, squeeze
-from fhir_mapping.cda.times import Clock
+from fhir_mapping.cda.times import Clock, within
 from fhir_mapping.document import Problem, Resource
 
 _WITH_ID = etree.XPath("//*[@ID]")
+_VISITED = {
+    "Observation": ("encounter", ("effectiveDateTime", "effectivePeriod")),
+    "DiagnosticReport": ("encounter", ("effectiveDateTime", "effectivePeriod")),
+    "Procedure": ("encounter", ("performedDateTime", "performedPeriod")),
+    "Immunization": ("encounter", ("occurrenceDateTime",)),
+    "MedicationAdministration": ("context", ("effectiveDateTime", "effectivePeriod")),
+    "MedicationRequest": ("encounter", ("authoredOn",)),
+    "ServiceRequest": ("encounter", ("authoredOn",)),
+    "DeviceRequest": ("encounter", ("authoredOn",)),
+}
+"""For each type its reference to an encounter, and the elements that tell when it happened."""
 MERGED = frozenset(
     {"Patient", "Practitioner", "Organization", "Location", "RelatedPerson", "Device", "PractitionerRole"}
 )
@@ -55,6 +66,7 @@ class Context:
         places: without the document, so that they are the same in the next one).
         """
         kind = resource["resourceType"]
+        self._visit(kind, resource)
         keys = _keys(kind, resource)
         for key in keys:
             for known in self._by_name.get((kind, key), ()):
@@ -64,6 +76,16 @@ class Context:
         for key in keys:
             self._by_name.setdefault((kind, key), []).append(resource)
         return reference
+
+    def _visit(self, kind: str, resource: Resource) -> None:
+        """Link what was done within the document's encounter to it; history stays outside, whatever header it has."""
+        name, times = _VISITED.get(kind, ("", ()))
+        if not name or not self.encounter or name in resource:
+            return
+        told = next((resource[time] for time in times if time in resource), None)
+        moment = told.get("start", told.get("end")) if isinstance(told, dict) else told
+        if moment is not None and within(moment, self.resource(self.encounter).get("period", {})):
+            resource[name] = {"reference": self.encounter}
 
     def _place(self, kind: str, resource: Resource) -> str:
         seed = b"" if kind in _SHARED_IDS else self._key.encode("utf-8", "surrogatepass")
@@ -135,11 +157,22 @@ def _keys(kind: str, resource: Resource) -> Iterable[str]:
     found = resource.get("identifier")
     listed = found if isinstance(found, list) else [found] if found else []
     keys = [f"{one.get('system', '')}|{one['value']}" for one in listed if "value" in one]
+    if kind in ("Practitioner", "RelatedPerson", "Organization") and "name" in resource:
+        keys.append(_called(resource["name"]))
     if keys:
         return keys
     if kind in MERGED:
         return [_content(resource.get("name") or resource.get("practitioner") or _bare(resource))]
     return [_content(_bare(resource))]
+
+
+def _called(name: Any) -> str:
+    """A name to find a person or organization by: white space, case and titles do not count."""
+    if isinstance(name, str):
+        return "name|" + squeeze(name).casefold()
+    first = name[0]
+    parts = [first.get("text", ""), first.get("family", ""), *first.get("given", ())]
+    return "name|" + " ".join(" ".join(parts).casefold().split())
 
 
 def _bare(resource: Resource) -> Resource:
@@ -155,6 +188,8 @@ def _content(value: Any) -> str:
 def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
     """Put ``other`` into ``known`` where no two values disagree; lists of a merged type are joined."""
     additions: dict[str, Any] = {}
+    if merged and _two_numbers(known.get("identifier"), other.get("identifier")):
+        return False
     for name, value in other.items():
         if name == "id":
             continue
@@ -175,9 +210,31 @@ def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
                 return False
             if name == "name" and not _same_person(present, value):
                 return False
-            additions[name] = [*present, *(one for one in value if one not in present)]
+            additions[name] = _joined(present, value)
     known.update(additions)
     return True
+
+
+def _two_numbers(known: Any, other: Any) -> bool:
+    """Whether both have identifiers and none in common: two of one name, not one of two numbers."""
+    return bool(known) and bool(other) and isinstance(known, list) and not any(one in known for one in other)
+
+
+def _joined(present: list[Any], value: list[Any]) -> list[Any]:
+    """Both lists, each entry once; one that says less of the same than another is left out."""
+    found = list(present)
+    for one in value:
+        if any(_says(other, one) for other in found):
+            continue
+        found = [other for other in found if not _says(one, other)]
+        found.append(one)
+    return found
+
+
+def _says(more: Any, less: Any) -> bool:
+    if not isinstance(more, dict) or not isinstance(less, dict):
+        return bool(more == less)
+    return all(more.get(name) == value for name, value in less.items())
 
 
 def _has_choice(resource: Resource, stem: str) -> bool:

@@ -13,6 +13,7 @@ from fhir_mapping.cda.document import convert_whole, header_people, is_chinese, 
 from fhir_mapping.cda.element import Element, Node, child, children, local_name
 from fhir_mapping.cda.entries.common import ACTS, Section
 from fhir_mapping.cda.entries.encounters import encompassing
+from fhir_mapping.cda.entries.medications import medication_choice
 from fhir_mapping.cda.entries.walk import entries, walk
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.safe_xml import parse_document
@@ -113,7 +114,7 @@ def _understood(root: Element, ctx: Context) -> bool:
             _part(element, ctx)
     if sections:
         ctx.add(part_of_document(sections, ctx))
-    return len(ctx.resources) > before
+    return len(ctx.resources) > before or "name" in ctx.resource(ctx.patient)
 
 
 def _pieces(root: Element) -> list[Element]:
@@ -168,6 +169,10 @@ def _part(element: Element | None, ctx: Context) -> None:
         from fhir_mapping.cda.entries.devices import product_instance
 
         product_instance(Node(element), ctx)
+    elif name == "manufacturedProduct":
+        holder = Node(element)
+        holder.kids = {"product": [element]}
+        medication_choice(holder, ctx)
     elif name == "serviceEvent":
         for performer in children(element, "performer"):
             practitioner(child(performer, "assignedEntity"), ctx)

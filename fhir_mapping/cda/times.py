@@ -162,6 +162,15 @@ def _zone(moment: str) -> str:
     return "+00:00" if moment.endswith("Z") else moment[-6:]
 
 
+def within(moment: str, span: dict[str, str]) -> bool:
+    """Whether a moment lies in a Period with both ends, as far as both are told; an open one holds its first day."""
+    start = span.get("start", "")
+    end = span.get("end", "") or start[:10]
+    if len(moment) < 10 or len(start) < 10 or len(end) < 10:
+        return False
+    return _ordered(start, moment) and _ordered(moment, end)
+
+
 def has_width(element: Element) -> bool:
     """Whether low and high are both named."""
     return any(True for _ in children(element, "low")) and any(True for _ in children(element, "high"))

@@ -74,7 +74,6 @@ def allergy(node: Node, ctx: Context, section: Section, *, outer: Node | None = 
     found["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": verification}]}
     put(found, type=kind.get("type"), category=[kind["category"]] if kind.get("category") else None)
     put(found, criticality=_criticality(node), code=code, patient={"reference": ctx.patient})
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     _times(node, found, outer, ctx)
     by = of_types(
         [*authors(node, ctx), *(authors(outer, ctx) if outer else [])],

@@ -182,7 +182,6 @@ def _device_request(node: Node, things: list[str], code: dict[str, Any], ctx: Co
     else:
         found["codeCodeableConcept"] = code
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time = node.one("effectiveTime")
     moment = ctx.clock.date_time(point(time))
     put(found, occurrenceDateTime=moment)

@@ -63,7 +63,10 @@ def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
     if len(found) <= 5 and not kind and not span and "identifier" not in found:
         ctx.problem("empty_encounter", node.element)
         return below
-    return [ctx.add(found), *below]
+    reference = ctx.add(found)
+    for one in conditions:
+        ctx.resource(one).setdefault("encounter", {"reference": reference})
+    return [reference, *below]
 
 
 def class_of(kind: dict[str, Any]) -> dict[str, str]:

@@ -51,7 +51,6 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, statusReason=refusal if found["status"] == "not-done" else None)
     found["vaccineCode"] = vaccine
     found["patient"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     when = ctx.clock.date_time(point(node.one("effectiveTime")))
     found.update({"occurrenceDateTime": when} if when else {"occurrenceString": "unknown"})
     lot = all_text(material.one("lotNumberText")) if material is not None else ""

@@ -12,7 +12,7 @@ from typing import Any
 from fhir_mapping.cda.agents import authors, of_types, organization, performers
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.element import Node, all_text, child
+from fhir_mapping.cda.element import Node, all_text, child, local_name
 from fhir_mapping.cda.entries.common import (
     CCDA,
     COMMENT,
@@ -83,6 +83,8 @@ _INTENT = {"RQO": "order", "INT": "plan", "PRP": "proposal", "PRMS": "order"}
 def medication(node: Node, ctx: Context, section: Section) -> list[str]:
     """The resource of one administration, and what hangs below it; left out with a problem where no drug is named."""
     drug = medication_choice(node, ctx)
+    if not drug and (words := ctx.words(node.one("text"))):
+        drug = {"medicationCodeableConcept": {"text": words}}
     if not drug:
         ctx.problem("no_medication", node.element)
         return walk_rest(node, ctx, section, _PARTS)
@@ -112,7 +114,6 @@ def _statement(node: Node, drug: Resource, ctx: Context) -> Resource:
     found["status"] = "not-taken" if is_negated(node) else _STATEMENT.get(status(node), "unknown")
     found.update(drug)
     found["subject"] = {"reference": ctx.patient}
-    put(found, context={"reference": ctx.encounter} if ctx.encounter else None)
     taken_time(node, found, "effective", ctx)
     by = authors(node, ctx)
     source = of_types(by, "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson")
@@ -129,7 +130,6 @@ def _request(node: Node, drug: Resource, ctx: Context) -> Resource:
     put(found, doNotPerform=True if is_negated(node) else None)
     found.update(drug)
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     _ordered_by(node, found, ctx)
     put(found, reasonCode=reasons(node, ctx), note=notes(node, ctx))
     how = dosage(node, ctx, sig=_sig(node, ctx), advice=instructions(node, ctx), bounds=True)
@@ -160,7 +160,6 @@ def _administration(node: Node, drug: Resource, ctx: Context) -> Resource:
     found["status"] = _ADMINISTRATION.get(status(node), "completed")
     found.update(drug)
     found["subject"] = {"reference": ctx.patient}
-    put(found, context={"reference": ctx.encounter} if ctx.encounter else None)
     taken_time(node, found, "effective", ctx)
     if "effectiveDateTime" not in found and "effectivePeriod" not in found:
         return {}
@@ -203,7 +202,6 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
         found["intent"] = "order"
         found.update(own)
         found["subject"] = {"reference": ctx.patient}
-        put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
         _ordered_by(node, found, ctx)
         wanted: dict[str, Any] = {}
         put(wanted, validityPeriod=period(time[0], ctx.clock) if time else None)
@@ -232,7 +230,8 @@ def medication_choice(node: Node, ctx: Context) -> Resource:
     holder = node.one("consumable")
     if holder is None:
         holder = node.one("product")
-    made = child(holder, "manufacturedProduct") if holder is not None else None
+    whole = holder is not None and local_name(holder) == "manufacturedProduct"
+    made = holder if whole else child(holder, "manufacturedProduct")
     if made is None:
         return {}
     product = Node(made)

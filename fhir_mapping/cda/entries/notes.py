@@ -104,7 +104,6 @@ def instruction(node: Node, ctx: Context, section: Section) -> list[str]:
         found["status"] = _REQUEST.get(status(node), "active")
     put(found, reasonCode=[kind] if kind else None)
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     put(found, payload=[{"contentString": words}] if words else None)
     when = ctx.clock.date_time(point(node.one("effectiveTime")))
     if event:

@@ -65,7 +65,6 @@ def observation_resource(node: Node, ctx: Context, category: str) -> Resource:
         return {}
     found["code"] = code or absent(node.one("code"))
     put(found, subject={"reference": ctx.patient} if ctx.patient else None)
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time_into(found, "effective", node.one("effectiveTime"), ctx)
     _put_values(node, found, values, ctx)
     _put_context(node, found, ctx)

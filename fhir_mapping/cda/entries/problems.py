@@ -46,6 +46,8 @@ _PROBLEM = CCDA + "4"
 _STATUS = CCDA + "6"
 _AGE = CCDA + "31"
 _NO_KNOWN = {"55607006": "160245001", "64572001": "160245001", "404684003": "160245001", "409586006": "160245001"}
+_OF_THE_VISIT = frozenset({"46241-6", "11535-2", "42347-5"})
+"""Sections whose diagnoses are the document's encounter's: admission and discharge."""
 _PARTS = (_STATUS, _AGE, COMMENT, CCDA + "5", CCDA + "143", CCDA + "113")
 
 
@@ -110,7 +112,7 @@ def condition(
     found["code"] = code
     sites = [one for part in node.all("targetSiteCode") if (one := concept(part, ctx))]
     put(found, bodySite=sites, subject={"reference": ctx.patient} if ctx.patient else None)
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter and category == "encounter-diagnosis" else None)
+    put(found, encounter={"reference": ctx.encounter} if ctx.encounter and section.code in _OF_THE_VISIT else None)
     _times(node, found, outer, ctx)
     recorder = of_types(
         [*authors(node, ctx), *(by or [])], "Practitioner", "PractitionerRole", "Patient", "RelatedPerson"

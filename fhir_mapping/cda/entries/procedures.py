@@ -72,7 +72,6 @@ def procedure(node: Node, ctx: Context, section: Section) -> list[str]:
     found["status"] = "not-done" if is_negated(node) else _STATUS.get(status(node), "unknown")
     found["code"] = code
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time_into(found, "performed", node.one("effectiveTime"), ctx)
     put(found, performer=_performers(node, ctx), location=_place(node, ctx))
     why = reasons(node, ctx)
@@ -80,13 +79,16 @@ def procedure(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, reasonCode=why if found["status"] != "not-done" else None)
     sites = [one for part in node.all("targetSiteCode") if (one := concept(part, ctx))]
     put(found, bodySite=sites, note=notes(node, ctx))
-    devices = [product_instance(role, ctx) for role in participants(node, "DEV", "PRD")]
+    roles = [] if is_negated(node) else participants(node, "DEV", "PRD")
+    devices = [product_instance(role, ctx) for role in roles]
     put(found, focalDevice=[{"manipulated": {"reference": one}} for one in devices if one])
     return [ctx.add(found), *walk_rest(node, ctx, section, _PARTS)]
 
 
 def observed(node: Node, ctx: Context, section: Section) -> list[str]:
     """A procedure activity observation: an Observation of category procedure."""
+    if node.name != "observation":  # the template on a procedure or act, as some systems write it
+        return procedure(node, ctx, section)
     if mood(node) != "EVN":
         return request(node, ctx, section)
     found = observation_resource(node, ctx, "procedure")
@@ -135,7 +137,6 @@ def request(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, doNotPerform=True if is_negated(node) else None)
     found["code"] = code
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     _occurrence(node.one("effectiveTime"), found, ctx)
     _requested_by(node, found, ctx)
     who = of_types(

@@ -43,7 +43,6 @@ def result_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
         found["category"] = [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": kind}]}]
     found["code"] = code or absent(node.one("code"))
     put(found, subject={"reference": ctx.patient} if ctx.patient else None)
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time_into(found, "effective", node.one("effectiveTime"), ctx)
     if "effectiveDateTime" not in found and "effectivePeriod" not in found:
         _time_of_results(found, results, ctx)
@@ -100,7 +99,6 @@ def _panel(node: Node, members: list[dict[str, str]], ctx: Context) -> str:
         codings.insert(0, panel)
     found["code"] = {**code, "coding": codings}
     put(found, subject={"reference": ctx.patient} if ctx.patient else None)
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time_into(found, "effective", node.one("effectiveTime"), ctx)
     if "effectiveDateTime" not in found and "effectivePeriod" not in found:
         _time_of_results(found, [one["reference"] for one in members], ctx)

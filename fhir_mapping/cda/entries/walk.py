@@ -25,9 +25,11 @@ from fhir_mapping.cda.entries import (
     procedures,
     results,
 )
-from fhir_mapping.cda.entries.common import ACTS, PLANNED_MOODS, Section, code_or_words, mood, walk_rest
+from fhir_mapping.cda.entries.common import ACTS, PLANNED_MOODS, Section, code_or_words, mood, nested, walk_rest
 from fhir_mapping.cda.entries.directives import external_documents
 
+_DONE = frozenset({"2.16.840.1.113883.6.96", "2.16.840.1.113883.6.12", "2.16.840.1.113883.6.285"})
+"""SNOMED CT, CPT and HCPCS: an act of no template, with nothing below, coded in them is something that was done."""
 Handler = Callable[[Node, Context, Section], list[str]]
 
 
@@ -49,6 +51,9 @@ def plain_act(node: Node, ctx: Context, section: Section) -> list[str]:
     """An act of no template known: what is planned is a ServiceRequest, what is below it speaks for itself."""
     if mood(node) in PLANNED_MOODS and code_or_words(node, ctx):
         return procedures.request(node, ctx, section)
+    code = node.one("code")
+    if code is not None and code.get("codeSystem") in _DONE and not any(True for _ in nested(node)):
+        return procedures.procedure(node, ctx, section)
     return [*external_documents(node, ctx), *walk_rest(node, ctx, section)]
 
 
