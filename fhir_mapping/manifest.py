@@ -9,7 +9,7 @@ there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import pyarrow as pa
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
@@ -93,7 +93,7 @@ def record_day(zone: SiteZone, day: str, entries: Sequence[FileEntry]) -> list[F
     changed = {day} | {entry.delivery_date for entry in set(flagged) - set(others)}
     rows = [entry for entry in flagged if entry.delivery_date in changed]
     target = table(zone)
-    data = pa.Table.from_pylist([asdict(entry) for entry in rows], schema=arrow_schema(target))
+    data = pa.Table.from_pylist([vars(entry) for entry in rows], schema=arrow_schema(target))
     write_arrow(data, target, where={"delivery_date": sorted(changed)})
     return [entry for entry in flagged if entry.delivery_date == day]
 

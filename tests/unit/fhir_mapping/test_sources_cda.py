@@ -17,7 +17,8 @@ LAB = """<?xml version="1.0" encoding="UTF-8"?>
  <id root="1.2.3" extension="D1"/><effectiveTime value="20240301080500+0800"/>
  <recordTarget><patientRole><id root="a" extension="P1"/><id root="b" extension="X9"/>
   <patient><administrativeGenderCode code="2"/><sdtc:raceCode code="HA"/></patient></patientRole></recordTarget>
- <component><section><code code="11348-0"/><entry><observation><code code="Z"/></observation></entry></section></component>
+ <component><section><code code="11348-0"/>
+  <entry><observation><code code="Z"/></observation></entry></section></component>
  <component><section><code code="30954-2"/><title>实验室 检查</title>
   <entry><organizer><component><observation>
    <code code="DE04.30.019.00" displayName="血糖"/><value xsi:type="PQ" value="5.60" unit="mmol/L"/>
@@ -25,7 +26,8 @@ LAB = """<?xml version="1.0" encoding="UTF-8"?>
       标本</value></observation></entryRelationship>
    <entryRelationship><observation><code code="DE04.30.016.00"/><value>H</value></observation></entryRelationship>
   </observation></component>
-  <component><observation><code code="K"/><value xsi:type="ST">阴性</value></observation></component></organizer></entry>
+  <component><observation><code code="K"/><value xsi:type="ST">阴性</value></observation></component>
+  </organizer></entry>
  </section></component>
 </ClinicalDocument>"""
 ROWS = "section[30954-2,57698-3]/entry/organizer/component/observation"
