@@ -1,4 +1,4 @@
-"""Mapping lines compiled once to closures, and run over a segment: each valued field is read and put where it belongs."""
+"""Mapping lines compiled once to closures and run over a segment: each valued field is read and put in its place."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ class SegmentMap:
                 _apply_field(context, segment, draft, number, actions)
 
 
-def _apply_field(
-    context: Context, segment: Segment, draft: Draft, number: int, actions: Sequence[_Action]
-) -> None:
+def _apply_field(context: Context, segment: Segment, draft: Draft, number: int, actions: Sequence[_Action]) -> None:
     for repetition, raw in enumerate(segment.repetitions(number)):
         if not raw or raw == NULL:
             continue
@@ -222,7 +220,11 @@ def _place_item(draft: Draft, node: Fragment, step: Step, repetition: int, value
         draft.items[key] = value
         draft.origins[key] = source
         node.setdefault(step.key, []).append(value)
-    elif step.label and draft.origins.get(key, source) == source and known.get("resourceType") == value.get("resourceType"):
+    elif (
+        step.label
+        and draft.origins.get(key, source) == source
+        and known.get("resourceType") == value.get("resourceType")
+    ):
         draft.origins[key] = source
         merge(known, value)
     else:

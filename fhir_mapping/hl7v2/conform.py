@@ -1,13 +1,16 @@
 """A resource as R4 allows it: elements it knows, required ones present, codes of required bindings.
 
 A required element that a message does not give gets the standard's own word for that (``unknown``, data-absent-reason)
-where there is one (``DEFAULTS``); else the part that lacks it is left out, in the end the whole resource, with a problem.
+where there is one (``DEFAULTS``); else the part that lacks it is left out, in the end the whole resource, with a
+problem.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from fhir_mapping.document import Resource
@@ -151,7 +154,28 @@ def _whole_ratio(ratio: dict[str, Any]) -> None:
         del ratio["denominator"]
 
 
-_RULES: dict[str, Callable[[dict[str, Any]], None]] = {"Organization": _work_only, "Ratio": _whole_ratio}
+def _in_order(period: dict[str, Any]) -> None:
+    """An end before the start (per-1) is not written."""
+    start, end = period.get("start"), period.get("end")
+    if not start or not end:
+        return
+    precision = min(len(start), len(end), 10)
+    is_late = end[:precision] < start[:precision]
+    if "T" in start and "T" in end:
+        is_late = _instant(end) < _instant(start)
+    if is_late:
+        del period["end"]
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
+
+
+_RULES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "Organization": _work_only,
+    "Period": _in_order,
+    "Ratio": _whole_ratio,
+}
 
 
 def _value(type_: str, codes: str | None, value: Any, report: Report) -> Any:

@@ -43,6 +43,7 @@ SUBJECTS = {
 }
 """The element by which a resource names its patient."""
 
+_OFFSET = re.compile(r"([+-])(0\d|1[0-3])([0-5]\d)\s*$")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
 
 
@@ -116,7 +117,7 @@ class Context:
     def offset(self) -> str | None:
         """The message's own offset: that of MSH-7, as ``+08:00``."""
         if self._offset is None:
-            match = re.search(r"([+-])(\d\d)(\d\d)\s*$", self.message.header.raw(7).split(self._component)[0])
+            match = _OFFSET.search(self.message.header.raw(7).split(self._component)[0])
             self._offset = f"{match[1]}{match[2]}:{match[3]}" if match else ""
         return self._offset or None
 
@@ -150,11 +151,11 @@ class Context:
             return None
         if self.patient and (subject := SUBJECTS.get(type_)):
             clean.setdefault(subject, self.patient)
-        clean = conform(clean, self.problem)
-        if clean is None:
+        valid = conform(clean, self.problem)
+        if valid is None:
             return None
-        identity = own_id or resource_id(type_, json.dumps(clean, sort_keys=True, ensure_ascii=False))
-        return {"resourceType": type_, "id": identity, **{k: v for k, v in clean.items() if k != "resourceType"}}
+        identity = own_id or resource_id(type_, json.dumps(valid, sort_keys=True, ensure_ascii=False))
+        return {"resourceType": type_, "id": identity, **{k: v for k, v in valid.items() if k != "resourceType"}}
 
 
 def resource_id(type_: str, *parts: str) -> str:

@@ -80,10 +80,21 @@ def _complete(walk: Walk, draft: Draft) -> None:
         if walk.context.patient:
             draft.root.setdefault("participant", []).append({"actor": walk.context.patient, "status": "needs-action"})
         scheduling.complete(draft)
+    elif type_ == "Patient":
+        _drop_bare_identifiers(draft)
     elif type_ == "Coverage":
         draft.root.setdefault("payor", []) or draft.root.update(payor=[{"display": "unknown"}])
     elif type_ == "ClaimResponse":
         draft.root.setdefault("insurer", {"display": "unknown"})
+
+
+def _drop_bare_identifiers(patient: Draft) -> None:
+    """PID-2 and PID-4 often repeat a number of PID-3, without saying whose it is."""
+    identifiers = patient.root.get("identifier", [])
+    told = {item.get("value") for item in identifiers if len(item) > 1}
+    kept = [item for item in identifiers if len(item) > 1 or item.get("value") not in told]
+    if kept:
+        patient.root["identifier"] = kept
 
 
 def _point_provenance(walk: Walk) -> None:

@@ -1,4 +1,4 @@
-"""From the ``as`` of a mapping line (``CX[Identifier]``) and the type of its target to the function that reads the field."""
+"""From a mapping line's ``as`` (``CX[Identifier]``) and the type of its target to the function that reads the field."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def _is_partial(context: Context, raw: str) -> bool | None:
 
 
 def _event(context: Context, raw: str) -> Fragment | None:
-    code, event = context.message.kind
+    code, event = (codes.code_text(part) for part in context.message.kind)
     if not code and not event:
         return None
     table = "0003" if event else "0076"
@@ -230,7 +230,8 @@ def _subidentifier(context: Context, raw: str) -> Fragment | None:
     parts = context.split(raw)
     names = ("original-sub-identifier", "group", "sequence", "identifier")
     inner = [
-        {"url": name, "valueString": value} for name, n in zip(names, (1, 2, 3, 4), strict=True)
+        {"url": name, "valueString": value}
+        for name, n in zip(names, (1, 2, 3, 4), strict=True)
         if (value := context.at(parts, n))
     ]
     url = "urn:cloister:fhir-extension:observation-sub-id"
@@ -254,7 +255,8 @@ _READERS: dict[str, dict[str, Reader]] = {
     "date": {"": moments.date},
     "instant": {"": moments.instant},
     "time": {"": moments.time},
-    "Identifier": {"": identifiers.simple, "CX": identifiers.extended, "EI": identifiers.entity, "HD": identifiers.named,
+    "Identifier": {"": identifiers.simple, "CX": identifiers.extended, "EI": identifiers.entity,
+                   "HD": identifiers.named,
                    "CWE": identifiers.coded, "ST": identifiers.simple, "DLN": identifiers.licence,
                    "PLN": identifiers.professional},
     "HumanName": {"": _names},
@@ -268,7 +270,8 @@ _READERS: dict[str, dict[str, Reader]] = {
     "Money": {"": numbers.money},
     "Annotation": {"": _annotation},
     "Attachment": {"ED": documents.encapsulated, "RP": documents.pointer},
-    "Practitioner": {"": people.practitioner, "CNN": people.numbered, "NDL": people.numbered, "XPN": _named_practitioner},
+    "Practitioner": {"": people.practitioner, "CNN": people.numbered, "NDL": people.numbered,
+                     "XPN": _named_practitioner},
     "PractitionerRole": {"": _role, "NDL": _located_role},
     "RelatedPerson": {"": people.related_person, "XPN": _related},
     "Organization": {"": places.organization, "HD": identifiers.authority, "CWE": places.coded_organization,

@@ -71,7 +71,7 @@ def _values(text: str) -> str:
 
 
 def translate_target(text: str, resource: str) -> str | None:
-    """An official path in our notation (``asserter(Practitioner)`` -> ``asserter>Practitioner``); None when R4 has none."""
+    """An official path in our notation (``asserter(Practitioner)`` is ``asserter>Practitioner``); None: not in R4."""
     path = text.strip()
     for wrong, right in _SPELLING:
         path = path.replace(wrong, right)

@@ -69,13 +69,11 @@ def _parts(text: str) -> list[str]:
 
 
 def _mark_repetition(steps: list[Step]) -> tuple[Step, ...]:
-    """Repetitions of a field become items of the last step's list, else of the outermost labelled, else outermost list."""
+    """Repetitions of a field become items of the last step's list, else of the outermost labelled or outermost one."""
     lists = [i for i, step in enumerate(steps) if step.is_list]
     chosen = None
     if steps[-1].is_list:
         chosen = len(steps) - 1
     elif lists:
         chosen = next((i for i in lists if steps[i].label), lists[0])
-    return tuple(
-        Step(s.key, s.is_list, s.label, s.resource, takes_repetition=i == chosen) for i, s in enumerate(steps)
-    )
+    return tuple(Step(s.key, s.is_list, s.label, s.resource, takes_repetition=i == chosen) for i, s in enumerate(steps))

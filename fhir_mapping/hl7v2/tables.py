@@ -4,8 +4,8 @@ A folder of tables holds up to three files, CSV with a header line; lines that o
 
 ``segments.csv``: ``map,source,when,target,as,codes,value``
     What a field becomes: in the map (``PID[Patient]``) the field ``source`` goes to the FHIR path ``target``, read as
-    ``as`` (v2 data type and FHIR type, ``CX[Identifier]``), coded by the code map ``codes``, or the constant ``value`` is
-    set there wherever the field has a value. ``[label]`` in a path tells list items apart, ``>Type`` steps into the
+    ``as`` (v2 data type and FHIR type, ``CX[Identifier]``), coded by the code map ``codes``; or the constant ``value``
+    is set there wherever the field has a value. ``[label]`` in a path tells list items apart, ``>Type`` steps into the
     resource a reference points at: ``participant[att].individual>Practitioner``.
 ``codes.csv``: ``map,code,to,system,display``
     A code of a v2 table and what it becomes; an empty ``to`` says that it has no equal.
@@ -105,9 +105,7 @@ def _overlay(fields: dict[str, dict[str, list[Line]]], lines: Sequence[Line]) ->
 
 def _lines(folder: Path) -> Iterator[Line]:
     for where, row in _rows(folder, "segments.csv"):
-        yield Line(
-            row["map"], row["source"], row["when"], row["target"], row["as"], row["codes"], row["value"], where
-        )
+        yield Line(row["map"], row["source"], row["when"], row["target"], row["as"], row["codes"], row["value"], where)
 
 
 def _rows(folder: Path, name: str) -> Iterator[tuple[str, dict[str, str]]]:

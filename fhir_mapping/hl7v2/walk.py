@@ -157,8 +157,7 @@ class Walk:
         return found
 
 
-_LISTS = frozenset({"basedOn", "result", "specimen", "supportingInfo", "account", "diagnosis", "parent", "focus",
-                    "guarantor", "subject_list", "insurance", "partOf_list", "derivedFrom", "media", "request"})  # fmt: skip
+_LISTS = frozenset({"account", "basedOn", "result", "specimen", "supportingInfo"})
 
 
 def reference_of(draft: Draft) -> str:
@@ -208,4 +207,15 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
     return register
 
 
-__all__ = ["HANDLERS", "Draft", "Fragment", "Order", "Walk", "handles", "key_of", "map_finder", "reference_of", "without_number"]
+__all__ = [
+    "HANDLERS",
+    "Draft",
+    "Fragment",
+    "Order",
+    "Walk",
+    "handles",
+    "key_of",
+    "map_finder",
+    "reference_of",
+    "without_number",
+]

@@ -1,7 +1,7 @@
 """CWE, CE, CNE, CF, ID, IS and ST as codes, Codings and CodeableConcepts.
 
-A code map's coding stands first; the sender's own coding stays beside it when it says something else. A code that no map
-knows keeps its own coding, and is counted as ``unmapped_code:<map>``.
+A code map's coding stands first; the sender's own coding stays beside it when it says something else. A code that no
+map knows keeps its own coding, and is counted as ``unmapped_code:<map>``.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def national(context: Context, raw: str) -> Fragment | None:
         return None
     system, kind, shown = f"{codes.V2_TABLES}0203", "SS", "Social Security number"
     if _CARD.fullmatch(value):
-        return {"type": {"coding": [{"system": system, "code": "NI", "display": identifiers.NATIONAL}]}, "system": identifiers.CHINESE_CARD,
-                "value": value}  # fmt: skip
+        card = {"system": system, "code": "NI", "display": identifiers.NATIONAL}
+        return {"type": {"coding": [card]}, "system": identifiers.CHINESE_CARD, "value": value}
     found: Fragment = {"type": {"coding": [{"system": system, "code": kind, "display": shown}]}, "value": value}
     if _SSN.fullmatch(value):
         found["system"] = "http://hl7.org/fhir/sid/us-ssn"

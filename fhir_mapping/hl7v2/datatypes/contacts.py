@@ -40,12 +40,12 @@ def contact_points(context: Context, raw: str) -> list[Fragment]:
     if mail:
         is_mail = "@" in mail or equipment in ("INTERNET", "X.400")
         found.append(cleaned({"system": "email" if is_mail else "other", "value": mail, **shared}))
-    for number in [n for n in (number, _other(context, parts, number)) if n]:
+    for value in [n for n in (number, _other(context, parts, number)) if n]:
         system = _EQUIPMENT.get(equipment, "phone")
         if system == "email":
             # Internet as equipment, but a number.
-            system = "phone" if re.search(r"\d{3}", number) else "other"
-        found.append(cleaned({"system": system, "value": number, **shared}))
+            system = "phone" if re.search(r"\d{3}", value) else "other"
+        found.append(cleaned({"system": system, "value": value, **shared}))
     return found
 
 
@@ -113,6 +113,4 @@ def _period(context: Context, parts: list[str]) -> Fragment:
     span = context.subsplit(context.raw_at(parts, 12))
     start = context.raw_at(parts, 13) or context.raw_at(span, 1)
     end = context.raw_at(parts, 14) or context.raw_at(span, 2)
-    return cleaned(
-        {"start": moment(context, start) if start else None, "end": moment(context, end) if end else None}
-    )
+    return cleaned({"start": moment(context, start) if start else None, "end": moment(context, end) if end else None})

@@ -56,9 +56,7 @@ def encapsulated(context: Context, raw: str) -> Fragment | None:
         if body:
             context.problem("bad_attachment")
         return None
-    return cleaned(
-        {"contentType": content_type(context.at(parts, 2), context.at(parts, 3)), "data": data}
-    )
+    return cleaned({"contentType": content_type(context.at(parts, 2), context.at(parts, 3)), "data": data})
 
 
 def _data(context: Context, encoding: str, body: str) -> str | None:

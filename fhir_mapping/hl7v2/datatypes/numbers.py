@@ -58,9 +58,15 @@ def unit(context: Context, raw: str) -> Fragment:
     code, shown, name = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
     system = system_uri(context, name) if name else None
     alternate, alternate_system = context.at(parts, 4), context.at(parts, 6)
-    if system is None and alternate and alternate_system and system_uri(context, alternate_system) == UCUM:
+    if (
+        system is None
+        and alternate
+        and " " not in alternate
+        and alternate_system
+        and system_uri(context, alternate_system) == UCUM
+    ):
         return {"unit": context.at(parts, 5) or shown or code or alternate, "system": UCUM, "code": alternate}
-    if code and system and " " not in code:
+    if code and system and not any(map(str.isspace, code)):
         return {"unit": shown or code, "system": system, "code": code}
     found = code or shown
     return {"unit": found} if found else {}

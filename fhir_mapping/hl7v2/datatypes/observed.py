@@ -1,7 +1,7 @@
 """OBX-5: the value of an observation by its type in OBX-2, with the unit of OBX-6.
 
-A value that is not what OBX-2 promises is kept as text, with a problem. A repeating value becomes one ``component`` each,
-free text one text of several lines.
+A value that is not what OBX-2 promises is kept as text, with a problem. A repeating value becomes one ``component``
+each, free text one text of several lines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from fhir_mapping.hl7v2.datatypes.places import organization
 from fhir_mapping.hl7v2.message import NULL, Segment
 
 _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
-_TEXT = frozenset({"ST", "TX", "FT", "SI", "GTS", "VR", "XPN", "XAD", "XTN", "CX", "EI", "PN", "AD", "TN", "XON", "XCN"})
 
 
 def values(context: Context, raw: str) -> Fragment | None:
@@ -27,17 +26,13 @@ def values(context: Context, raw: str) -> Fragment | None:
     if not repetitions:
         return None
     if kind in ("ST", "TX", "FT", "") and len(repetitions) > 1:
-        lines = [context.text(_whole(segment, repetition)) or "" for repetition in repetitions]
+        lines = [context.text(repetition) or "" for repetition in repetitions]
         return {"valueString": "\n".join(lines)}
     found = [value for repetition in repetitions if (value := _value(context, segment, kind, repetition))]
     if len(found) < 2:
         return found[0] if found else None
     code = codes.concept(context, segment.raw(3))
     return {"component": [{"code": code, **value} for value in found if "extension" not in value]}
-
-
-def _whole(segment: Segment, raw: str) -> str:
-    return raw
 
 
 def _value(context: Context, segment: Segment, kind: str, raw: str) -> Fragment | None:

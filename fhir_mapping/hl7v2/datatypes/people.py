@@ -67,9 +67,7 @@ def _validity(context: Context, parts: list[str], at: dict[str, int]) -> Fragmen
     start, end = context.raw_at(parts, at["start"]), context.raw_at(parts, at["end"])
     if not start and not end:
         start, end = context.raw_at(span, 1), context.raw_at(span, 2)
-    return cleaned(
-        {"start": moment(context, start) if start else None, "end": moment(context, end) if end else None}
-    )
+    return cleaned({"start": moment(context, start) if start else None, "end": moment(context, end) if end else None})
 
 
 def called_by(context: Context, raw: str) -> Fragment | None:

@@ -1,4 +1,4 @@
-"""PL, DLD, LA and XON: a Location for each level that is named, nested by ``partOf``; organizations."""
+"""PL, DLD and XON: a Location for each level that is named, nested by ``partOf``; organizations."""
 
 from __future__ import annotations
 
@@ -78,11 +78,6 @@ def _described(context: Context, parts: list[str], found: Fragment | None) -> Fr
     return found
 
 
-def building(context: Context, raw: str) -> Fragment | None:
-    """LA1 and LA2 (older place types): as PL, the address behind it."""
-    return location(context, raw)
-
-
 def discharge_place(context: Context, raw: str) -> Fragment | None:
     """DLD: the place a patient was discharged to."""
     parts = context.split(raw)
@@ -120,7 +115,7 @@ def organization(context: Context, raw: str) -> Fragment | None:
     found: Fragment = {"resourceType": "Organization"}
     if number:
         owner = context.subsplit(context.raw_at(parts, 6))
-        identifier = {
+        identifier: Fragment = {
             "type": type_concept(context, context.at(parts, 7)),
             "system": system_of(context, owner),
             "value": number,

@@ -23,9 +23,7 @@ def period(context: Context, raw: str) -> Fragment | None:
     """DR as a Period."""
     parts = context.parts(raw)
     start, end = context.raw_at(parts, 1), context.raw_at(parts, 2)
-    found = cleaned(
-        {"start": moment(context, start) if start else None, "end": moment(context, end) if end else None}
-    )
+    found = cleaned({"start": moment(context, start) if start else None, "end": moment(context, end) if end else None})
     return ordered(context, found)
 
 

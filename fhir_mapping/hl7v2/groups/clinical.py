@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_mapping.hl7v2.datatypes import codes, numbers
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 
@@ -13,7 +14,9 @@ _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 def allergy(walk: Walk, segment: Segment) -> None:
     """An AllergyIntolerance; IAM-6 ``D`` deletes it."""
     patient = walk.ensure_patient()
-    found = walk.draft("AllergyIntolerance", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment))
+    found = walk.draft(
+        "AllergyIntolerance", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment)
+    )
     walk.apply(f"{segment.name}[AllergyIntolerance]", segment, found)
     is_deleted = segment.name == "IAM" and segment.raw(6)[:1] == "D"
     if is_deleted:
@@ -49,7 +52,9 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
         if "diagnosis" not in walk.visit.root or walk.reference(found) not in [
             item.get("condition") for item in walk.visit.root["diagnosis"]
         ]:
-            walk.visit.root.setdefault("diagnosis", []).append({"condition": walk.reference(found), **_use(walk, segment)})
+            walk.visit.root.setdefault("diagnosis", []).append(
+                {"condition": walk.reference(found), **_use(walk, segment)}
+            )
         walk.link(found, "encounter", walk.visit)
     elif walk.order is not None and walk.order.request is not None:
         reasons = walk.order.request.root.setdefault("reasonReference", [])
@@ -58,8 +63,6 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
 
 
 def _use(walk: Walk, segment: Segment) -> dict[str, object]:
-    from fhir_mapping.hl7v2.datatypes import codes, numbers
-
     found: dict[str, object] = {}
     walk.context.where = "DG1-6"
     if segment.raw(6) and (use := codes.concept(walk.context, segment.raw(6), "DiagnosisType")):

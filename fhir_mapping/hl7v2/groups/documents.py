@@ -37,7 +37,9 @@ def complete(walk: Walk) -> None:
     """The document's content: its attachments, and its text lines as one text."""
     if walk.document is None:
         return
-    title = next((c["attachment"].get("title") for c in walk.document.root.pop("content", []) if "attachment" in c), None)
+    title = next(
+        (c["attachment"].get("title") for c in walk.document.root.pop("content", []) if "attachment" in c), None
+    )
     contents: list[dict[str, Any]] = []
     lines: list[str] = []
     for segment in walk.body:
@@ -45,7 +47,9 @@ def complete(walk: Walk) -> None:
             walk.context.where = "OBX-5"
             kind = segment.raw(2).strip().upper()
             if kind in ("ED", "RP"):
-                found = documents.encapsulated(walk.context, raw) if kind == "ED" else documents.pointer(walk.context, raw)
+                found = (
+                    documents.encapsulated(walk.context, raw) if kind == "ED" else documents.pointer(walk.context, raw)
+                )
                 if found:
                     contents.append({"attachment": found})
             elif text := walk.context.text(raw):

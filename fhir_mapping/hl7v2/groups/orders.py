@@ -1,13 +1,14 @@
 """Orders: ORC with what follows it (OBR, RXO, RXE, RXA, RXD ...), timings and comments.
 
-One ORC opens a group; an OBR (or RXA, RXO ...) without its own ORC opens one too. What the group is about decides what its
-ORC becomes: a ServiceRequest (with results a DiagnosticReport besides), a MedicationRequest, an Immunization.
+One ORC opens a group; an OBR (or RXA, RXO ...) without its own ORC opens one too. What the group is about decides what
+its ORC becomes: a ServiceRequest (with results a DiagnosticReport besides), a MedicationRequest, an Immunization.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from fhir_mapping.hl7v2.groups.visits import take_part
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Order, Walk, handles, key_of, without_number
 
@@ -89,7 +90,13 @@ def _open(walk: Walk, current: Order, detail: Segment | None) -> None:
     resource = current.request.root["resourceType"]
     if current.orc is not None:
         walk.apply(f"ORC[{resource}]", current.orc, current.request)
-    if resource in ("ServiceRequest", "MedicationRequest", "MedicationAdministration", "Immunization", "NutritionOrder"):
+    if resource in (
+        "ServiceRequest",
+        "MedicationRequest",
+        "MedicationAdministration",
+        "Immunization",
+        "NutritionOrder",
+    ):
         walk.link(current.request, "context" if resource == "MedicationAdministration" else "encounter", walk.visit)
     walk.notes = walk.host = current.request
 
@@ -322,8 +329,6 @@ def trial(walk: Walk, segment: Segment) -> None:
 @handles("CTD")
 def contact(walk: Walk, segment: Segment) -> None:
     """A contact for the order or report at hand."""
-    from fhir_mapping.hl7v2.groups.visits import take_part
-
     take_part(walk, segment, "CTD[PractitionerRole]", None)
 
 

@@ -13,7 +13,6 @@ def header(walk: Walk, segment: Segment) -> None:
     """The message itself."""
     found = walk.draft("MessageHeader", segment.text)
     walk.apply("MSH[MessageHeader]", segment, found)
-    walk.resource_of = "MSH"
     walk.host = None
 
 

@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from fhir_mapping.hl7v2.compile import Draft, merge
+from fhir_mapping.hl7v2.datatypes import moments, numbers
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of
 
@@ -13,7 +14,12 @@ from fhir_mapping.hl7v2.walk import Walk, handles, key_of
 _STATUS = {"S12": "booked", "S13": "booked", "S14": "booked", "S15": "cancelled", "S16": "cancelled",
            "S17": "entered-in-error", "S18": "booked", "S19": "booked", "S20": "booked", "S21": "booked",
            "S22": "booked", "S26": "noshow"}  # fmt: skip
-_REQUEST = {"cancelled": "revoked", "noshow": "revoked", "entered-in-error": "entered-in-error", "fulfilled": "completed"}
+_REQUEST = {
+    "cancelled": "revoked",
+    "noshow": "revoked",
+    "entered-in-error": "entered-in-error",
+    "fulfilled": "completed",
+}
 _MINUTES = {"S": 1 / 60, "SEC": 1 / 60, "MIN": 1, "M": 1, "MINUTES": 1, "H": 60, "HR": 60, "D": 1440}
 
 
@@ -60,9 +66,12 @@ def participant(walk: Walk, segment: Segment) -> None:
     status = segment.raw({"AIG": 14, "AIL": 12, "AIP": 12}[segment.name]).split(segment.delimiters.component)[0]
     for item in scratch.root.get("participant", []):
         if "actor" in item:
-            item["status"] = {"BOOKED": "accepted", "CONFIRMED": "accepted", "CANCELLED": "declined", "DC": "declined"}.get(
-                status.upper(), "needs-action"
-            )
+            item["status"] = {
+                "BOOKED": "accepted",
+                "CONFIRMED": "accepted",
+                "CANCELLED": "declined",
+                "DC": "declined",
+            }.get(status.upper(), "needs-action")
     merge(walk.appointment.root, {"participant": scratch.root.get("participant", [])})
     first = {"AIG": (8, 9, 11), "AIL": (6, 7, 9), "AIP": (6, 7, 9)}[segment.name]
     _time(walk, segment, *first)
@@ -71,8 +80,6 @@ def participant(walk: Walk, segment: Segment) -> None:
 
 def _time(walk: Walk, segment: Segment, start: int, offset: int, duration: int) -> None:
     """The first resource with a time tells the appointment's, when SCH-11 or TQ1 do not."""
-    from fhir_mapping.hl7v2.datatypes import moments, numbers
-
     appointment = walk.appointment
     assert appointment is not None
     context = walk.context
@@ -114,4 +121,3 @@ def _later(start: str, minutes: int) -> str:
     assert match is not None
     end = datetime.fromisoformat(match[1]) + timedelta(minutes=minutes)
     return f"{end:%Y-%m-%dT%H:%M:%S}{match[2] or ''}{match[3]}"
-
