@@ -100,8 +100,9 @@ def _start(settings: EngineSettings) -> _Open:
         session = SparkSession.builder.remote(address).create()
         starting.callback(session.stop)
         session.conf.set("spark.sql.session.timeZone", "UTC")
-        # Noting the call site of every expression costs a third of the time it takes to build a mapping's plan.
-        session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
+        if settings.kind == "sail":  # on Spark it is a static setting
+            # Noting the call site of every expression costs a third of the time it takes to build a mapping's plan.
+            session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
         return _Open(settings, session, starting.pop_all())
 
 
