@@ -71,7 +71,17 @@ class Stopwatch:
 
 def _now() -> tuple[float, float]:
     times = os.times()
-    return time.monotonic(), times.user + times.system + times.children_user + times.children_system
+    running = sum(map(_cpu, _tree(os.getpid())[1:]))
+    return time.monotonic(), times.user + times.system + times.children_user + times.children_system + running
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds of a child that still runs (ended ones are counted by ``os.times``)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _tree(root: int) -> list[int]:

@@ -132,7 +132,7 @@ def _count_superseded(
 ) -> None:
     """Records all of whose resources were replaced move from mapped to superseded."""
     table = superseded_table(zone)
-    touched = set(read_arrow(table.path, ["_source"]).column(0).to_pylist())
+    touched = set(read_arrow(table.path, ["_source"]).column(0).unique().to_pylist())
     if not touched:
         return
     replaced = read(spark, table).groupBy(*RECORD).agg(F.count(F.lit(1)).alias("replaced"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -26,6 +27,7 @@ from fhir_mapping.spec.plan import Setting
 from fhir_mapping.tables import mapped_table
 from fhir_mapping.terminology.code_map import load_map
 from lake.tables import Table, drop, exists, read, replace
+from lake.together import run_together
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,18 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         CredentialError: the site has no pseudonym key.
     """
     ingested = {entry.delivery_date for entry in read_manifest(zone)}
-    mapped: dict[str, tuple[str, ...]] = {}
-    for name, mapping in compile_site(region, site, load_key(zone)).items():
+
+    def map_source(mapping: SourceMapping) -> tuple[str, ...]:
         target = mapped_table(zone, mapping)
         wanted = sorted((set(days) & ingested) | (ingested - _current_days(spark, target, mapping)))
         if wanted:
-            rows = _bronze_rows(spark, zone, site.source(name), wanted)
+            rows = _bronze_rows(spark, zone, site.source(mapping.source), wanted)
             replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": wanted})
-        mapped[name] = tuple(wanted)
-    return MapReport(mapped)
+        return tuple(wanted)
+
+    mappings = compile_site(region, site, load_key(zone))
+    mapped = run_together(partial(map_source, mapping) for mapping in mappings.values())
+    return MapReport(dict(zip(mappings, mapped, strict=True)))
 
 
 def read_mapped(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +15,7 @@ from fhir_mapping.sources.csv_columns import Assembly
 from fhir_mapping.sources.csv_scanner import parse_record, scan_quotes
 from fhir_mapping.sources.encoding import decode
 from fhir_mapping.sources.lines import Lines, read_whole_lines
+from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block
 
 _FIRST_RECORDS = 100
@@ -81,7 +83,18 @@ def _first_with_text(lines: Lines, start: int) -> int:
 def read_blocks(
     source: Source, header: Header, stream: BinaryIO, codec: str, newline: str, block_bytes: int
 ) -> Iterator[Block]:
-    """The records of a file, block by block; ``stream`` stands after the byte-order mark."""
+    """The records of a file, block by block; ``stream`` stands after the byte-order mark. Large files use all cores."""
+    found = _assemblies(source, header, stream, codec, newline, block_bytes)
+    first = list(islice(found, 2))
+    if len(first) < 2:
+        return map(Assembly.block, first)
+    return in_threads(Assembly.block, chain(first, found))
+
+
+def _assemblies(
+    source: Source, header: Header, stream: BinaryIO, codec: str, newline: str, block_bytes: int
+) -> Iterator[Assembly]:
+    """Blocks of lines whose quotes are understood: what must go from one block to the next."""
     carry = b""
     needs_header = header.lines > 0
     for chunk, is_last in read_whole_lines(stream, newline, block_bytes):
@@ -99,7 +112,7 @@ def read_blocks(
         raw = lines.to_arrow()
         scan = scan_quotes(lines, raw, source.delimiter, header.width, first=head.stop, is_last=is_last)
         carry = _from_line(data, scan.consumed, newline) if scan.consumed < len(lines) else b""
-        yield Assembly(lines, raw, scan, bad, head, source.delimiter, header.width, header.positions).block()
+        yield Assembly(lines, raw, scan, bad, head, source.delimiter, header.width, header.positions)
 
 
 def _headerless_width(source: Source, lines: Lines, start: int) -> int:

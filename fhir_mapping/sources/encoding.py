@@ -41,7 +41,7 @@ SINGLE_BYTE = ("windows-1252", "latin-1")
 
 _BOMS = {UTF_8: b"\xef\xbb\xbf", GB18030: b"\x84\x31\x95\x33", **utf16.BOMS}
 _UTF_32 = (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")
-_CONTROL = re.compile(rb"[\x00\x04-\x08\x0e-\x1a\x7f]")
+_CONTROL = bytes([0x00, *range(0x04, 0x09), *range(0x0E, 0x1B), 0x7F])
 _ESCAPED_BYTE = re.compile("[\udc00-\udcff]")
 _ESCAPE = re.compile(r"\\(\\|x[0-9a-f]{2})")
 
@@ -79,7 +79,7 @@ def detect(sample: bytes, declared: str) -> Encoding | None:
     if declared == UTF_8 and _is_text(sample, UTF_8):
         return Encoding(UTF_8)
     lines = _lines(sample)
-    telling = [line for line in lines if not line.isascii() or _CONTROL.search(line)]
+    telling = [line for line in lines if not line.isascii() or _holds_control(line)]
     if not telling:
         return Encoding(declared)
     if declared != UTF_8 and _is_utf8_not(declared, telling):
@@ -147,11 +147,16 @@ def _detect_utf16(sample: bytes, declared: str) -> Encoding | None:
 
 
 def _lines(sample: bytes) -> list[bytes]:
-    return [line for line in re.split(rb"[\r\n]", sample) if line]
+    return [line for line in sample.splitlines() if line]
+
+
+def _holds_control(data: bytes) -> bool:
+    # Deleting them is several times as fast as a search by regular expression.
+    return len(data.translate(None, _CONTROL)) < len(data)
 
 
 def _is_text(data: bytes, codec: str) -> bool:
-    if _CONTROL.search(data):
+    if _holds_control(data):
         return False
     try:
         data.decode(codec)

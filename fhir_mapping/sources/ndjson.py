@@ -9,18 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from itertools import chain, islice
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from contracts.region import Source
 from fhir_mapping.sources.encoding import decode
 from fhir_mapping.sources.lines import Lines, read_whole_lines
+from fhir_mapping.sources.parallel import in_processes
 from fhir_mapping.sources.record import BAD_ENCODING, BAD_JSON, Block
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD]")
+_ALONE = 3
+"""A file of fewer blocks is read by this process alone: starting others takes longer."""
+_UNLIKE_LINES = 200
+"""Lines of a block that may be written in another style than the compact one before that style counts as usual."""
 
 Path = tuple[str | int, ...]
 
@@ -31,18 +38,51 @@ class _Number(str):
     __slots__ = ()
 
 
+class _Steps(NamedTuple):
+    """The declared paths below a value as one tree: what several columns share is walked once.
+
+    Attributes:
+        names, indexes: of an object and of a list: the step, the columns that end there, and what is below.
+    """
+
+    names: tuple[tuple[str, tuple[int, ...], _Steps | None], ...]
+    indexes: tuple[tuple[int, tuple[int, ...], _Steps | None], ...]
+
+
+class _Piece(NamedTuple):
+    """Whole lines of a file, and what is needed to read them in another process."""
+
+    data: bytes
+    codec: str
+    newline: str
+    paths: tuple[Path, ...]
+    names: tuple[str, ...]
+
+
 def read_blocks(source: Source, stream: BinaryIO, codec: str, newline: str, block_bytes: int) -> Iterator[Block]:
-    """The records of a file, block by block; ``stream`` stands after the byte-order mark."""
-    paths = {column.name: parse_path(column.path or column.name) for column in source.column}
-    for data, _ in read_whole_lines(stream, newline, block_bytes):
-        text, bad = decode(data, codec, newline)
-        lines = Lines.of(text, newline)
-        numbers = np.flatnonzero(~lines.is_blank)
-        raw = lines.to_arrow()
-        raw = raw if len(numbers) == len(raw) else raw.take(pa.array(numbers))
-        errors, columns = _read_lines(raw.to_pylist(), [number in bad for number in numbers.tolist()], paths)
-        values = {name: pa.array(column, pa.string()) for name, column in columns.items()}
-        yield Block(raw, pa.array(errors, pa.string()), values, len(lines), len(lines) - len(numbers))
+    """The records of a file, block by block; ``stream`` stands after the byte-order mark. Large files use all cores."""
+    names = tuple(column.name for column in source.column)
+    paths = tuple(parse_path(column.path or column.name) for column in source.column)
+    lines = read_whole_lines(stream, newline, block_bytes)
+    pieces = (_Piece(data, codec, newline, paths, names) for data, _ in lines)
+    first = list(islice(pieces, _ALONE))
+    if len(first) < _ALONE:
+        return map(_read_piece, first)
+    return in_processes(_read_piece, chain(first, pieces))
+
+
+def _read_piece(piece: _Piece) -> Block:
+    text, bad = decode(piece.data, piece.codec, piece.newline)
+    lines = Lines.of(text, piece.newline)
+    numbers = np.flatnonzero(~lines.is_blank)
+    raw = lines.to_arrow()
+    raw = raw if len(numbers) == len(raw) else raw.take(pa.array(numbers))
+    ends = zip(lines.start[numbers].tolist(), lines.stop[numbers].tolist(), strict=True)
+    texts = [text[start:stop] for start, stop in ends]
+    errors, columns = _read_lines(texts, [number in bad for number in numbers.tolist()], piece.paths)
+    arrays = [pa.array(column, pa.string()) for column in columns]
+    values = dict(zip(piece.names, arrays, strict=True))
+    return Block(raw, pa.array(errors, pa.string()), values, len(lines), len(lines) - len(numbers))
 
 
 def parse_path(path: str) -> Path:
@@ -55,23 +95,11 @@ def parse_line(line: str) -> dict[str, Any]:
 
     Too deep a nesting raises RecursionError.
     """
-    value = json.loads(line, parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
+    value = _DECODER.decode(line)
     if _MAY_HOLD_SURROGATE.search(line):
         json.dumps(value, ensure_ascii=False).encode()
     if not isinstance(value, dict):
         raise ValueError("not an object")
-    return value
-
-
-def value_at(value: Any, path: Path) -> Any:
-    """What stands at a path; None where a step leads nowhere."""
-    for step in path:
-        if isinstance(step, int):
-            value = value[step] if isinstance(value, list) and step < len(value) else None
-        else:
-            value = value.get(step) if isinstance(value, dict) else None
-        if value is None:
-            return None
     return value
 
 
@@ -89,6 +117,8 @@ def _to_json(value: Any) -> str:
         return "{" + ",".join(f"{_to_json(key)}:{_to_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_to_json(item) for item in value) + "]"
+    if isinstance(value, float):
+        return orjson.dumps(value).decode()
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -96,23 +126,78 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
+
+
 def _read_lines(
-    texts: list[str], is_bad: list[bool], paths: dict[str, Path]
-) -> tuple[list[str | None], dict[str, list[str | None]]]:
-    nothing: list[str | None] = [None] * len(paths)
+    texts: list[bytes], is_bad: list[bool], paths: tuple[Path, ...]
+) -> tuple[list[str | None], list[tuple[str | None, ...]]]:
+    """The error of each line, and each path's values."""
+    steps = _steps(list(enumerate(paths)))
     errors: list[str | None] = []
     rows: list[list[str | None]] = []
+    unlike = 0
     for text, bad in zip(texts, is_bad, strict=True):
-        error, row = (BAD_ENCODING, nothing) if bad else _read_line(text, list(paths.values()))
+        row: list[str | None] = [None] * len(paths)
+        error: str | None = BAD_ENCODING if bad else None
+        if not bad:
+            # Where lines are mostly written in another style, the fast way is tried no more.
+            value = _canonical(text) if 2 * unlike <= len(rows) + _UNLIKE_LINES else None
+            unlike += value is None
+            try:
+                _fill(parse_line(text.decode()) if value is None else value, steps, row)
+            except (ValueError, RecursionError):
+                error, row = BAD_JSON, [None] * len(paths)
         errors.append(error)
         rows.append(row)
-    columns = zip(*rows, strict=True) if rows else iter([()] * len(paths))
-    return errors, {name: list(column) for name, column in zip(paths, columns, strict=True)}
+    return errors, list(zip(*rows, strict=True)) if rows else [()] * len(paths)
 
 
-def _read_line(text: str, paths: list[Path]) -> tuple[str | None, list[str | None]]:
+def _canonical(line: bytes) -> dict[str, Any] | None:
+    """The object of a line that is written as orjson writes it, to the byte; None for any other.
+
+    The usual compact form, several times as fast as ``parse_line``. That the line comes back from the parsed object
+    proves that nothing was lost: each number's text is the one that ``to_text`` makes, no key stands twice.
+    """
     try:
-        record = parse_line(text)
-        return None, [to_text(value_at(record, path)) for path in paths]
-    except (ValueError, RecursionError):
-        return BAD_JSON, [None] * len(paths)
+        value = orjson.loads(line)
+        return value if isinstance(value, dict) and orjson.dumps(value) == line else None
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+
+def _steps(paths: list[tuple[int, Path]]) -> _Steps:
+    found: dict[str | int, list[tuple[int, Path]]] = {}
+    for column, path in paths:
+        found.setdefault(path[0], []).append((column, path[1:]))
+    names, indexes = [], []
+    for step, ends in found.items():
+        columns = tuple(column for column, rest in ends if not rest)
+        longer = [end for end in ends if end[1]]
+        below = _steps(longer) if longer else None
+        if isinstance(step, int):
+            indexes.append((step, columns, below))
+        else:
+            names.append((step, columns, below))
+    return _Steps(tuple(names), tuple(indexes))
+
+
+def _fill(value: Any, steps: _Steps, row: list[str | None]) -> None:
+    """Put the text of every value that stands at a step's end into its columns."""
+    if isinstance(value, dict):
+        get = value.get
+        for name, columns, below in steps.names:
+            found = get(name)
+            if found is not None:
+                for column in columns:
+                    row[column] = found if type(found) is str else to_text(found)
+                if below is not None:
+                    _fill(found, below, row)
+    elif isinstance(value, list):
+        count = len(value)
+        for index, columns, below in steps.indexes:
+            if index < count and (found := value[index]) is not None:
+                for column in columns:
+                    row[column] = to_text(found)
+                if below is not None:
+                    _fill(found, below, row)
