@@ -8,12 +8,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contracts.errors import UsageError
 from fhir_mapping.document import Converted, RecordError
 from fhir_mapping.hl7v2.context import SUBJECTS, Context
-from fhir_mapping.hl7v2.groups import billing, clinical, documents, orders, people, results, scheduling, visits
+from fhir_mapping.hl7v2.groups import (
+    billing,
+    clinical,
+    documents,
+    notes,
+    orders,
+    people,
+    pharmacy,
+    results,
+    scheduling,
+    visits,
+)
 from fhir_mapping.hl7v2.message import Segment, parse
 from fhir_mapping.hl7v2.tables import Tables
 from fhir_mapping.hl7v2.walk import HANDLERS, Draft, Walk, map_finder
 
-GROUPS = (billing, clinical, documents, orders, people, results, scheduling, visits)
+GROUPS = (billing, clinical, documents, notes, orders, people, pharmacy, results, scheduling, visits)
 """The modules whose handlers the walk uses."""
 
 _QUIET = frozenset({"BHS", "BTS", "FHS", "FTS", "DSC", "ADD", "QAK", "ERR", "UAC", "QRD", "QRF", "QPD", "RCP"})

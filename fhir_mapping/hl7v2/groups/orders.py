@@ -1,4 +1,4 @@
-"""Orders: ORC with what follows it (OBR, RXO, RXE, RXA, RXD ...), timings and comments.
+"""Orders: ORC with what follows it, OBR, SPM, SAC, TQ1, CTI, CTD.
 
 One ORC opens a group; an OBR (or RXA, RXO ...) without its own ORC opens one too. What the group is about decides what
 its ORC becomes: a ServiceRequest (with results a DiagnosticReport besides), a MedicationRequest, an Immunization.
@@ -6,13 +6,11 @@ its ORC becomes: a ServiceRequest (with results a DiagnosticReport besides), a M
 
 from __future__ import annotations
 
-from typing import Any
-
 from fhir_mapping.hl7v2.groups.visits import take_part
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Order, Walk, handles, key_of, without_number
 
-_STOP = frozenset({"ORC", "PID"})
+STOP = frozenset({"ORC", "PID"})
 _RESULTS = frozenset({"ORU", "OUL", "OPU", "ORF", "ORA", "MDM", "REF", "RRI", "BAR", "ADT", "CRM", "CSU"})
 _DETAILS = {
     "OBR": "service",
@@ -56,7 +54,7 @@ def _identity(walk: Walk, orc: Segment | None, detail: Segment | None) -> tuple[
 @handles("ORC")
 def order(walk: Walk, segment: Segment) -> None:
     """A new order group."""
-    behind = walk.following(_STOP)
+    behind = walk.following(STOP)
     walk.close_order()
     walk.context.scope.pop("RXO", None)
     current = Order(_kind_of(walk, [s.name for s in behind]), orc=segment)
@@ -67,11 +65,11 @@ def order(walk: Walk, segment: Segment) -> None:
     if detail is not None:
         walk.context.scope[detail.name] = detail
     if detail is None:
-        _open(walk, current, detail)
+        open_group(walk, current, detail)
     _provenance(walk, segment)
 
 
-def _open(walk: Walk, current: Order, detail: Segment | None) -> None:
+def open_group(walk: Walk, current: Order, detail: Segment | None) -> None:
     """Make the group's main resource."""
     if current.kind == "immunization":
         text = without_number(detail) if detail else ""
@@ -110,7 +108,7 @@ def _provenance(walk: Walk, orc: Segment) -> None:
     walk.order_provenance.append((found, walk.order))
 
 
-def _detail(walk: Walk, segment: Segment) -> Order:
+def detail_of(walk: Walk, segment: Segment) -> Order:
     """The order group of a detail segment; one that already has such a segment is over."""
     current = walk.order
     kind = _kind_of(walk, [segment.name])
@@ -121,14 +119,14 @@ def _detail(walk: Walk, segment: Segment) -> Order:
         walk.context.scope.pop("ORC", None)
     current.seen.add(segment.name)
     if current.request is None:
-        _open(walk, current, segment)
+        open_group(walk, current, segment)
     return current
 
 
 @handles("OBR")
 def request(walk: Walk, segment: Segment) -> None:
     """What was ordered, and in a message with results the report."""
-    current = _detail(walk, segment)
+    current = detail_of(walk, segment)
     walk.in_document = False
     if current.request is None or current.request.root["resourceType"] != "ServiceRequest":
         return
@@ -208,116 +206,12 @@ def timing(walk: Walk, segment: Segment) -> None:
     host = walk.appointment
     if walk.order is not None:
         if walk.order.request is None:
-            behind = walk.following(_STOP)
-            _open(walk, walk.order, next((s for s in behind if s.name in _DETAILS), None))
+            behind = walk.following(STOP)
+            open_group(walk, walk.order, next((s for s in behind if s.name in _DETAILS), None))
         host = walk.order.request
     if host is None:
         return
     walk.apply(f"TQ1[{host.root['resourceType']}]", segment, host)
-
-
-@handles("RXO")
-def pharmacy_order(walk: Walk, segment: Segment) -> None:
-    """The medicine as it was prescribed."""
-    current = _detail(walk, segment)
-    if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
-        return
-    encoded = "RXE" in [s.name for s in walk.following(_STOP)]
-    target = current.request
-    if encoded:
-        # The prescription as written and as the pharmacy encoded it are two requests, one based on the other.
-        target = walk.draft("MedicationRequest", *current.key, "RXO", segment.raw(1))
-        target.root.update(intent="original-order", status=current.request.root.get("status", "active"))
-        walk.link(target, "encounter", walk.visit)
-        walk.link(current.request, "basedOn", target)
-    walk.apply("RXO[MedicationRequest]", segment, target)
-    walk.medication = target
-    walk.notes = walk.host = target
-
-
-@handles("RXE")
-def encoded_order(walk: Walk, segment: Segment) -> None:
-    """The medicine as the pharmacy encoded the order."""
-    current = _detail(walk, segment)
-    if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
-        return
-    walk.apply("RXE[MedicationRequest]", segment, current.request)
-    walk.medication = walk.notes = walk.host = current.request
-
-
-@handles("RXD")
-def dispense(walk: Walk, segment: Segment) -> None:
-    """What was handed over."""
-    current = _detail(walk, segment)
-    found = walk.draft("MedicationDispense", *current.key, segment.raw(7), text=without_number(segment))
-    found.root["status"] = "completed"
-    if current.orc is not None:
-        walk.apply("ORC[MedicationDispense]", current.orc, found)
-    walk.apply("RXD[MedicationDispense]", segment, found)
-    if current.request is not None and len(current.seen) > 1:
-        found.root["authorizingPrescription"] = [walk.reference(current.request)]
-    elif current.request is not None:
-        walk.forget(current.request)
-        current.request = None
-    walk.medication = walk.notes = walk.host = found
-
-
-@handles("RXR")
-def route(walk: Walk, segment: Segment) -> None:
-    """Route and site of the medicine or vaccine before it."""
-    host = walk.medication
-    if walk.order is not None and walk.order.kind in ("immunization", "administration"):
-        host = walk.order.request
-    if host is not None:
-        walk.apply(f"RXR[{host.root['resourceType']}]", segment, host)
-
-
-@handles("RXC")
-def component(walk: Walk, segment: Segment) -> None:
-    """An ingredient: a Medication of its own that the mixture names."""
-    if walk.medication is None:
-        return
-    found = walk.draft("Medication", str(walk.medication.root["id"]), without_number(segment))
-    walk.apply("RXC[Medication]", segment, found)
-    mixture = walk.medication.root.get("medicationReference")
-    if isinstance(mixture, dict) and mixture.get("resourceType") == "Medication":
-        item = {"itemReference": walk.reference(found), "isActive": segment.raw(1)[:1] == "A"}
-        mixture.setdefault("ingredient", []).append(item)
-
-
-@handles("RXA")
-def administration(walk: Walk, segment: Segment) -> None:
-    """A dose given: a vaccine's is an Immunization."""
-    current = _detail(walk, segment)
-    assert current.request is not None
-    walk.context.scope["RXA"] = segment
-    walk.apply(f"RXA[{current.request.root['resourceType']}]", segment, current.request)
-    walk.notes = walk.host = current.request
-    walk.medication = current.request
-    walk.observation = None
-
-
-@handles("RQD")
-def supply(walk: Walk, segment: Segment) -> None:
-    """Supplies asked for."""
-    current = _detail(walk, segment)
-    if current.request is not None and current.request.root["resourceType"] == "SupplyRequest":
-        walk.apply("RQD[SupplyRequest]", segment, current.request)
-
-
-@handles("RQ1")
-def supplier(walk: Walk, segment: Segment) -> None:
-    """Who makes and sells the supplies."""
-    if walk.order is not None and walk.order.request is not None and walk.order.kind == "supply":
-        walk.apply("RQ1[SupplyRequest]", segment, walk.order.request)
-
-
-@handles("ODS")
-def diet(walk: Walk, segment: Segment) -> None:
-    """A diet ordered."""
-    current = _detail(walk, segment)
-    if current.request is not None and current.request.root["resourceType"] == "NutritionOrder":
-        walk.apply("ODS[NutritionOrder]", segment, current.request)
 
 
 @handles("CTI")
@@ -330,43 +224,3 @@ def trial(walk: Walk, segment: Segment) -> None:
 def contact(walk: Walk, segment: Segment) -> None:
     """A contact for the order or report at hand."""
     take_part(walk, segment, "CTD[PractitionerRole]", None)
-
-
-@handles("NTE")
-def note(walk: Walk, segment: Segment) -> None:
-    """A comment on what stands before it."""
-    host = walk.notes
-    if host is None or not segment.raw(3).strip():
-        return
-    lines = [walk.context.text(line) or "" for line in segment.repetitions(3)]
-    text = "\n".join(lines).strip()
-    if not text:
-        return
-    annotation: dict[str, Any] = {"text": text}
-    scratch = Draft.of("Observation")
-    walk.apply("NTE[Observation]", segment, scratch)
-    for found in scratch.root.get("note", [])[:1]:
-        annotation = {**found, "text": text}
-    _attach_note(host, annotation)
-
-
-_WITH_NOTE = frozenset({
-    "AllergyIntolerance", "ChargeItem", "Condition", "Immunization", "MedicationAdministration", "MedicationDispense",
-    "MedicationRequest", "NutritionOrder", "Observation", "Procedure", "ServiceRequest", "Specimen", "Task", "Device",
-    "ResearchStudy",
-})  # fmt: skip
-
-
-def _attach_note(host: Draft, annotation: dict[str, Any]) -> None:
-    type_ = host.root["resourceType"]
-    if type_ in _WITH_NOTE:
-        host.root.setdefault("note", []).append(annotation)
-    elif type_ == "Appointment":
-        before = host.root.get("comment")
-        host.root["comment"] = f"{before}\n{annotation['text']}" if before else annotation["text"]
-    elif type_ == "DocumentReference":
-        before = host.root.get("description")
-        host.root["description"] = f"{before}\n{annotation['text']}" if before else annotation["text"]
-    else:
-        url = "http://hl7.org/fhir/StructureDefinition/note"
-        host.root.setdefault("extension", []).append({"url": url, "valueAnnotation": annotation})
