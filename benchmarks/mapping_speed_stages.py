@@ -18,7 +18,8 @@ from fhir_mapping.identity.key import KEY_FILE
 from fhir_mapping.mapping import map_day
 from fhir_mapping.silver import build_silver
 from fhir_mapping.sources.ndjson import parse_path
-from fhir_mapping.sources.parallel import in_processes, worker_count
+from fhir_mapping.sources.parallel import worker_count
+from fhir_mapping.sources.processes import in_processes
 from fhir_mapping.validation import validate_sample
 from lake.engine import EngineSettings, open_engine
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from contracts.region import Source
 from fhir_mapping.sources.encoding import decode
 from fhir_mapping.sources.lines import Lines, read_whole_lines
-from fhir_mapping.sources.parallel import in_processes
+from fhir_mapping.sources.processes import in_processes
 from fhir_mapping.sources.record import BAD_ENCODING, BAD_JSON, Block
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")

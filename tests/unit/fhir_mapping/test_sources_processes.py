@@ -1,0 +1,42 @@
+"""Worker processes: results in order, and none is left behind when the program is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from fhir_mapping.sources.processes import in_processes
+
+_SCRIPT = """
+import time
+from fhir_mapping.sources.processes import in_processes
+print(*in_processes(hash, range(3)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_results_come_in_the_order_of_the_pieces() -> None:
+    assert list(in_processes(abs, range(-20, 0))) == list(range(20, 0, -1))
+
+
+def test_workers_end_with_a_program_that_is_killed() -> None:
+    program = subprocess.Popen([sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    assert program.stdout.readline().split() == ["0", "1", "2"]
+    children = [int(pid) for pid in Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()]
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    deadline = time.monotonic() + 20
+    while any(_runs(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in children if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
