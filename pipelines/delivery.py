@@ -54,12 +54,17 @@ def deliver_public_data(region: Region, data: Path, work: WorkArea) -> int:
     count = 0
     for site, source, delivery in _deliveries(region):
         target = work.site(site).landing / delivery.day / landing_name(delivery)
-        content = part_of(source, delivery, _read(data / delivery.data))
-        for join in delivery.join:
-            content = joined(source, content, join, _read(data / join.data))
-        write_if_changed(target, content)
+        write_if_changed(target, delivered_bytes(source, delivery, data))
         count += 1
     return count
+
+
+def delivered_bytes(source: Source, delivery: Delivery, data: Path) -> bytes:
+    """What a delivery puts into landing: the public file, joined, then cut to its part."""
+    content = _read(data / delivery.data)
+    for join in delivery.join:
+        content = joined(source, content, join, _read(data / join.data))
+    return part_of(source, delivery, content)
 
 
 def landing_name(delivery: Delivery) -> str:

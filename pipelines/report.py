@@ -69,7 +69,12 @@ def task_report(area: WorkArea, task: str, baselines: bool) -> dict[str, Any]:
 
 
 def privacy_report(region: Region, area: WorkArea) -> dict[str, int]:
-    """Openings and refusals from the authority's and the sites' audit chains; messages from the egress ledgers."""
+    """Openings and refusals from the authority's and the sites' audit chains; messages from the egress ledgers.
+
+    All 0 for a region without tasks: its parties never began a chain.
+    """
+    if not region.tasks:
+        return {"opened": 0, "refused": 0, "egress_messages": 0, "egress_other": 0}
     authority = read_audit(area.authority / "audit.jsonl")
     events = [entry.event for entry in authority]
     figures = {"opened": events.count("opened"), "refused": events.count("refused") + events.count("run_failed")}

@@ -67,14 +67,15 @@ def _run_jobs(
     console: Console,
     stages: dict[str, dict[str, float]],
 ) -> None:
-    """Every hospital's job, then the region's."""
+    """Every hospital's job, then the region's where it has tasks to train."""
     from pipelines.region_run import run_region_job
     from pipelines.site_run import run_sites
 
     with _timed(stages, "sites"):
         run_sites(settings, [site.name for site in region.sites], console.stage)
-    with _timed(stages, "region"):
-        run_region_job(settings, tasks, baselines, console.stage)
+    if tasks:
+        with _timed(stages, "region"):
+            run_region_job(settings, tasks, baselines, console.stage)
 
 
 def _require(region: Region, settings: Settings, baselines: bool) -> None:
