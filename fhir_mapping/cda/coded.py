@@ -38,6 +38,7 @@ def _closed_systems() -> dict[str, frozenset[str]]:
 @cache
 def system_uri(oid: str) -> str | None:
     """The FHIR URI of a code system or identifier namespace given by OID (or UUID, or URI); None for rubbish."""
+    oid = oid.removeprefix("urn:oid:")
     known = column("code_systems", "oid", "uri").get(oid)
     if known:
         return known
