@@ -70,6 +70,7 @@ _READERS: dict[str, dict[str, Reader]] = {
         "HD": resources.first_part,
     },
     "markdown": {"": resources.free_text, "CWE": resources.shown},
+    "id": {"": resources.identity},
     "uri": {"": resources.plain, "HD": resources.endpoint},
     "url": {"": resources.plain, "HD": resources.endpoint},
     "canonical": {"": resources.plain},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes import codes, identifiers, moments, numbers, people, places
+
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 
 Reader = Callable[[Context, str], Any]
 """From a field's repetition to JSON: a value, a list of values, or None."""
@@ -17,6 +20,15 @@ def plain(context: Context, raw: str) -> str | None:
     if context.message.delimiters.component not in raw:
         return context.text(raw)
     return " ".join(word for part in context.split(raw) if (word := context.text(part))) or None
+
+
+def identity(context: Context, raw: str) -> str | None:
+    """Text that is a FHIR id; else nothing, with a problem."""
+    text = context.text(raw)
+    if text is None or _ID.fullmatch(text):
+        return text
+    context.problem("bad_code:id")
+    return None
 
 
 def free_text(context: Context, raw: str) -> str | None:
