@@ -278,10 +278,12 @@ class _Walk:
             return None
         if element.type in ("Reference", "CodeableReference"):
             return self._aimed(found, element, path)
+        if element.codes in LANGUAGES and not self._is_bound(found, element):
+            found = self._spoken(found, path)
         if element.codes and not self._is_bound(found, element):
             self._fault("not_in_binding", path)
             return None
-        if element.codes and element.type == "CodeableConcept":
+        if element.codes in self._known.value_sets and element.type == "CodeableConcept":
             found = self._only_bound(found, element, path)
         if "SimpleQuantity" in element.targets and "comparator" in found:
             self._fault("sqty-1", path)
@@ -426,6 +428,16 @@ class _Walk:
     def _sober(self, text: str) -> str | None:
         """A language tag; HAPI's list of R5 has none with a script."""
         return sober_language(text, with_script=self._known.version == "R4")
+
+    def _spoken(self, concept: dict[str, Any], path: str) -> dict[str, Any]:
+        """A language by another code system or by words alone: its BCP 47 code where it has one, else ``und``."""
+        self._fault("language_code", path)
+        codings = concept.get("coding", [])
+        tags = (self._sober(str(one["code"])) for one in codings if "code" in one)
+        tag = next((tag for tag in tags if tag), "und")
+        more = [{"url": OTHER_CODING, "valueCoding": one} for one in codings]
+        found = {**concept, "coding": [{"system": LANGUAGE_SYSTEM, "code": tag}]}
+        return {**found, "extension": [*concept.get("extension", ()), *more]} if more else found
 
     def _language(self, found: dict[str, Any], path: str) -> dict[str, Any]:
         code = self._sober(found["code"])

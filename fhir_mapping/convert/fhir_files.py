@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from contracts.fhir.json_text import DecimalText
-from fhir_mapping.convert.links import Names, entry_names, localise
+from fhir_mapping.convert.bundle import derived_id
+from fhir_mapping.convert.links import Names, entry_names, localise, valid_id
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.task import Item
 from fhir_mapping.convert.times import as_instant
@@ -111,7 +112,11 @@ def _convert(body: Any, names: Names, id: str | None) -> Converted:
         raise RecordError("no_resource", "")
     problems: list[Problem] = []
     body = localise(body, names, problems)
-    if id is not None:
+    if id is None:
+        own = body.get("id")
+        id = valid_id(body["resourceType"], own) if isinstance(own, str) and own else derived_id(repr(body))
+    if id != body.get("id"):
+        problems += [Problem("bad_id", body["resourceType"])] if body.get("id") else []
         body = {"resourceType": body["resourceType"], "id": id, **{k: v for k, v in body.items() if k != "id"}}
     if detect_version(body) == "R5":
         body = to_r4(body, problems)

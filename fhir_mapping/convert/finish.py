@@ -18,19 +18,42 @@ _ROUNDS = 8
 
 
 def finish(resources: Sequence[Resource], options: Options, *, is_foreign: bool) -> Finished:
-    """Check the resources of one record.
+    """Make the resources of one record ready.
 
     Args:
-        is_foreign: they came as FHIR: a reference to what is not among them is the source's own and stays.
+        is_foreign: they came as FHIR or of one row of a table: a reference to what is not among them may be right.
+
+    Returns:
+        Resources that keep to FHIR's rules by our own check and by fhir.resources; the faults of those that do not.
     """
     done = Finished([])
-    kept = [found for body in resources if (found := _checked(body, "R4", done)) is not None]
+    kept = _checked_all(resources, "R4", done)
     if not is_foreign:
         kept = _without_dangling(kept, done)
+    if options.key is not None:
+        kept = _pseudonymous(kept, options.key, done, is_foreign=is_foreign)
+    if options.profile == "cn":
+        from fhir_mapping.convert.profiles.china import as_chinese
+
+        is_identified = options.key is None
+        kept = _checked_all(
+            [as_chinese(body, options.fhir, with_identifiers=is_identified) for body in kept], "R4", done
+        )
     if options.fhir == "R5":
         kept = [found for body in kept if (found := _as_r5(body, done)) is not None]
+    if options.profile == "cn":
+        from fhir_mapping.convert.profiles.claims import with_claims
+
+        kept = [with_claims(body, options.fhir) for body in kept]
     done.resources.extend(kept)
     return done
+
+
+def _pseudonymous(resources: list[Resource], key: bytes, done: Finished, *, is_foreign: bool) -> list[Resource]:
+    from fhir_mapping.convert.pseudonyms import without_identity
+
+    kept = _checked_all(without_identity(resources, key, done), "R4", done)
+    return kept if is_foreign else _without_dangling(kept, done)
 
 
 def _as_r5(body: Resource, done: Finished) -> Resource | None:
@@ -40,6 +63,10 @@ def _as_r5(body: Resource, done: Finished) -> Resource | None:
         done.faults.extend(problems)
         return None
     return _checked(raised, "R5", done)
+
+
+def _checked_all(resources: Sequence[Resource], version: Version, done: Finished) -> list[Resource]:
+    return [found for body in resources if (found := _checked(body, version, done)) is not None]
 
 
 def _checked(body: Resource, version: Version, done: Finished) -> Resource | None:
@@ -56,6 +83,9 @@ def _checked(body: Resource, version: Version, done: Finished) -> Resource | Non
         found, more = checker.clean(_pruned(found, place)) if place else (None, [])
         problems += more
     else:
+        found = None
+    if found is not None and not isinstance(found.get("id"), str):
+        problems.append(Problem("required", f"{found['resourceType']}.id"))
         found = None
     if found is None:
         done.faults.append(problems[-1] if problems else Problem("unknown_resource", ""))

@@ -53,7 +53,7 @@ def entry_names(entries: list[Any]) -> Names:
 def _entry_id(body: Resource, url: str) -> str:
     own = body.get("id")
     if isinstance(own, str) and own:
-        return own
+        return valid_id(body["resourceType"], own)
     found = _UUID.fullmatch(url)
     if found:
         return found[1].lower()
@@ -61,6 +61,11 @@ def _entry_id(body: Resource, url: str) -> str:
     if url and _ID.fullmatch(last):
         return last
     return derived_id(url or repr(body))
+
+
+def valid_id(type: str, id: str) -> str:
+    """The id where FHIR takes it as one, else one made of it: the same in every file that names it."""
+    return id if _ID.fullmatch(id) else derived_id(type, id)
 
 
 def localise(value: Any, names: Names, problems: list[Problem]) -> Any:
@@ -79,6 +84,9 @@ def _local_reference(found: dict[str, Any], reference: str, names: Names) -> dic
     local = names.local.get(reference) or names.local.get(reference.split("/_history/")[0])
     if local is not None:
         return {**found, "reference": local}
+    owner, slash, id = reference.partition("/")
+    if slash and owner.isalpha() and owner[0].isupper() and "/" not in id and not _ID.fullmatch(id):
+        return {**found, "reference": f"{owner}/{valid_id(owner, id)}"} if id else found
     type, mark, query = reference.partition("?")
     terms = parse_qsl(query) if mark and type.isalpha() else []
     if len(terms) == 1 and terms[0][0] == "identifier" and "identifier" not in found:

@@ -68,6 +68,7 @@ class FileEntry:
     sha256: str
     tally: Tally
     outputs: dict[str, list[int]]
+    called: str = ""
 
     def as_json(self) -> dict[str, Any]:
         several = len(self.outputs) > 1

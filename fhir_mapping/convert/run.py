@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import BinaryIO
 from contracts.errors import UsageError
 from fhir_mapping.convert.assemble import assemble
 from fhir_mapping.convert.inputs import InputFile, Inputs, find_inputs
-from fhir_mapping.convert.options import Options
+from fhir_mapping.convert.options import TABULAR, Options
 from fhir_mapping.convert.pool import run_tasks
 from fhir_mapping.convert.reports import LEDGER, QUARANTINE, FileEntry, Tally, ledger, quarantine_lines
 from fhir_mapping.convert.stretches import Stretch, stretches
@@ -47,16 +48,60 @@ def convert(
     """
     inputs = find_inputs(options.format, given, out)
     with _workshop(out) as shop:
-        run = _Run(inputs, shop, options)
-        for result in run_tasks(Converter(options), run.tasks(), processes):
-            run.take(result)
-            progress(len(run.entries), len(inputs.files))
-        run.write_reports()
-        run.publish(out)
+        if options.format in TABULAR:
+            entries = _convert_tables(inputs, given, shop, options, processes, progress)
+        else:
+            entries = _convert_documents(inputs, shop, options, processes, progress)
+        _publish(shop, out, entries)
     totals = Tally()
-    for entry in run.entries:
+    for entry in entries:
         totals.add(entry.tally)
-    return Report(len(run.entries), totals, inputs.others, out / QUARANTINE, out / LEDGER)
+    return Report(len(entries), totals, inputs.others, out / QUARANTINE, out / LEDGER)
+
+
+def _convert_documents(
+    inputs: Inputs, shop: Path, options: Options, processes: int, progress: Progress
+) -> list[FileEntry]:
+    if options.key is not None:
+        importlib.import_module("fhir_mapping.convert.pseudonyms")  # once here, not in every worker
+    run = _Run(inputs, shop, options)
+    for result in run_tasks(Converter(options), run.tasks(), processes):
+        run.take(result)
+        progress(len(run.entries), len(inputs.files))
+    run.write_reports()
+    return run.entries
+
+
+def _convert_tables(
+    inputs: Inputs, given: Sequence[Path], shop: Path, options: Options, processes: int, progress: Progress
+) -> list[FileEntry]:
+    from fhir_mapping.convert.tables import read_specs
+    from fhir_mapping.convert.tables_run import TableRun
+    from lake.engine import EngineSettings, open_engine
+
+    if options.spec is None:
+        raise UsageError(f"--format {options.format} needs --spec DIR: a folder with sources/*.toml and specs/*.toml.")
+    run = TableRun(inputs, read_specs(options.spec, options.zone), options, shop / "parts", given)
+    with open_engine(EngineSettings()) as spark:
+        run.run(spark, processes, progress)
+    entries = run.write(lambda name: (shop / "out" / name).open("xb"))
+    with (shop / "out" / QUARANTINE).open("wb") as stream:
+        for file, record, outcome in run.quarantined():
+            stream.writelines(quarantine_lines(file, record, outcome))
+    others = Inputs((), (*inputs.others, *run.others)).others
+    (shop / "out" / LEDGER).write_bytes(ledger(options, entries, others))
+    return entries
+
+
+def _publish(shop: Path, out: Path, entries: Sequence[FileEntry]) -> None:
+    """Rename every output into its place, the reports last: a ledger vouches for what is there."""
+    made = shop / "out"
+    _remove_former(out, entries)
+    paths = sorted(path for path in made.rglob("*") if path.is_file())
+    for path in sorted(paths, key=lambda path: path.name in (LEDGER, QUARANTINE) and path.parent == made):
+        target = out / path.relative_to(made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
 
 
 @contextmanager
@@ -117,7 +162,7 @@ class _Run:
 
     def _complete(self, file: InputFile, pending: _Pending) -> None:
         parts = [(result.task.part, result.records) for result in pending.results]
-        made = assemble(file.name, file.stem, parts, self._options.fhir, self._open)
+        made = assemble(file.name, file.stem, parts, self._options, self._open)
         for part, _ in parts:
             part.unlink(missing_ok=True)
         tally = Tally(resources=made.resources)
@@ -137,16 +182,6 @@ class _Run:
     def write_reports(self) -> None:
         self._quarantine.close()
         (self._shop / "out" / LEDGER).write_bytes(ledger(self._options, self.entries, self._inputs.others))
-
-    def publish(self, out: Path) -> None:
-        """Rename every output into its place, the reports last: a ledger vouches for what is there."""
-        made = self._shop / "out"
-        _remove_former(out, self.entries)
-        paths = sorted(path for path in made.rglob("*") if path.is_file())
-        for path in sorted(paths, key=lambda path: path.name in (LEDGER, QUARANTINE) and path.parent == made):
-            target = out / path.relative_to(made)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
 
 
 def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:

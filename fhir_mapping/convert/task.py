@@ -88,9 +88,14 @@ def reader_of(options: Options) -> Reader:
 
 @dataclass(frozen=True)
 class Converter:
-    """The work of a worker; picklable, holds the options only."""
+    """The work of a worker; picklable.
+
+    Attributes:
+        read: of the tasks' data; None = that of the format.
+    """
 
     options: Options
+    read: Reader | None = None
 
     def __call__(self, task: Task, left_out: Mapping[int, str], tick: Callable[[int], None]) -> TaskResult:
         if -1 in left_out:
@@ -100,7 +105,9 @@ class Converter:
         outcomes: list[RecordOutcome] = []
         with task.part.open("wb") as part:
             try:
-                for number, item in enumerate(_reader(self.options)(task.data, task.first, self.options)):
+                for number, item in enumerate(
+                    (self.read or _reader(self.options))(task.data, task.first, self.options)
+                ):
                     tick(number)
                     rule = left_out.get(number)
                     outcomes.append(_failed(rule, place=item.place) if rule else self._convert(item, part))
