@@ -22,7 +22,7 @@ from contracts.fhir import RESOURCES
 from contracts.zone import SiteZone
 from fhir_mapping.lifecycle.erased import Erasures
 from fhir_mapping.manifest import ACCEPTED, FileEntry
-from fhir_mapping.mapping import MappedSource
+from fhir_mapping.mapping import MappedSource, digest_on
 from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table, silver_types, superseded_table
 from lake.reader import read_arrow
@@ -95,8 +95,8 @@ def check_mapped(
     Raises:
         DataError: some are not; days are named.
     """
-    digests = {source.mapping.source: source.mapping.digest for source in sources}
-    found = {count.key: count.records_in for count in counts if count.digest == digests[count.source]}
+    right = [count for count in counts if count.digest == digest_on(sources, count.source, count.key[0])]
+    found = {count.key: count.records_in for count in right}
     erased = erasures.counts()
     left = {_key(e): e.records - erased.get((*_key(e), e.file_id), 0) for e in manifest if e.status == ACCEPTED}
     late = sorted({key[0] for key, records in left.items() if found.get(key, 0) != records})
@@ -119,9 +119,17 @@ def write_ledger(
         counts[count.key].update({name: getattr(count, name) for name in names})
     _count_superseded(spark, zone, sources, counts)
     out = _count_silver(spark, zone, counts)
-    digests = {source.mapping.source: source.mapping.digest for source in sources}
     erased = erasures.counts()
-    rows = [_row(e, counts, out, digests, erased.get((*_key(e), e.file_id), 0)) for e in manifest]
+    rows = [
+        _row(
+            entry,
+            counts,
+            out,
+            digest_on(sources, entry.source or "", entry.delivery_date),
+            erased.get((*_key(entry), entry.file_id), 0),
+        )
+        for entry in manifest
+    ]
     target = ledger_table(zone)
     write_arrow(pa.Table.from_pylist(rows, schema=arrow_schema(target)), target)
     return _report(rows)
@@ -173,7 +181,7 @@ def _row(
     entry: FileEntry,
     counts: Mapping[FileKey, Counter[str]],
     out: Mapping[FileKey, Counter[str]],
-    digests: Mapping[str, str],
+    digest: str | None,
     erased: int,
 ) -> dict[str, Any]:
     count, made = Counter(counts.get(_key(entry), {})), out.get(_key(entry), Counter())
@@ -187,7 +195,7 @@ def _row(
         "file_name": entry.file_name,
         **{name: count[name] for name in ("records_in", *DISPOSITIONS, "pending", "resources_replaced")},
         "resources_out": json.dumps({name: made[name] for name in RESOURCES if made[name]}),
-        "spec_digest": digests.get(entry.source or ""),
+        "spec_digest": digest,
     }
 
 

@@ -7,6 +7,7 @@ the specs, the code maps and the site's key alone.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +23,15 @@ from fhir_mapping.identity.key import load_key
 from fhir_mapping.manifest import FileEntry, read_manifest
 from fhir_mapping.spec.check import maps_of
 from fhir_mapping.spec.compile import DIGEST_FIELD, SourceMapping, compile_source
-from fhir_mapping.spec.model import load_emits
+from fhir_mapping.spec.model import in_force, load_emits
 from fhir_mapping.spec.plan import Setting
-from fhir_mapping.tables import mapped_table
+from fhir_mapping.tables import mapped_paths, mapped_table
 from fhir_mapping.terminology.code_map import load_map
+from fhir_mapping.versions import record_versions
 from lake.tables import Table, drop, exists, read, replace
 from lake.together import run_together
+
+LAST_DAY = "9999-12-31"
 
 
 @dataclass(frozen=True)
@@ -38,24 +42,59 @@ class MapReport:
 
 
 @dataclass(frozen=True)
+class Version:
+    """The mapping of a source for a span of days of delivery.
+
+    Attributes:
+        valid_from: first day; empty: from the start.
+        valid_until: the day on which the next version begins; None: for good.
+    """
+
+    mapping: SourceMapping
+    valid_from: str = ""
+    valid_until: str | None = None
+
+    def covers(self, day: str) -> bool:
+        """Whether it maps what was delivered on a day."""
+        return self.valid_from <= day and (self.valid_until is None or day < self.valid_until)
+
+
+@dataclass(frozen=True)
 class MappedSource:
-    """A source's mapping and all its mapped rows, ``_source`` added.
+    """A version of a source's mapping and all rows it mapped, ``_source`` added.
 
     Attributes:
         rows: without those of files delivered twice, which take no part in silver.
         all_rows: with them.
     """
 
-    mapping: SourceMapping
+    version: Version
     rows: DataFrame
     all_rows: DataFrame
 
+    @property
+    def mapping(self) -> SourceMapping:
+        return self.version.mapping
 
-def compile_site(region: Region, site: Site, key: bytes, identifying: bool = False) -> dict[str, SourceMapping]:
+
+def compile_site(
+    region: Region, site: Site, key: bytes, identifying: bool = False, day: str = LAST_DAY
+) -> dict[str, SourceMapping]:
     """Every source of the site, compiled; a source without specs maps nothing and skips all its records.
 
     Args:
         identifying: names and identifiers are kept and nothing is masked, as a converter must; never for tables.
+        day: of delivery, which decides between versions of a spec; default: the latest versions.
+
+    Raises:
+        SpecError: a spec or code map is wrong.
+    """
+    versions = compile_versions(region, site, key, identifying)
+    return {version.mapping.source: version.mapping for version in versions if version.covers(day)}
+
+
+def compile_versions(region: Region, site: Site, key: bytes, identifying: bool = False) -> list[Version]:
+    """Every source of the site, compiled for each span of days in which its specs stay the same.
 
     Raises:
         SpecError: a spec or code map is wrong.
@@ -65,63 +104,93 @@ def compile_site(region: Region, site: Site, key: bytes, identifying: bool = Fal
     maps = {name: load_map(name, folders) for name in sorted({name for emit in emits for name in maps_of(emit)})}
     allowed = None if region.free_text is None or identifying else frozenset(region.free_text)
     setting = Setting(site.name, key, region.timezone, identifying, allowed, region.plausible_years)
-    return {
-        source.name: compile_source(setting, source, [e for e in emits if e.source == source.name], maps)
-        for source in site.sources
-    }
+    found = []
+    for source in site.sources:
+        own = [emit for emit in emits if emit.source == source.name]
+        days = sorted({"", *(emit.valid_from for emit in own)})
+        for first, after in zip(days, [*days[1:], None], strict=True):
+            found.append(Version(compile_source(setting, source, in_force(own, first), maps), first, after))
+    return found
 
 
 def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, days: Sequence[str]) -> MapReport:
     """Map the records of these days, one commit a source. Safe to repeat; the order of days does not count.
 
     Where the specs or code maps of a source changed since a day was mapped, that day is mapped again too, asked for or
-    not: a table never mixes two mappings. Days that were not ingested are left out.
+    not: a table never mixes two mappings. Versions of a spec by day of delivery have a table each. Days that were not
+    ingested are left out.
 
     Raises:
         SpecError: a spec or code map is wrong.
         CredentialError: the site has no pseudonym key.
     """
     ingested = {entry.delivery_date for entry in read_manifest(zone)}
+    versions = compile_versions(region, site, load_key(zone))
+    _drop_former(zone, versions)
 
-    def map_source(mapping: SourceMapping) -> tuple[str, ...]:
-        target = mapped_table(zone, mapping)
-        wanted = sorted((set(days) & ingested) | (ingested - _current_days(spark, target, mapping)))
-        if wanted:
-            rows = _bronze_rows(spark, zone, site.source(mapping.source), wanted)
-            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": wanted})
-        return tuple(wanted)
+    def map_version(version: Version) -> set[str]:
+        mapping, target = version.mapping, mapped_table(zone, version.mapping, version.valid_from)
+        there, current = _mapped_days(spark, target, mapping)
+        covered = {day for day in ingested if version.covers(day)}
+        wanted = (set(days) & covered) | (covered - current)
+        # Days that another version maps now are emptied here.
+        if written := wanted | (there - covered):
+            rows = _bronze_rows(spark, zone, site.source(mapping.source), sorted(wanted))
+            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": sorted(written)})
+        return wanted
 
-    mappings = compile_site(region, site, load_key(zone))
-    mapped = run_together(partial(map_source, mapping) for mapping in mappings.values())
-    return MapReport(dict(zip(mappings, mapped, strict=True)))
+    mapped: dict[str, set[str]] = {}
+    for version, wanted in zip(versions, run_together(partial(map_version, one) for one in versions), strict=True):
+        mapped.setdefault(version.mapping.source, set()).update(wanted)
+    record_versions(zone, versions)
+    return MapReport({source: tuple(sorted(wanted)) for source, wanted in mapped.items()})
 
 
 def read_mapped(
     spark: SparkSession, zone: SiteZone, region: Region, site: Site, manifest: Sequence[FileEntry]
 ) -> list[MappedSource]:
-    """All mapped rows of a site, one entry a source."""
+    """All mapped rows of a site, one entry a version of a source's mapping."""
     twice = sorted(f"{entry.delivery_date}/{entry.file_name}" for entry in manifest if entry.is_duplicate)
     found = []
-    for name, mapping in compile_site(region, site, load_key(zone)).items():
-        every = read(spark, mapped_table(zone, mapping)).withColumn("_source", F.lit(name))
+    for version in compile_versions(region, site, load_key(zone)):
+        rows = read(spark, mapped_table(zone, version.mapping, version.valid_from))
+        every = rows.withColumn("_source", F.lit(version.mapping.source))
         is_twice = F.concat_ws("/", "_delivery_date", "_file_name").isin(twice)
-        found.append(MappedSource(mapping, every.where(~is_twice) if twice else every, every))
+        found.append(MappedSource(version, every.where(~is_twice) if twice else every, every))
     return found
 
 
+def digest_on(sources: Sequence[MappedSource], source: str, day: str) -> str | None:
+    """Digest of the mapping that holds for a source on a day of delivery."""
+    found = (one for one in sources if one.mapping.source == source and one.version.covers(day))
+    return next((one.mapping.digest for one in found), None)
+
+
 def _bronze_rows(spark: SparkSession, zone: SiteZone, source: Source, days: Sequence[str]) -> DataFrame:
-    return read(spark, bronze.table(zone, source)).where(F.col("_delivery_date").isin(list(days)))
+    chosen = F.col("_delivery_date").isin(list(days)) if days else F.lit(False)
+    return read(spark, bronze.table(zone, source)).where(chosen)
 
 
-def _current_days(spark: SparkSession, target: Table, mapping: SourceMapping) -> set[str]:
-    """Days that were mapped by this very mapping; a table of another shape is dropped, since all of it is stale."""
+def _mapped_days(spark: SparkSession, target: Table, mapping: SourceMapping) -> tuple[set[str], set[str]]:
+    """Days in a mapped table, and those of them that this very mapping mapped.
+
+    A table of another shape is dropped, since all of it is stale.
+    """
     if not exists(target):
-        return set()
+        return set(), set()
     try:
         rows = read(spark, target)
     except SchemaDriftError:
         drop(target)
-        return set()
+        return set(), set()
     found = rows.select("_delivery_date", DIGEST_FIELD).distinct().collect()
-    stale = {row["_delivery_date"] for row in found if row[DIGEST_FIELD] != mapping.digest}
-    return {row["_delivery_date"] for row in found} - stale
+    there = {row["_delivery_date"] for row in found}
+    return there, there - {row["_delivery_date"] for row in found if row[DIGEST_FIELD] != mapping.digest}
+
+
+def _drop_former(zone: SiteZone, versions: Sequence[Version]) -> None:
+    """Remove the tables of dated versions that no spec names any more; the days are mapped by others."""
+    present = {mapped_table(zone, version.mapping, version.valid_from).path for version in versions}
+    for source in {version.mapping.source for version in versions}:
+        for path in set(mapped_paths(zone, source)) - present:
+            shutil.rmtree(path)

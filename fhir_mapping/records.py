@@ -57,7 +57,8 @@ def map_records(
 
     Args:
         key: of pseudonyms; a random one will do where ids are not kept.
-        day: the day of delivery, which the check ``not_future`` needs; default today.
+        day: the day of delivery, which decides between versions of a spec and which the check ``not_future`` needs;
+            default today.
         identifying: names and identifiers that the specs map are kept, nothing is masked; else as silver has it.
 
     Yields:
@@ -68,7 +69,8 @@ def map_records(
         UsageError: the file cannot be read as records of this source: encoding, empty, a required column missing.
         SpecError: a spec of the site is wrong.
     """
-    mapping = compile_site(region, site, key, identifying)[source.name]
+    delivered = day or date.today().isoformat()
+    mapping = compile_site(region, site, key, identifying, delivered)[source.name]
     with open_export(path) as stream:
         file = inspect(source, stream)
         if isinstance(file, Refusal):
@@ -76,7 +78,7 @@ def map_records(
                 f"{path} cannot be read as records of source '{source.name}' of site '{site.name}': {file.reason}. "
                 "Give a file as the site exports it."
             )
-        yield from _mapped_blocks(spark, mapping, source, file.blocks(stream), day or date.today().isoformat())
+        yield from _mapped_blocks(spark, mapping, source, file.blocks(stream), delivered)
 
 
 def _mapped_blocks(

@@ -11,6 +11,7 @@ ledger__file                what became of every record of every file
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,9 +29,16 @@ WHOLE_FILE = -1
 """``record_no`` of a refused file in the quarantine."""
 
 
-def mapped_table(zone: SiteZone, mapping: SourceMapping) -> Table:
-    """Rows of one source as its present specs map them."""
-    return Table(zone.table(f"mapped_{mapping.source}"), mapping.stored, partition_by=("_delivery_date",))
+def mapped_table(zone: SiteZone, mapping: SourceMapping, valid_from: str = "") -> Table:
+    """Rows of one source as its present specs map them; a table for each version of the specs by day of delivery."""
+    name = f"mapped_{mapping.source}" + (f"_from_{valid_from.replace('-', '')}" if valid_from else "")
+    return Table(zone.table(name), mapping.stored, partition_by=("_delivery_date",))
+
+
+def mapped_paths(zone: SiteZone, source: str) -> list[Path]:
+    """Folders of a source's mapped tables on disk, of all versions of its specs."""
+    dated = re.compile(f"mapped_{re.escape(source)}(_from_[0-9]{{8}})?")
+    return sorted(path for path in zone.lake.glob(f"mapped_{source}*") if dated.fullmatch(path.name))
 
 
 def silver_table(zone: SiteZone, resource: str) -> Table:

@@ -7,8 +7,10 @@ features and logs are the caller's last steps (``pipelines.erasure``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +39,7 @@ from fhir_mapping.manifest import FileEntry, read_manifest, record_day
 from fhir_mapping.mapping import map_day
 from fhir_mapping.silver import build_silver
 from fhir_mapping.spec.text import fold
+from fhir_mapping.tables import mapped_paths
 from governance.suppression import Suppression, add_suppressed, load_suppression, open_suppression
 from lake.reader import read_arrow
 from lake.tables import exists, write_arrow
@@ -172,14 +175,20 @@ def _stale_days(zone: SiteZone, site: Site) -> set[str]:
     """Days whose mapped rows are not those of bronze any more, told by the rows of each file."""
     days: set[str] = set()
     for source in site.sources:
-        counts = []
-        for layer in ("bronze", "mapped"):
-            path = zone.table(f"{layer}_{source.name}")
-            rows = read_arrow(path, ["_delivery_date", "_file_name"]) if (path / "_delta_log").is_dir() else None
-            grouped = rows.group_by(["_delivery_date", "_file_name"]).aggregate([([], "count_all")]) if rows else None
-            counts.append({tuple(row.values()) for row in grouped.to_pylist()} if grouped else set())
-        days |= {str(row[0]) for row in counts[0] ^ counts[1]}
+        bronze_files = _rows_by_file([zone.table(f"bronze_{source.name}")])
+        mapped_files = _rows_by_file(mapped_paths(zone, source.name))
+        days |= {day for (day, _), _ in bronze_files.items() ^ mapped_files.items()}
     return days
+
+
+def _rows_by_file(paths: Iterable[Path]) -> Counter[tuple[str, str]]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for path in paths:
+        if (path / "_delta_log").is_dir():
+            rows = read_arrow(path, ["_delivery_date", "_file_name"])
+            for row in rows.group_by(["_delivery_date", "_file_name"]).aggregate([([], "count_all")]).to_pylist():
+                counts[row["_delivery_date"], row["_file_name"]] += row["count_all"]
+    return counts
 
 
 def _cut_bronze(zone: SiteZone, site: Site, links: dict[str, SourceLinks], suppression: Suppression, day: str) -> None:
@@ -224,7 +233,8 @@ def _erasures(
 
 def _require_known_tables(zone: SiteZone, site: Site) -> None:
     """Nobody can say whose records a table holds whose source and specs are gone."""
-    known = {f"{layer}_{source.name}" for source in site.sources for layer in ("bronze", "mapped")}
+    known = {f"bronze_{source.name}" for source in site.sources}
+    known |= {path.name for source in site.sources for path in mapped_paths(zone, source.name)}
     tables = {path.name for layer in ("bronze_*", "mapped_*") for path in zone.lake.glob(layer) if path.is_dir()}
     if strange := sorted(tables - known):
         raise DataError(

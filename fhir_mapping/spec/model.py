@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,12 +81,14 @@ class Emit(Frozen):
         item: name of the repeat's entry, or None.
         file: where it was written, for messages.
         digest: SHA-256 of the spec as written.
+        valid_from: first day of delivery whose records it maps (``encounter@2026-06-01.toml``); empty: from the start.
     """
 
     spec: str = Field(pattern=NAME.pattern)
     item: str | None = Field(default=None, pattern=NAME.pattern)
     file: str
     digest: str
+    valid_from: str = ""
     source: str
     resource: str
     key: tuple[KeyPart, ...] = Field(min_length=1)
@@ -157,21 +161,37 @@ def emit_bodies(path: Path, body: dict[str, Any]) -> list[dict[str, Any]]:
     """
     body = {key: value for key, value in extended(path, body).items() if key != "example"}
     digest = hashlib.sha256(json.dumps(body, ensure_ascii=False, default=str).encode()).hexdigest()
-    if not NAME.fullmatch(path.stem):
-        raise SpecError(f"{path}: a spec's file name is lower case letters, digits and _, then .toml")
+    spec, valid_from = spec_name(path)
     repeats = body.pop("repeat", None)
-    for fixed in ("spec", "item", "file", "digest"):
+    for fixed in ("spec", "item", "file", "digest", "valid_from"):
         if fixed in body:
             raise SpecError(f"{path}: unknown key {fixed!r}")
-    common = {"spec": path.stem, "file": str(path), "digest": digest, "skip_rule": f"skip_{path.stem}"}
+    common = {"spec": spec, "file": str(path), "digest": digest, "skip_rule": f"skip_{spec}", "valid_from": valid_from}
     if repeats is None:
-        return [_with_identity(path, {**common, **body})]
+        return [_with_identity({**common, **body})]
     items = [entry.get("item") for entry in repeats]
     if len(set(items)) != len(items) or not all(isinstance(item, str) for item in items):
         raise SpecError(f"{path}: repeat: each entry needs its own item; found {items}")
-    return [
-        _with_identity(path, {**common, **_substitute(body, entry, path), "item": entry["item"]}) for entry in repeats
-    ]
+    return [_with_identity({**common, **_substitute(body, entry, path), "item": entry["item"]}) for entry in repeats]
+
+
+def spec_name(path: Path) -> tuple[str, str]:
+    """A spec's name and the day from which it maps, by its file's name: ``encounter@2026-06-01.toml``.
+
+    Raises:
+        SpecError: the file's name is neither of both forms.
+    """
+    name, at, day = path.stem.partition("@")
+    try:
+        is_day = not at or date.fromisoformat(day).isoformat() == day
+    except ValueError:
+        is_day = False
+    if not NAME.fullmatch(name) or not is_day:
+        raise SpecError(
+            f"{path}: a spec's file name is lower case letters, digits and _, then .toml; a version that maps what is "
+            "delivered from a day on has @YYYY-MM-DD before .toml"
+        )
+    return name, day
 
 
 def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tuple[Emit, ...]:
@@ -195,6 +215,15 @@ def load_emits(region_folder: Path, site_folder: Path, sources: set[str]) -> tup
     return tuple(found)
 
 
+def in_force(emits: Sequence[Emit], day: str) -> tuple[Emit, ...]:
+    """Of each spec the version that maps what is delivered on a day: the latest that begins on it or before."""
+    first: dict[str, str] = {}
+    for emit in emits:
+        if emit.valid_from <= day:
+            first[emit.spec] = max(first.get(emit.spec, ""), emit.valid_from)
+    return tuple(emit for emit in emits if first.get(emit.spec) == emit.valid_from)
+
+
 def emitted_types(site: Site) -> tuple[str, ...]:
     """Resource types that the site's specs emit, in the order of ``RESOURCES``: silver has a table for each.
 
@@ -205,9 +234,9 @@ def emitted_types(site: Site) -> tuple[str, ...]:
     return tuple(name for name in RESOURCES if any(emit.resource == name for emit in emits))
 
 
-def _with_identity(path: Path, body: dict[str, Any]) -> dict[str, Any]:
+def _with_identity(body: dict[str, Any]) -> dict[str, Any]:
     resource = body.get("resource", "")
-    body.setdefault("identity", resource if resource in SHARED_IDENTITY else path.stem)
+    body.setdefault("identity", resource if resource in SHARED_IDENTITY else body["spec"])
     return body
 
 
