@@ -21,8 +21,8 @@ from governance.files import destroy, read_private, sync_folder, write_private
 
 KEY_ROTATION = "key_rotation"
 NEXT = "pseudonym.key.next"
-WITH_IDS = ("mapped_*", "silver_fhir__*", "superseded__*", "pending__*")
-"""Tables that hold ids and are made again from bronze; feature tables are written over by the caller."""
+WITHOUT_IDS = ("bronze_", "manifest__", "erased__", "mapping__", "ledger__", "quarantine__", "feature__")
+"""Tables that stay: of records and counts. Features hold ids, and are written over by the caller. All others go."""
 
 
 def rotate_key(zone: SiteZone) -> None:
@@ -39,8 +39,8 @@ def rotate_key(zone: SiteZone) -> None:
         write_private(zone.secrets / NEXT, secret)
         wanted = _digest(secret)
         marker.begin(zone, KEY_ROTATION, key=wanted)
-    for pattern in WITH_IDS:
-        for path in zone.lake.glob(pattern):
+    for path in zone.lake.iterdir():
+        if not path.name.startswith(WITHOUT_IDS):
             shutil.rmtree(path)
     key, following = zone.secrets / KEY_FILE, zone.secrets / NEXT
     if not key.exists() or _digest(read_private(key)) != wanted:

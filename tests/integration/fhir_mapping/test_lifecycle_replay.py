@@ -12,6 +12,7 @@ from small_site import ENCOUNTER, PATIENT, VITALS, csv_of, deliver, new_zone, re
 
 from contracts.errors import DataError
 from contracts.region import load_region
+from contracts.zone import SiteZone
 from fhir_mapping.identity.key import KEY_FILE, load_key
 from fhir_mapping.lifecycle import marker
 from fhir_mapping.lifecycle.erase import remake
@@ -28,6 +29,11 @@ def visit(number: int, **changes: Any) -> dict[str, Any]:
         **{"visit_no": f"V{number}", "patient_no": f"P{number % 4}", "visit_type": "门诊", "dept": "内科", "sex": "女"},
         **{"visit_time": "2026-03-01 08:00", "updated_at": "2026-03-01 09:00", "temp": "37.5", **changes},
     }
+
+
+def without_history(zone: SiteZone) -> dict[str, list[str]]:
+    """All tables but the list of mappings, which remembers those that are no more."""
+    return {name: rows for name, rows in snapshot(zone).items() if name != "mapping__version"}
 
 
 def random_changes(seed: int) -> list[dict[str, Any]]:
@@ -92,7 +98,7 @@ def test_a_mended_map_drains_what_passes_and_nothing_else(spark, tmp_path: Path)
     fresh = new_zone(tmp_path / "fresh")
     shutil.copytree(zone.landing, fresh.landing)
     run(spark, fresh, load_region(tmp_path / "region"))
-    assert snapshot(zone) == snapshot(fresh)
+    assert without_history(zone) == without_history(fresh)
 
 
 def test_a_mended_source_is_read_again_where_landing_still_has_its_files(spark, tmp_path: Path) -> None:
