@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import small_site
-from small_site import deliver, ledger, new_zone, resources, rules, snapshot
+from small_site import deliver, new_zone, resources, rules, snapshot
 
 from contracts.region import Region, load_region
 from contracts.zone import SiteZone
+from fhir_mapping.mapping import compile_site
+from fhir_mapping.spec.expressions import FirstOf
 from quality.reconciliation import reconcile
+from synthetic.hl7v2_cn import VENDORS, Feed, make_feed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -73,14 +77,6 @@ def region(tmp_path_factory: pytest.TempPathFactory) -> Region:
     return write_region(tmp_path_factory.mktemp("region"))
 
 
-@pytest.fixture(scope="module")
-def bulk(spark: SparkSession, region: Region, tmp_path_factory: pytest.TempPathFactory) -> SiteZone:
-    """All days, taken in at once."""
-    zone = _delivered(tmp_path_factory.mktemp("bulk"))
-    small_site.run(spark, zone, region)
-    return zone
-
-
 def _delivered(folder: Path) -> SiteZone:
     zone = new_zone(folder)
     for day, files in DELIVERIES.items():
@@ -93,8 +89,9 @@ def _by_status(found: list[dict[str, Any]]) -> list[str]:
     return sorted(resource["status"] for resource in found)
 
 
-def test_the_latest_word_of_the_messages_own_times_stands(bulk: SiteZone) -> None:
-    zone = bulk
+def test_the_latest_word_of_the_messages_own_times_stands(spark: SparkSession, region: Region, tmp_path: Path) -> None:
+    zone = _delivered(tmp_path)
+    small_site.run(spark, zone, region)
     visits = {visit["status"]: visit for visit in resources(zone, "Encounter")}
     assert set(visits) == {"in-progress", "cancelled"}
     assert "end" not in visits["in-progress"]["period"]
@@ -115,17 +112,53 @@ def test_the_latest_word_of_the_messages_own_times_stands(bulk: SiteZone) -> Non
     reconcile(zone).raise_if_unexplained()
 
 
-def test_days_in_any_order_give_the_same_silver(
-    spark: SparkSession, region: Region, bulk: SiteZone, tmp_path: Path
+@pytest.fixture(scope="module")
+def feeds() -> list[Feed]:
+    return [make_feed(11, vendor, patients=6) for vendor in VENDORS]
+
+
+def _deliver_feeds(zone: SiteZone, feeds: list[Feed]) -> None:
+    """Each vendor's messages in two days' files, as they arrived."""
+    for feed in feeds:
+        for kind, messages in (("adt", feed.adt), ("oru", feed.oru)):
+            half = len(messages) // 2
+            deliver(zone, "2024-03-01", f"{kind}_{feed.vendor.name}.hl7", feed.data(messages[:half]))
+            deliver(zone, "2024-03-02", f"{kind}_{feed.vendor.name}.hl7", feed.data(messages[half:]))
+
+
+def test_what_chinese_vendors_send_says_the_same_in_any_order_of_days(
+    spark: SparkSession, region: Region, feeds: list[Feed], tmp_path: Path
 ) -> None:
-    steps = _delivered(tmp_path)
+    bulk, steps = new_zone(tmp_path / "bulk"), new_zone(tmp_path / "steps")
+    for zone in (bulk, steps):
+        _deliver_feeds(zone, feeds)
+    small_site.run(spark, bulk, region)
     for day in ("2024-03-02", "2024-03-01"):
         small_site.run(spark, steps, region, [day])
     assert snapshot(bulk) == snapshot(steps)
-    assert ledger(bulk)["2024-03-01/oru_1.hl7"]["records_in"] == 4
+    visits = Counter(status for feed in feeds for status in feed.truth.visits.values())
+    assert Counter(visit["status"] for visit in resources(bulk, "Encounter")) == visits
+    assert len(resources(bulk, "Patient")) == sum(len(feed.truth.patients) for feed in feeds)
+    said = Counter((code, *result) for feed in feeds for (_, code), result in feed.truth.results.items())
+    assert Counter(map(_result, resources(bulk, "Observation"))) == said
+    assert rules(bulk) == {}
+    reconcile(bulk).raise_if_unexplained()
 
 
-def test_a_site_overrides_single_lines_of_a_shipped_spec(spark: SparkSession, tmp_path: Path) -> None:
+def _result(observation: dict[str, Any]) -> tuple[str, str, str]:
+    """Item, status letter and value as the sender wrote them."""
+    letter = {"final": "F", "preliminary": "P", "corrected": "C", "entered-in-error": "D"}[observation["status"]]
+    quantity = observation.get("valueQuantity")
+    value = observation.get("valueString") if quantity is None else _written(quantity)
+    return observation["code"]["coding"][0]["code"], letter, str(value)
+
+
+def _written(quantity: dict[str, Any]) -> str:
+    number = float(quantity["value"])
+    return f"{quantity['comparator']}{number:g}" if "comparator" in quantity else f"{number:.2f}"
+
+
+def test_a_site_overrides_single_lines_of_a_shipped_spec(tmp_path: Path) -> None:
     own = """
 extends = "hl7v2/oru_r01/observation"
 source = "lis__result"
@@ -134,10 +167,10 @@ source = "lis__result"
 "code.coding[0].system" = { first_of = [{ column = "item_system" }, { const = "urn:north:lab" }] }
 "referenceRange[0].text" = false
 """
-    region = write_region(tmp_path / "region", glucose=own)
-    zone = _delivered(tmp_path)
-    small_site.run(spark, zone, region)
-    found = resources(zone, "Observation")
-    assert {o["code"]["coding"][0]["system"] for o in found} == {"urn:north:lab"}
-    assert not any("referenceRange" in o for o in found)
-    assert len(found) == 2
+    region = write_region(tmp_path, glucose=own)
+    mapping = compile_site(region, region.site("north"), small_site.KEY)["lis__result"]
+    emits = {emit.name: emit for emit in mapping.emits}
+    assert set(emits) == {"glucose", "patient", "report"}
+    assert isinstance(emits["glucose"].elements["code.coding[0].system"], FirstOf)
+    assert "referenceRange[0].text" not in emits["glucose"].elements
+    assert emits["glucose"].identity == "lis__result.observation"
