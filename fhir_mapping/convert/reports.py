@@ -62,7 +62,12 @@ class Tally:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """The ledger's entry of one file; ``outputs`` gives the records of each bundle (all, where it is one bundle)."""
+    """The ledger's entry of one file.
+
+    Attributes:
+        outputs: numbers of the records in each bundle.
+        called: how Provenance in the output calls the file.
+    """
 
     file: str
     sha256: str
@@ -71,9 +76,10 @@ class FileEntry:
     called: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        several = len(self.outputs) > 1
-        outputs = {name: _spans(records) if several else "all" for name, records in self.outputs.items()}
-        return {"file": self.file, "sha256": self.sha256, **self.tally.as_json(), "outputs": outputs}
+        is_told = len(self.outputs) > 1
+        outputs = {name: _spans(records) if is_told and records else "all" for name, records in self.outputs.items()}
+        called = {} if self.called in ("", self.file) else {"called": self.called}
+        return {"file": self.file, **called, "sha256": self.sha256, **self.tally.as_json(), "outputs": outputs}
 
 
 def _spans(records: list[int]) -> str:

@@ -16,6 +16,7 @@ from fhir_mapping.convert.assemble import assemble
 from fhir_mapping.convert.inputs import InputFile, Inputs, find_inputs
 from fhir_mapping.convert.options import TABULAR, Options
 from fhir_mapping.convert.pool import run_tasks
+from fhir_mapping.convert.provenance import source_name
 from fhir_mapping.convert.reports import LEDGER, QUARANTINE, FileEntry, Tally, ledger, quarantine_lines
 from fhir_mapping.convert.stretches import Stretch, stretches
 from fhir_mapping.convert.task import Converter, Task, TaskResult
@@ -169,7 +170,8 @@ class _Run:
         for number, outcome in enumerate(made.records, 1):
             tally.add_record(outcome)
             self._quarantine.writelines(quarantine_lines(file.name, number, outcome))
-        self.entries.append(FileEntry(file.name, pending.digest, tally, made.outputs))
+        called = source_name(file.name, self._options.key)
+        self.entries.append(FileEntry(file.name, pending.digest, tally, made.outputs, called))
 
     def _open(self, name: str) -> BinaryIO:
         path = self._shop / "out" / name

@@ -1,4 +1,4 @@
-"""A conversion of tables: one NDJSON a resource type over all files, each resource once, as the latest record has it."""
+"""A conversion of tables: one NDJSON a type over all files, each resource once, as the latest record has it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fhir_mapping.convert.inputs import Inputs
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome, Written
 from fhir_mapping.convert.pool import run_tasks
-from fhir_mapping.convert.provenance import provenance
+from fhir_mapping.convert.provenance import provenance, source_name
 from fhir_mapping.convert.reports import FileEntry, Tally
 from fhir_mapping.convert.tables import RowReader, Specs, read_rows
 from fhir_mapping.convert.task import Converter, Task, TaskResult
@@ -110,12 +110,14 @@ class TableRun:
         standing = [one for one in self._standing.values() if one.file == file]
         kept = Counter(one.record for one in standing)
         tally = Tally(resources=Counter(one.written.type for one in standing))
+        tally.resources["Provenance"] = -(-len(standing) // _TARGETS)
         for record, outcome in enumerate(self._outcomes[file], 1):
             tally.add_record(_replaced(outcome) if outcome.resources and not kept[record] else outcome)
         path = self._files[file].path
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         outputs: dict[str, list[int]] = {f"{type}.ndjson": [] for type in sorted(tally.resources)}
-        return FileEntry(self._files[file].name, digest, tally, outputs)
+        name = self._files[file].name
+        return FileEntry(name, digest, tally, outputs, source_name(name, self._options.key))
 
     def quarantined(self) -> Iterator[tuple[str, int, RecordOutcome]]:
         """File, number and outcome of every record."""
