@@ -7,7 +7,7 @@ not there. Displays of HL7's own codes stay out of the Coding where they are not
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fhir_mapping.cda.data_tables import column, rows
@@ -51,34 +51,41 @@ def system_uri(oid: str) -> str | None:
 
 def coding(element: Element) -> dict[str, str]:
     """A Coding from ``code``, ``codeSystem`` and ``displayName``; empty without a code."""
-    code = squeeze(element.get("code"))
+    get = element.get
+    code = get("code")
     if not code:
         return {}
-    found: dict[str, str] = {}
-    oid = (element.get("codeSystem") or "").strip()
+    return dict(_coding(code, get("codeSystem") or "", get("displayName") or "", get("codeSystemVersion") or ""))
+
+
+@lru_cache(maxsize=8192)
+def _coding(code: str, oid: str, display: str, version: str) -> tuple[tuple[str, str], ...]:
+    code, display, oid = squeeze(code), squeeze(display), oid.strip()
+    if not code:
+        return ()
     system = system_uri(oid) if oid else None
-    display = squeeze(element.get("displayName"))
-    if system is not None:
-        codes = _closed_systems().get(system)
-        if codes is not None:
-            if code not in codes:
-                system = f"urn:oid:{oid}"
-            else:
-                display = ""
-        found["system"] = system
-    version = squeeze(element.get("codeSystemVersion"))
-    if version and system is not None and system.startswith("urn:oid:"):
-        found["version"] = version
-    found["code"] = code
-    if display:
-        found["display"] = display
-    return found
+    codes = _closed_systems().get(system) if system is not None else None
+    if codes is not None:
+        if code not in codes:
+            system = f"urn:oid:{oid}"
+        else:
+            display = ""
+    known = system is not None and system.startswith("urn:oid:")
+    parts = (
+        ("system", system or ""),
+        ("version", squeeze(version) if known else ""),
+        ("code", code),
+        ("display", display),
+    )
+    return tuple((name, value) for name, value in parts if value)
 
 
 def concept(element: Element | None, context: Context | None = None) -> dict[str, Any]:
     """A CodeableConcept of the code, its translations and its original text; empty where none is given."""
     if element is None:
         return {}
+    if len(element) == 0 and (one := coding(element)):  # most codes: no translation, no original text
+        return _plain(element, one)
     codings: list[dict[str, str]] = []
     for part in (element, *children(element, "translation")):
         one = coding(part)
@@ -99,6 +106,12 @@ def concept(element: Element | None, context: Context | None = None) -> dict[str
     if text:
         found["text"] = text
     return found
+
+
+def _plain(element: Element, one: dict[str, str]) -> dict[str, Any]:
+    if "display" in one or not (display := squeeze(element.get("displayName"))):
+        return {"coding": [one]}
+    return {"coding": [one], "text": display}
 
 
 def _original_text(element: Element, context: Context | None) -> str:

@@ -53,7 +53,13 @@ def child(element: Element | None, *path: str) -> Element | None:
     for name in path:
         if found is None:
             return None
-        found = next(children(found, name), None)
+        for kid in found:
+            tag = kid.tag
+            if isinstance(tag, str) and NAMES[tag] == name:
+                found = kid
+                break
+        else:
+            return None
     return found
 
 

@@ -24,14 +24,22 @@ class Clock:
         offset: the offset of the document itself, ``+08:00``, if known.
     """
 
-    __slots__ = ("offset", "zone")
+    __slots__ = ("_known", "offset", "zone")
 
     def __init__(self, zone: str | None = None) -> None:
         self.zone = ZoneInfo(zone) if zone else None
         self.offset = ""
+        self._known: dict[str, str | None] = {}
 
     def date_time(self, text: str | None) -> str | None:
         """``201308151030-0800`` as ``2013-08-15T10:30:00-08:00``; None for what is no time. Never more precise."""
+        if not text:
+            return None
+        if text not in self._known:  # a document tells few times, each often
+            self._known[text] = self._read(text)
+        return self._known[text]
+
+    def _read(self, text: str) -> str | None:
         parts = _parts(text)
         if parts is None:
             return None
