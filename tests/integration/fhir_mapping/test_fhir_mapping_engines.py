@@ -48,7 +48,20 @@ when = { present = "result" }
 "status" = { const = "final" }
 "code" = { code = "1", system = "urn:lab" }
 "valueQuantity" = { quantity = "result", unit = "unit", on_missing = "keep_local" }
+"component[0].code" = { code = "C", system = "@icd10_cn_clinical_2" }
+"component[1].code.coding[0].code" = { column = "ref", normalise = "icd10_cn" }
+"component[1].valueString" = { column = "complaint", mask_names = ["dept", "sex"] }
+"component[2].code.coding[0].code" = { column = "id_card", normalise = "id_card" }
+"component[2].valueCodeableConcept.coding[0].code" = { column = "result", normalise = "department" }
 "issued" = { datetime = "updated_at", on_error = { default = "2026-01-01T00:00:00Z" } }
+
+[elements."component[0].valueQuantity"]
+quantity = "result"
+unit = "unit"
+on_missing = "keep_local"
+convert_to = "umol/L"
+analyte = "14682-9"
+on_error = "null"
 """
 
 COLUMNS = (
