@@ -40,7 +40,8 @@ class Stage(IntEnum):
     PARSED = 4
     CHECKED = 5
     JUDGED = 6
-    RULES = 7
+    PLACED = 7
+    RULES = 8
 
 
 def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:

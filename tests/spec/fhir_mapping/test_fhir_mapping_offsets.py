@@ -49,9 +49,10 @@ def test_minutes_after_a_constant_base(spark: SparkSession, tmp_path: Path) -> N
         spark, tmp_path, 'offset = "x", base = "2014-01-01T00:00:00"',
         at("0", "2014-01-01T00:00:00+00:00"), at("-6475", "2013-12-27T12:05:00+00:00"),
         at("1.5", "2014-01-01T00:01:30+00:00"), broken("soon", "not_a_number"),
-        broken("-9e7", "implausible_date"), 'row = { no = "1" }\nemits = 1',
+        broken("-9e7", "implausible_date"), broken("999999999999999999999999", "implausible_date"),
+        broken("1e20", "implausible_date"), 'row = { no = "1" }\nemits = 1',
     )  # fmt: skip
-    assert found == [()] * 6
+    assert found == [()] * 8
 
 
 def test_hours_after_a_column_keep_to_the_clock_of_the_zone(spark: SparkSession, tmp_path: Path) -> None:
