@@ -19,6 +19,7 @@ COMMANDS = {
     "clinic": ("pipelines.cli.clinic", "Register a clinic, make a token for it."),
     "map": ("pipelines.cli.map", "Check mapping specs, run their examples, convert files."),
     "view": ("pipelines.cli.view", "Run a SQL on FHIR view over FHIR resources or a site's silver."),
+    "listen": ("pipelines.cli.listen", "Receive HL7 v2 messages over MLLP into a hospital's landing folder."),
     "pull": ("pipelines.cli.pull", "Take new rows of a hospital's PostgreSQL database into its landing folder."),
     "quarantine": ("pipelines.cli.quarantine", "List, show and replay the records that did not make it."),
     "erase": ("pipelines.cli.erase", "Erase a person at a hospital."),

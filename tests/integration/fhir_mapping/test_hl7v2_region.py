@@ -158,7 +158,7 @@ def _written(quantity: dict[str, Any]) -> str:
     return f"{quantity['comparator']}{number:g}" if "comparator" in quantity else f"{number:.2f}"
 
 
-def test_a_site_overrides_single_lines_of_a_shipped_spec(tmp_path: Path) -> None:
+def test_a_site_overrides_single_lines_of_a_shipped_spec(spark: SparkSession, tmp_path: Path) -> None:
     own = """
 extends = "hl7v2/oru_r01/observation"
 source = "lis__result"
