@@ -7,10 +7,12 @@ a validator that shares no code with them. The models of R4B fit R4 for the type
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StructType
 
@@ -19,6 +21,7 @@ from contracts.fhir import to_fhir_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.tables import silver_table, silver_types
+from lake.reader import fillings
 from lake.tables import read
 
 RULE = "fhir_invalid"
@@ -46,28 +49,43 @@ def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at
     faults: Counter[str] = Counter()
     rows = shapes = validated = 0
     for resource in silver_types(zone):
-        silver = read(spark, silver_table(zone, resource)).select(*struct_type(resource).names)
-        used, count = _used(silver)
-        if not count:
-            continue
-        shaped = silver.select("id", _shape(used).alias("_shape"))
-        found = [row["id"] for row in shaped.groupBy("_shape").agg(F.min("id").alias("id")).collect()]
-        rows, shapes = rows + count, shapes + len(found)
-        chosen = silver.where(F.col("id").isin(found) | _sampled(min(share, at_most / count)))
-        for row in chosen.toArrow().to_pylist():
+        count, representatives = _representatives(spark, zone, resource)
+        rows, shapes = rows + count, shapes + len(representatives)
+        for body in _chosen(spark, zone, resource, representatives, min(share, at_most / max(count, 1))):
             validated += 1
-            faults.update(_faults(resource, to_fhir_json(resource, row, number=Decimal)))
+            faults.update(_faults(resource, body))
     if faults:
         told = "; ".join(f"{path}: {count}" for path, count in sorted(faults.items()))
         raise DataError(f"{RULE}: {sum(faults.values())} faults in {validated} resources of site '{zone.site}': {told}")
     return ValidationReport(rows, shapes, validated)
 
 
-def _used(silver: DataFrame) -> tuple[StructType, int]:
-    """The elements that any row has (most of FHIR's stay empty, and empty ones tell no shapes apart), and all rows."""
-    counts = silver.agg(F.count(F.lit(1)).alias("_rows"), *[F.count(name).alias(name) for name in silver.columns])
-    (row,) = counts.collect()
-    return StructType([field for field in silver.schema.fields if row[field.name]]), row["_rows"]
+def _representatives(spark: SparkSession, zone: SiteZone, resource: str) -> tuple[int, list[str]]:
+    """The number of rows of a silver table, and the id of one row of each shape.
+
+    Columns that the files' footers show to be filled alike in all rows tell no shapes apart, and are not read.
+    """
+    filled = fillings(silver_table(zone, resource).path)
+    elements = struct_type(resource)
+    varying = StructType([f for f in elements.fields if f.name in filled and not filled[f.name].is_uniform])
+    silver = read(spark, silver_table(zone, resource))
+    shaped = silver.select("id", _shape(varying).alias("_shape")).groupBy("_shape")
+    found = shaped.agg(F.count(F.lit(1)).alias("n"), F.min("id").alias("id")).collect()
+    return sum(row["n"] for row in found), [row["id"] for row in found]
+
+
+def _chosen(
+    spark: SparkSession, zone: SiteZone, resource: str, representatives: list[str], share: float
+) -> Iterator[dict[str, Any]]:
+    """The representatives and a share of the others as FHIR JSON; columns that are empty throughout are not read."""
+    if not representatives:
+        return
+    filled = fillings(silver_table(zone, resource).path)
+    silver = read(spark, silver_table(zone, resource))
+    used = [name for name in struct_type(resource).names if name not in filled or not filled[name].is_empty]
+    chosen = silver.select(*used).where(F.col("id").isin(representatives) | _sampled(share))
+    for row in chosen.toArrow().to_pylist():
+        yield to_fhir_json(resource, row, number=Decimal)
 
 
 def _faults(resource: str, body: dict) -> list[str]:
@@ -91,7 +109,7 @@ def _sampled(share: float) -> Column:
 def _shape(kind: StructType) -> Column:
     """Which fields have a value, at every depth, as text."""
     flags = [flag for field in kind.fields for flag in _flags(F.col(field.name), field.dataType)]
-    return F.concat(*flags)
+    return F.concat(F.lit(""), *flags)
 
 
 def _flags(column: Column, kind: DataType) -> list[Column]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
@@ -38,6 +40,53 @@ def column_names(path: Path) -> list[str]:
 def partition_values(path: Path, name: str) -> list[str]:
     """Values of a partition column that the latest rows have, ascending. Raises UsageError when there is no table."""
     return sorted({str(part[name]) for part in _open(path).partitions()})
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How the rows of a table fill a column, as the footers of its data files tell.
+
+    Attributes:
+        is_empty: no row has a value at any depth.
+        is_uniform: every row has a value at the very same depths; lists have one entry.
+    """
+
+    is_empty: bool
+    is_uniform: bool
+
+
+def fillings(path: Path) -> dict[str, Filling]:
+    """How each top column is filled, read from the footers alone; a footer that does not tell counts as neither.
+
+    Partition columns stand in no file and are left out.
+
+    Raises:
+        UsageError: no table at ``path``.
+    """
+    leaves: dict[str, list[int | None]] = {}
+    for file in _open(path).file_uris():
+        footer = pq.read_metadata(file)
+        for group in (footer.row_group(number) for number in range(footer.num_row_groups)):
+            for chunk in (group.column(number) for number in range(group.num_columns)):
+                told = chunk.statistics is not None and chunk.statistics.has_null_count
+                nulls = chunk.statistics.null_count if told else None
+                _count_leaf(leaves.setdefault(chunk.path_in_schema, [0, 0, 0]), group.num_rows, chunk.num_values, nulls)
+    found: dict[str, list[tuple[bool, bool]]] = {}
+    for name, (rows, values, nulls) in leaves.items():
+        is_known = nulls is not None
+        filled = (is_known and nulls == values, is_known and (nulls == values or (nulls == 0 and values == rows)))
+        found.setdefault(name.split(".")[0], []).append(filled)
+    return {
+        name: Filling(all(empty for empty, _ in parts), all(uniform for _, uniform in parts))
+        for name, parts in found.items()
+    }
+
+
+def _count_leaf(sums: list[int | None], rows: int, values: int, nulls: int | None) -> None:
+    """Add a row group's rows, values (nulls among them) and nulls; nulls stay None once a footer does not tell them."""
+    for position, number in enumerate((rows, values, nulls)):
+        before = sums[position]
+        sums[position] = None if before is None or number is None else before + number
 
 
 def version(path: Path) -> int:

@@ -1,0 +1,57 @@
+"""What the footers of a table's files tell about its columns is what its rows say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
+
+from lake.reader import Filling, fillings
+from lake.tables import Table, arrow_schema, read, replace, write_arrow
+
+PAIR = StructType([StructField("a", StringType()), StructField("b", StringType())])
+SCHEMA = StructType(
+    [
+        StructField("day", StringType()),
+        StructField("full", LongType()),
+        StructField("empty", ArrayType(PAIR)),
+        StructField("half", StringType()),
+        StructField("one_each", ArrayType(PAIR)),
+        StructField("one_or_two", ArrayType(PAIR)),
+        StructField("struct", PAIR),
+    ]
+)
+ROWS = [
+    {"day": "1", "full": 1, "one_each": [{"a": "x"}], "one_or_two": [{"a": "x"}], "struct": {"a": "x", "b": "y"}},
+    {
+        "day": "2",
+        "full": 2,
+        "half": "h",
+        "one_each": [{"a": "y"}],
+        "one_or_two": [{"a": "x"}, {"a": "y"}],
+        "struct": {"a": "x"},
+    },
+]
+EXPECTED = {
+    "full": Filling(False, True),
+    "empty": Filling(True, True),
+    "half": Filling(False, False),
+    "one_each": Filling(False, True),
+    "one_or_two": Filling(False, False),
+    "struct": Filling(False, False),
+}
+
+
+def test_footers_tell_which_columns_are_empty_and_which_are_filled_alike(spark, tmp_path: Path) -> None:
+    source = Table(tmp_path / "source", SCHEMA)
+    write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(source)), source)
+    target = Table(tmp_path / "target", SCHEMA, partition_by=("day",))
+    replace(spark, read(spark, source), target)
+    assert fillings(target.path) == EXPECTED
+
+
+def test_a_footer_without_statistics_tells_nothing(tmp_path: Path) -> None:
+    table = Table(tmp_path / "table", SCHEMA)
+    write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(table)), table)
+    assert set(fillings(table.path).values()) == {Filling(False, False)}
