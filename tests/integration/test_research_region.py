@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from small_site import new_zone, resources, rules, run
 from contracts.region import Region, Site, load_region
 from contracts.zone import SiteZone
 from fhir_mapping.ledger import SiteReport
-from pipelines.delivery import delivered_bytes, landing_name, write_if_changed
+from pipelines.delivery import joined, landing_name, write_if_changed
 from quality.reconciliation import reconcile
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -20,7 +21,7 @@ DATA = Path(os.environ.get("CLOISTER_DATA", CHECKOUT.parent / "shared" / "data")
 needs_data = pytest.mark.skipif(
     not (DATA / "mimic-iv-demo").is_dir(), reason=f"needs mimic-iv-demo, eicu and omop-eunomia in {DATA}"
 )
-MOST = 400
+MOST = 200
 """Records of a table in the sample; `cloister run regions/research --data ...` maps them all."""
 
 
@@ -28,13 +29,19 @@ def deliver_sample(region: Region, site: Site, zone: SiteZone) -> int:
     """Every n-th record of each table, joined as the region delivers it; how many records there are."""
     records = 0
     for source in site.sources:
-        assert source.delivery is not None
-        count = delivered_bytes(source, source.delivery, DATA).count(b"\n") - 1
-        sample = source.delivery.model_copy(update={"part": (0, max(1, count // MOST))})
-        content = delivered_bytes(source, sample, DATA)
-        write_if_changed(zone.landing / sample.day / landing_name(sample), content)
+        delivery = source.delivery
+        assert delivery is not None
+        header, *lines = unpacked(delivery.data).splitlines(keepends=True)
+        content = b"".join([header, *lines[:: max(1, len(lines) // MOST)]])
+        for join in delivery.join:
+            content = joined(source, content, join, unpacked(join.data))
+        write_if_changed(zone.landing / delivery.day / landing_name(delivery), content)
         records += content.count(b"\n") - 1
     return records
+
+
+def unpacked(name: str) -> bytes:
+    return gzip.decompress((DATA / name).read_bytes())
 
 
 def run_sample(spark: SparkSession, folder: Path, name: str) -> tuple[SiteZone, SiteReport]:
