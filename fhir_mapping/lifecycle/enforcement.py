@@ -36,7 +36,7 @@ from fhir_mapping.manifest import read_manifest
 from fhir_mapping.sources.record import Block
 from fhir_mapping.spec.model import load_emits
 from governance.files import write_durable
-from governance.suppression import LINK, Suppression, add_suppressed, load_suppression
+from governance.suppression import LINK, PERSON, Suppression, add_suppressed, load_suppression
 from lake.reader import column_names, partition_values, read_arrow
 
 ERASED = "erased"
@@ -82,28 +82,38 @@ def enforce_on_day(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
 
 
 def follow_links(zone: SiteZone, suppression: Suppression, rows: Callable[[], Rows]) -> Suppression:
-    """Put on the list what listed records name (visits and the like), until no record adds any; gives the list.
+    """Put on the list what listed records name, until no record adds any; gives the list.
+
+    That is visits and the like, and other numbers of the same person.
 
     Args:
         rows: gives the records to look at, anew at each call.
     """
     fillers: set[str] = set()
     while True:
+        people: dict[str, tuple[str, ...]] = {}
         new: dict[str, tuple[str, ...]] = {}
         for links, batch in rows():
-            new |= find_listed(links, batch, suppression).new_links(suppression)
+            found = find_listed(links, batch, suppression)
+            people |= found.new_people(suppression)
+            new |= found.new_links(suppression)
         new = {link: values for link, values in new.items() if link not in fillers}
-        if not new:
+        fillers |= _fillers(frozenset(new), suppression, rows()) if new else set()
+        add = {(PERSON, person) for person in people} | {(LINK, link) for link in new if link not in fillers}
+        if not add:
             return suppression
-        people: dict[str, set[str]] = {}
-        for links, batch in rows():
-            for link, named in find_listed(links, batch, suppression).people_of(frozenset(new)).items():
-                people.setdefault(link, set()).update(named)
-        fillers |= {link for link, named in people.items() if len(named) >= _TOO_MANY}
-        add = {(LINK, link) for link in new if link not in fillers}
-        for link, values in new.items():
-            add |= token_hashes(suppression, values) if link not in fillers else set()
+        for key, values in (people | new).items():
+            add |= token_hashes(suppression, values) if key not in fillers else set()
         suppression = add_suppressed(zone, add)
+
+
+def _fillers(links: frozenset[str], suppression: Suppression, rows: Rows) -> set[str]:
+    """Links that records give to so many people that they are nobody's."""
+    people: dict[str, set[str]] = {}
+    for found, batch in rows:
+        for link, named in find_listed(found, batch, suppression).people_of(links).items():
+            people.setdefault(link, set()).update(named)
+    return {link for link, named in people.items() if len(named) >= _TOO_MANY}
 
 
 def landing_rows(files: Iterable[Delivered], links: Mapping[str, SourceLinks]) -> Rows:
@@ -154,7 +164,10 @@ def _cut_file(
         numbers += [first + int(number) for number in listed]
         first += batch.num_rows
     content = delivered.path.read_bytes()
-    left = cut_records(source, content, numbers) if source and numbers else content
+    left = content
+    if source and numbers:
+        left, numbers = cut_records(source, content, numbers)
+        _require_silence(left, source.name, suppression)
     if delivered.file is None and content:
         left = cut_unread(content, entry.source is not None, suppression)
     if left == content:
@@ -181,6 +194,15 @@ def _cut_file(
     if target != delivered.path:
         delivered.path.unlink()
     return True
+
+
+def _require_silence(content: bytes, source: str, suppression: Suppression) -> None:
+    """A workbook has other sheets, comments and caches, in which nobody can tell whose a row is."""
+    if content.startswith(b"PK") and any(mentions(text, suppression) for text in _texts(content)):
+        raise DataError(
+            f"a workbook of source '{source}' tells of the person outside its sheet of records. Take that out, or the "
+            "file out of landing, then erase again."
+        )
 
 
 def cut_unread(content: bytes, has_lines: bool, suppression: Suppression) -> bytes:

@@ -136,12 +136,5 @@ def numbers_as_delivered(erased: Sequence[int], first: int, count: int) -> np.nd
     return kept + np.searchsorted(gone - np.arange(len(gone)), kept, side="right")
 
 
-def numbers_now(erased: Sequence[int], numbers: Iterable[int]) -> list[int]:
-    """Where records with these numbers as delivered stand in the file as it is, others of it being gone."""
-    gone = np.asarray(sorted(erased), dtype=np.int64)
-    wanted = np.asarray(sorted(numbers), dtype=np.int64)
-    return (wanted - np.searchsorted(gone, wanted)).tolist()
-
-
 def _order(entry: Erasure) -> tuple[str, ...]:
     return (entry.delivery_date, entry.file_name, entry.file_id, entry.sha256_after or "")

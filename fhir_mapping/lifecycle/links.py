@@ -68,11 +68,13 @@ class SourceLinks:
     Attributes:
         people: of Patients.
         others: of all else that belongs to one person.
+        same: pairs of ``people`` that name one person where a record has both: a merge of numbers (Patient.link).
     """
 
     source: Source
     people: tuple[KeyUse, ...]
     others: tuple[KeyUse, ...]
+    same: tuple[tuple[KeyUse, KeyUse], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -105,6 +107,20 @@ class Found:
     is_listed: np.ndarray
     people: tuple[Named, ...]
     others: tuple[Named, ...]
+    same: tuple[tuple[KeyUse, KeyUse], ...] = ()
+
+    def new_people(self, suppression: Suppression) -> dict[str, tuple[str, ...]]:
+        """Hash and values of the other numbers, not on the list yet, that records give to people who are on it."""
+        known = suppression.of(PERSON)
+        wanted = pa.array(sorted(known), pa.string())
+        by_use, found = {named.use: named for named in self.people}, dict[str, tuple[str, ...]]()
+        for pair in self.same:
+            for one, other in (pair, pair[::-1]):
+                for row in np.flatnonzero(_is_in(by_use[one].hashes, wanted)).tolist():
+                    value = by_use[other].hashes[row].as_py()
+                    if value is not None and value not in known:
+                        found[value] = tuple(part[row].as_py() for part in by_use[other].values)
+        return found
 
     def new_links(self, suppression: Suppression) -> dict[str, tuple[str, ...]]:
         """Hash and values of what the listed records name that is not on the list yet."""
@@ -137,15 +153,21 @@ class Found:
 def source_links(source: Source, emits: Iterable[Emit]) -> SourceLinks:
     """The keys that the emits of a source name, each once."""
     uses: dict[KeyUse, None] = {}
+    same: dict[tuple[KeyUse, KeyUse], None] = {}
     for emit in emits:
         if emit.source == source.name:
-            uses[KeyUse(emit.resource, emit.identity, emit.key, (), emit.item)] = None
-            uses.update((use, None) for use in _referred(emit))
+            own = KeyUse(emit.resource, emit.identity, emit.key, (), emit.item)
+            uses[own] = None
+            for path, use in _referred(emit):
+                uses[use] = None
+                if emit.resource == use.resource == PATIENT and path.startswith("link[") and use != own:
+                    same[own, use] = None
     wanted = [use for use in uses if use.resource not in NOBODYS]
     return SourceLinks(
         source,
         tuple(use for use in wanted if use.resource == PATIENT),
         tuple(use for use in wanted if use.resource != PATIENT),
+        tuple(same),
     )
 
 
@@ -182,7 +204,7 @@ def find_listed(links: SourceLinks, rows: pa.RecordBatch, suppression: Suppressi
     for named in others:
         is_theirs |= _is_in(named.hashes, listed_links)
     unread = _unread(rows, suppression)
-    return Found(is_person | (is_theirs & ~names_person) | unread, people, others)
+    return Found(is_person | (is_theirs & ~names_person) | unread, people, others, links.same)
 
 
 def mentions(text: str, suppression: Suppression) -> bool:
@@ -200,12 +222,14 @@ def words(text: str) -> Iterator[str]:
             yield from word.split("/")
 
 
-def _referred(emit: Emit) -> Iterator[KeyUse]:
-    for expression in flatten(emit.elements.values()):
-        if isinstance(expression, Reference):
-            target = expression.reference
-            identity = expression.identity or (target if target in SHARED_IDENTITY else "")
-            yield KeyUse(target, identity, expression.parts, expression.null_values, expression.item)
+def _referred(emit: Emit) -> Iterator[tuple[str, KeyUse]]:
+    """Every key that an emit refers to, with the path where."""
+    for path, whole_expression in emit.elements.items():
+        for expression in flatten([whole_expression]):
+            if isinstance(expression, Reference):
+                target = expression.reference
+                identity = expression.identity or (target if target in SHARED_IDENTITY else "")
+                yield path, KeyUse(target, identity, expression.parts, expression.null_values, expression.item)
 
 
 def _named(use: KeyUse, source: Source, rows: pa.RecordBatch, suppression: Suppression) -> Named:

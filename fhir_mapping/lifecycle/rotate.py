@@ -39,7 +39,7 @@ def rotate_key(zone: SiteZone) -> None:
         write_private(zone.secrets / NEXT, secret)
         wanted = _digest(secret)
         marker.begin(zone, KEY_ROTATION, key=wanted)
-    for path in zone.lake.iterdir():
+    for path in sorted(zone.lake.glob("*")):
         if not path.name.startswith(WITHOUT_IDS):
             shutil.rmtree(path)
     key, following = zone.secrets / KEY_FILE, zone.secrets / NEXT

@@ -7,37 +7,53 @@ stay, in their order, each as it was. So a format whose cutting went wrong stops
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from contracts.errors import DataError
 from contracts.region import Source
+from fhir_mapping.lifecycle.scrub_hl7v2 import cut_messages, whole_messages
+from fhir_mapping.lifecycle.scrub_xlsx import cut_sheet
 from fhir_mapping.sources.encoding import UTF_8, restore
+from fhir_mapping.sources.hl7v2_rows import MessageFile
 from fhir_mapping.sources.reader import SourceFile, inspect
 from fhir_mapping.sources.record import BAD_ENCODING, RecordFile, Refusal
 from fhir_mapping.sources.utf16 import UTF_16, to_utf8, to_utf16
+from fhir_mapping.sources.xlsx import Sheet
 
 
-def cut_records(source: Source, content: bytes, numbers: Sequence[int]) -> bytes:
+def cut_records(source: Source, content: bytes, numbers: Iterable[int]) -> tuple[bytes, list[int]]:
     """A file of a source without the records of these numbers (from 0, in the file as it is).
+
+    Returns:
+        What is left, and the numbers that went: a message or document goes with all its rows.
 
     Raises:
         DataError: the other records would not stay as they are.
     """
     file = _inspected(source, content)
+    raws, errors = _records(file, content)
     gone = frozenset(numbers)
-    stay = [raw for number, raw in enumerate(_raws(file, content)) if number not in gone]
+    if isinstance(file, SourceFile):
+        left = _cut_text(file, content, gone)
+    elif isinstance(file, Sheet):
+        left = cut_sheet(file, content, gone)
+    elif isinstance(file, MessageFile):
+        gone = whole_messages(raws, errors, gone)
+        left = cut_messages(content, file.encoding.codec, raws, errors, gone)
+    else:
+        gone, left = frozenset(range(len(raws))), b""
+    stay = [raw for number, raw in enumerate(raws) if number not in gone]
     if not stay and not file.header_lines:
-        return b""
-    left = _cut_text(file, content, gone) if isinstance(file, SourceFile) else b""
+        return b"", sorted(gone)
     again = inspect(source, io.BytesIO(left))
-    found = [] if isinstance(again, Refusal) else list(_raws(again, left))
+    found = [] if isinstance(again, Refusal) else _records(again, left)[0]
     if found != stay:
         raise DataError(
             f"a file of source '{source.name}' cannot be cut without changing its other records (of {len(stay)} that "
             f"stay, {len(found)} were found again). Mend it or take it out of landing, then erase again."
         )
-    return left
+    return left, sorted(gone)
 
 
 def _inspected(source: Source, content: bytes) -> RecordFile:
@@ -49,9 +65,13 @@ def _inspected(source: Source, content: bytes) -> RecordFile:
     return file
 
 
-def _raws(file: RecordFile, content: bytes) -> Iterator[str]:
+def _records(file: RecordFile, content: bytes) -> tuple[list[str], list[str | None]]:
+    """Text and error of each record."""
+    raws, errors = list[str](), list[str | None]()
     for block in file.blocks(io.BytesIO(content)):
-        yield from block.raw.to_pylist()
+        raws += block.raw.to_pylist()
+        errors += block.error.to_pylist()
+    return raws, errors
 
 
 def _cut_text(file: SourceFile, content: bytes, gone: frozenset[int]) -> bytes:

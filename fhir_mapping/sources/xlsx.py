@@ -70,6 +70,11 @@ class Sheet:
         """All records of the sheet; memory is bounded by ``block_bytes`` of text (and the shared texts)."""
         return carry_forward(self.source, self._blocks(stream, block_bytes))
 
+    def places(self, stream: BinaryIO) -> list[int]:
+        """For each record the place, from 0, of its row among all row elements of the sheet."""
+        rows = enumerate(_rows(stream, self.book))
+        return [place for place, (number, row) in rows if number > self.header_lines and any(row)]
+
     def _blocks(self, stream: BinaryIO, block_bytes: int) -> Iterator[Block]:
         collected = _Rows(self.positions)
         number = self.header_lines

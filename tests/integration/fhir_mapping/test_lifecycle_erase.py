@@ -240,6 +240,33 @@ def test_files_not_ingested_yet_are_cut_too(region: Region, tmp_path: Path) -> N
     assert traces(zone, PERSON, NAME) == []
 
 
+def test_a_replaced_number_of_the_person_is_followed_to_the_other_and_back(tmp_path: Path) -> None:
+    merge = """
+source = "hl7__merge"
+resource = "Patient"
+key = ["old_no"]
+[elements]
+"link[0].other" = { reference = "Patient", key = ["new_no"] }
+"link[0].type" = { const = "replaced-by" }
+"""
+    region = write_region(tmp_path / "region", {"patient": PATIENT, "encounter": ENCOUNTER, "merge": merge})
+    columns = '[{ name = "old_no", path = "MRG-1.1" }, { name = "new_no", path = "PID-3.1" }]'
+    source = f'system = "hl7"\nentity = "merge"\nfiles = ["*.hl7"]\nformat = "hl7v2"\ncolumn = {columns}\n'
+    (region.folder / "sites" / "north" / "sources" / "merge.toml").write_text(source, encoding="utf-8")
+    messages = [
+        f"MSH|^~\\&|H|H|||20260301||ADT^A40|{n}|P|2.4\rPID|1||{n}\rMRG|{o}\r" for n, o in (("P22", "P11"), ("P9", "P8"))
+    ]
+    zone = new_zone(tmp_path / "zone")
+    deliver(zone, MONDAY, "merge.hl7", "".join(messages))
+    deliver(zone, TUESDAY, "visit.csv", csv_of([visit(1, "P11"), visit(2, "P22"), visit(3, "P8")]))
+    site = load_region(region.folder).site("north")
+    name_people(zone, find_people(site, ["P11"]))
+    cut_listed(zone, site)
+    assert (zone.landing / MONDAY / "merge.hl7").read_text() == messages[1].replace("\r", "\n")
+    assert (zone.landing / TUESDAY / "visit.csv").read_text(encoding="utf-8").count("\n") == 2
+    assert traces(zone, "P11", "P22", "V70002") == []
+
+
 def test_a_late_visit_that_makes_earlier_records_the_persons_stops_all_until_they_are_erased(
     spark, after: SiteZone, region: Region, tmp_path: Path
 ) -> None:
