@@ -171,9 +171,17 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00"))
 
 
+def _low_first(span: dict[str, Any]) -> None:
+    """The lower value is ``low`` (rng-2)."""
+    low, high = span.get("low"), span.get("high")
+    if low and high and "value" in low and "value" in high and float(low["value"]) > float(high["value"]):
+        span["low"], span["high"] = high, low
+
+
 _RULES: dict[str, Callable[[dict[str, Any]], None]] = {
     "Organization": _work_only,
     "Period": _in_order,
+    "Range": _low_first,
     "Ratio": _whole_ratio,
 }
 

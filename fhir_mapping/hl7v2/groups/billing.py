@@ -75,8 +75,8 @@ def insurance_more(walk: Walk, segment: Segment) -> None:
         walk.apply("IN2[Patient]", segment, walk.ensure_patient())
         if walk.insured is not None:
             walk.apply("IN2[RelatedPerson]", segment, walk.insured)
-        if segment.raw(3) or segment.raw(69) or segment.raw(49):
-            employer = walk.draft("Organization", "insured's employer", key_of(segment, 3, 49, 69))
+        if any(segment.raw(number) for number in (3, 49, 69, 70)):
+            employer = walk.draft("Organization", "insured's employer", key_of(segment, 3, 49, 69, 70))
             walk.apply("IN2[Organization]", segment, employer)
 
 

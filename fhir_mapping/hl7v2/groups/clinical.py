@@ -1,4 +1,4 @@
-"""Allergies, diagnoses, procedures, accidents: AL1, IAM, IAR, DG1, PR1, ACC."""
+"""Allergies, diagnoses, problems, procedures, accidents: AL1, IAM, IAR, DG1, PRB, PR1, ACC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from fhir_mapping.hl7v2.datatypes import codes, numbers
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 
-_CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
@@ -71,6 +70,20 @@ def _use(walk: Walk, segment: Segment) -> dict[str, object]:
     if rank and rank > 0:
         found["rank"] = rank
     return found
+
+
+@handles("PRB")
+def problem(walk: Walk, segment: Segment) -> None:
+    """A problem of the problem list; action code ``DE`` deletes it."""
+    patient = walk.ensure_patient()
+    found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4), text=without_number(segment))
+    walk.apply("PRB[Condition]", segment, found)
+    if segment.raw(1)[:2] == "DE":
+        found.root["verificationStatus"] = {"coding": [{"system": _VERIFIED, "code": "entered-in-error"}]}
+    if "entered-in-error" in str(found.root.get("verificationStatus")):
+        found.root.pop("clinicalStatus", None)
+    walk.link_one(found, "encounter", walk.visit)
+    walk.notes = walk.host = found
 
 
 @handles("PR1")

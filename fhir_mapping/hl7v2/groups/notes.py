@@ -13,9 +13,13 @@ from fhir_mapping.hl7v2.walk import Walk, handles
 def note(walk: Walk, segment: Segment) -> None:
     """A comment on what stands before it."""
     host = walk.notes
-    if host is None or not segment.raw(3).strip():
+    if host is None:
         return
     lines = [walk.context.text(line) or "" for line in segment.repetitions(3)]
+    for coded in segment.repetitions(9):
+        # A coded comment (v2.8.2) instead of a written one.
+        parts = walk.context.split(coded)
+        lines.append(walk.context.at(parts, 9) or walk.context.at(parts, 2) or walk.context.at(parts, 1) or "")
     text = "\n".join(lines).strip()
     if not text:
         return

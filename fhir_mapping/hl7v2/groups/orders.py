@@ -147,7 +147,7 @@ def request(walk: Walk, segment: Segment) -> None:
         copied = walk.draft("CareTeam", *current.key, segment.raw(28))
         copied.root["status"] = "active"
         walk.apply("OBR[CareTeam]", segment, copied)
-    if "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15)):
+    if "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15, 39)):
         specimen = walk.draft("Specimen", *current.key, segment.raw(4), "OBR")
         walk.apply("OBR[Specimen]", segment, specimen)
         _join_specimen(walk, current, specimen)

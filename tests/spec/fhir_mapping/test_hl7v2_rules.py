@@ -1,6 +1,7 @@
 """What an HL7 v2 message becomes, rule by rule."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -215,3 +216,14 @@ def test_a_wrong_line_is_refused_with_its_place(tmp_path, line):
     (tmp_path / "segments.csv").write_text(f"map,source,when,target,as,codes,value\n{line}\n", "utf-8")
     with pytest.raises(SpecError, match=r"segments\.csv:2"):
         convert_message(f"MSH|^~\\&|||||||ADT^A01|1\r{PID}\r", Tables.load(tmp_path))
+
+
+def test_the_example_of_the_reference_page_runs(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "hl7v2-mapping.md").read_text("utf-8")
+    (tmp_path / "segments.csv").write_text(page.split("```csv\n")[1].split("```")[0], "utf-8")
+    message = f"MSH|^~\\&|||||||ADT^A01|1\r{PID}" + "|" * 19 + "CARD7\r"
+    patient = next(
+        r for r in convert_message(message, Tables.load(tmp_path)).resources if r["resourceType"] == "Patient"
+    )
+    assert patient["identifier"][-1] == {"value": "CARD7", "system": "urn:oid:2.16.156.10011.1.15"}
+    assert "gender" not in patient
