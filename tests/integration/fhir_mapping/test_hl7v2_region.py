@@ -65,6 +65,8 @@ DELIVERIES = {
     },
     # The correction is here before what it corrects, the cancel before the admit it cancels.
     "2024-03-02": {
+        "adt_0.hl7": adt("A01", "090000", visit="V9", patient="P0"),
+        "adt_1.hl7": adt("A40", "160000", more="MRG|P0^^^H^MR\r"),
         "adt_2.hl7": adt("A13", "130000") + adt("A11", "140000", visit="V2") + adt("A01", "133000", visit="V2"),
         "oru_2.hl7": oru("100000", "9.9", "F"),
         "adt_3.hl7": "rubbish\r" + adt("A99", "150000", visit="V3"),
@@ -92,10 +94,12 @@ def _by_status(found: list[dict[str, Any]]) -> list[str]:
 def test_the_latest_word_of_the_messages_own_times_stands(spark: SparkSession, region: Region, tmp_path: Path) -> None:
     zone = _delivered(tmp_path)
     small_site.run(spark, zone, region)
-    visits = {visit["status"]: visit for visit in resources(zone, "Encounter")}
-    assert set(visits) == {"in-progress", "cancelled"}
-    assert "end" not in visits["in-progress"]["period"]
-    assert len(resources(zone, "Patient")) == 1
+    visits = resources(zone, "Encounter")
+    assert _by_status(visits) == ["cancelled", "in-progress", "in-progress"]
+    assert not any("end" in visit["period"] for visit in visits)
+    merged, standing = sorted(resources(zone, "Patient"), key=lambda patient: patient.get("active", True))
+    assert (merged["active"], "gender" in merged, standing["gender"]) == (False, False, "female")
+    assert {visit["subject"]["reference"] for visit in visits} == {f"Patient/{standing['id']}"}
     glucose = next(o for o in resources(zone, "Observation") if o["code"]["text"] == "血糖")
     assert (glucose["status"], float(glucose["valueQuantity"]["value"])) == ("corrected", 5.6)
     assert glucose["code"]["coding"][0] == {"code": "GLU", "display": "血糖"}
