@@ -56,12 +56,10 @@ when = { present = "result" }
 "issued" = { datetime = "updated_at", on_error = { default = "2026-01-01T00:00:00Z" } }
 
 [elements."component[0].valueQuantity"]
-quantity = "result"
-unit = "unit"
-on_missing = "keep_local"
+quantity = "pulse"
+unit_const = "g/L"
 convert_to = "umol/L"
 analyte = "14682-9"
-on_error = "null"
 """
 
 COLUMNS = (
