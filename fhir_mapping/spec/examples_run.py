@@ -54,8 +54,9 @@ def run_examples(spark: SparkSession, region: Region, sites: Sequence[Site]) -> 
     """
     for site in sites:
         emits = load_emits(region.folder, site.folder, {source.name for source in site.sources})
-        for file in dict.fromkeys(emit.file for emit in emits):
-            own = [emit for emit in emits if emit.file == file]
+        # a spec that comes along may serve several sources
+        for file, source in dict.fromkeys((emit.file, emit.source) for emit in emits):
+            own = [emit for emit in emits if (emit.file, emit.source) == (file, source)]
             examples = read_examples(Path(file))
             if examples:
                 yield from _run_spec(spark, region, site, own, examples)

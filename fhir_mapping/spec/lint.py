@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from fhir_mapping.spec.lint_data import Seen, unmapped_texts, untouched
 from fhir_mapping.spec.lint_file import lint_emit, read_emits, toml_finding
 from fhir_mapping.spec.lint_usage import Usage, unmapped_columns, unseen_rows, unused_maps, unused_rows, usages
 from fhir_mapping.spec.model import Emit
+from fhir_mapping.spec.templates import shipped_specs, standing
 from fhir_mapping.terminology.code_map import CodeMap, load_map
 
 
@@ -75,8 +77,8 @@ def _sites(folder: Path, site: str | None) -> tuple[Path, list[Path]]:
 def _lint_site(looked: _SiteLint) -> Iterator[Finding]:
     yield from _read_sources(looked)
     by_name = {source.name: (path, source) for path, source in looked.sources.items()}
-    for path in _spec_files(looked):
-        emits, wrong = read_emits(path)
+    for path, shipped in _spec_files(looked):
+        emits, wrong = read_emits(path, shipped)
         name = emits[0].source if emits else ""
         if emits and name not in by_name:
             if path.is_relative_to(looked.folder):
@@ -105,10 +107,16 @@ def _read_sources(looked: _SiteLint) -> Iterator[Finding]:
             yield toml_finding(path, error)
 
 
-def _spec_files(looked: _SiteLint) -> list[Path]:
+def _spec_files(looked: _SiteLint) -> Iterator[tuple[Path, dict[str, Any] | None]]:
+    """The site's own specs and the region's, then those of its templates as they map its sources."""
     files = {path.name: path for path in sorted((looked.region / "specs").glob("*.toml"))}
     files |= {path.name: path for path in sorted((looked.folder / "specs").glob("*.toml"))}
-    return [files[name] for name in sorted(files)]
+    yield from ((files[name], None) for name in sorted(files))
+    try:
+        for spec in standing(list(shipped_specs(looked.folder)), list(files.values())):
+            yield spec.path, spec.body()
+    except SpecError:
+        return  # the file that cannot be read was named before
 
 
 def _load_maps(looked: _SiteLint, emit: Emit) -> Iterator[Finding]:

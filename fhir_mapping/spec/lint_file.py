@@ -19,6 +19,7 @@ from fhir_mapping.spec.finding import Finding, TomlFile
 from fhir_mapping.spec.lint_logic import unreachable
 from fhir_mapping.spec.model import Emit, emit_bodies
 from fhir_mapping.spec.shape import shape_faults
+from fhir_mapping.spec.templates import extended
 from fhir_mapping.terminology.code_map import CodeMap
 
 _LINE = re.compile(r"line (\d+)")
@@ -33,11 +34,15 @@ def toml_finding(path: Path, error: SpecError) -> Finding:
     return Finding(str(path), int(named.group(1)) if named else 1, "error", "toml", words)
 
 
-def read_emits(path: Path) -> tuple[list[Emit], list[Finding]]:
-    """What of a spec file can be understood, and all that cannot; faulty elements are left out of the emits."""
+def read_emits(path: Path, shipped: dict[str, Any] | None = None) -> tuple[list[Emit], list[Finding]]:
+    """What of a spec file can be understood, and all that cannot; faulty elements are left out of the emits.
+
+    Args:
+        shipped: the file's TOML as it maps one source, for a spec that comes along.
+    """
     file = TomlFile(path)
     try:
-        text = read_toml(path)
+        text = extended(path, shipped or read_toml(path))
         bodies = emit_bodies(path, text)
     except SpecError as error:
         return [], [toml_finding(path, error)]

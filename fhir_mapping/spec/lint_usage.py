@@ -70,7 +70,8 @@ def unmapped_columns(file: Path, source: Source, emits: Sequence[Emit]) -> Itera
     if not emits:
         yield toml.find(("entity",), "warning", "source_without_spec", f"no spec reads source '{source.name}'")
         return
-    declared = [column.name for column in source.column]
+    # what identifies a person is read to mask free text
+    declared = [column.name for column in source.column if column.identifying is None]
     own = [entry.get("name") for entry in _columns_of(file)]
     for name in declared:
         key = ("column", own.index(name), "name") if name in own else ("template",)

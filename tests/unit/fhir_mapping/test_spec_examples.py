@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import SparkSession
 from small_site import ENCOUNTER, VITALS, write_region
 
-from contracts.errors import SpecError
+from contracts.errors import SpecError, UsageError
 from contracts.fhir.json_text import DecimalText
-from contracts.region import load_region
 from fhir_mapping.spec.examples import differences, read_examples
 from fhir_mapping.spec.examples_run import Result, run_examples
+from fhir_mapping.spec.folder import open_sites
 from fhir_mapping.spec.lines import key_lines, line_of
 from fhir_mapping.spec.model import read_spec
 
@@ -103,6 +103,20 @@ def test_examples_and_comments_do_not_change_what_a_spec_maps(tmp_path: Path) ->
     assert read_spec(path)[0].digest != before
 
 
+def test_a_site_may_be_named_by_its_region_its_folder_or_stand_alone(tmp_path: Path) -> None:
+    write_region(tmp_path, {"visit": ENCOUNTER})
+    folder = tmp_path / "sites" / "north"
+    for place, name in ((tmp_path, None), (tmp_path, "north"), (folder, None), (folder, "north")):
+        region, sites = open_sites(place, name)
+        assert (region.name, [site.name for site in sites]) == ("small", ["north"])
+    (folder / "site.toml").unlink()
+    region, (alone,) = open_sites(folder)
+    assert region.folder == alone.folder == folder and alone.source("his__visit")
+    for place, name in ((tmp_path / "nowhere", None), (folder, "south")):
+        with pytest.raises(UsageError):
+            open_sites(place, name)
+
+
 def test_differences_are_told_by_path() -> None:
     found = {"a": [{"b": 1}, {"b": DecimalText("5.60")}], "c": True}
     assert list(differences({"a": [{"b": 1}, {"b": DecimalText("5.60")}]}, found)) == []
@@ -124,9 +138,9 @@ def test_keys_of_a_toml_file_have_lines() -> None:
     assert line_of(lines, ("e", 0, "nowhere")) == 8 and line_of(lines, ("nowhere",)) == 1
 
 
-@pytest.mark.parametrize("region", ["demo"])
-def test_the_examples_of_the_regions_that_come_along_pass(spark: SparkSession, region: str) -> None:
-    loaded = load_region(ROOT / "regions" / region)
-    found = list(run_examples(spark, loaded, loaded.sites))
-    assert len(found) >= 10
+@pytest.mark.parametrize(("region", "site"), [("demo", None), ("research", "eicu")])
+def test_the_examples_of_the_regions_that_come_along_pass(spark: SparkSession, region: str, site: str | None) -> None:
+    loaded, sites = open_sites(ROOT / "regions" / region, site)
+    found = list(run_examples(spark, loaded, sites))
+    assert len(found) >= 9
     assert [(one.example.place, one.failures) for one in found if one.failures] == []
