@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import of_types, organization, practitioner
+from fhir_mapping.cda.agents import of_types, practitioner
 from fhir_mapping.cda.coded import absent, concept, identifier
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, all_text, child, local_name, squeeze
 from fhir_mapping.cda.entries.common import Section, put
 from fhir_mapping.cda.narrative import plain, xhtml
+from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 

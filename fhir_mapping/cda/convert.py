@@ -6,16 +6,17 @@ from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fhir_mapping.cda.agents import location, organization, practitioner, related_person
+from fhir_mapping.cda.agents import practitioner, related_person
 from fhir_mapping.cda.composition import part_of_document, section_of
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.document import convert_whole, header_people, is_chinese, unstructured
 from fhir_mapping.cda.element import Element, Node, child, children, local_name
 from fhir_mapping.cda.entries.common import ACTS, Section
+from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.entries.encounters import encompassing
-from fhir_mapping.cda.entries.medications import medication_choice
 from fhir_mapping.cda.entries.walk import entries, walk
 from fhir_mapping.cda.patient import add_patient
+from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.safe_xml import parse_document
 from fhir_mapping.cda.times import Clock, offset_of, point
 from fhir_mapping.document import Converted, RecordError, Resource

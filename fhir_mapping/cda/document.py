@@ -6,7 +6,7 @@ import base64
 import hashlib
 from typing import Any
 
-from fhir_mapping.cda.agents import PERSONAL, location, of_types, organization, practitioner, related_person
+from fhir_mapping.cda.agents import PERSONAL, of_types, practitioner, related_person
 from fhir_mapping.cda.coded import concept, identifier
 from fhir_mapping.cda.composition import composition, custodian_of, related, section_of
 from fhir_mapping.cda.context import Context
@@ -16,6 +16,7 @@ from fhir_mapping.cda.entries.encounters import encompassing
 from fhir_mapping.cda.entries.notes import content_of
 from fhir_mapping.cda.entries.procedures import request
 from fhir_mapping.cda.patient import add_patient
+from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.cda.wst500.encounter import add_encounter, belongs
 from fhir_mapping.cda.wst500.sections import Sections

@@ -36,6 +36,16 @@ _ROWS, _CELLS = ("thead", "tbody", "tfoot"), ("td", "th")
 _NO_WORDS = {"ul": ("<li>", "</li>"), "ol": ("<li>", "</li>"), "tr": ("<td>", "</td>")} | {
     name: ("<tr><td>", "</td></tr>") for name in ("table", *_ROWS)
 }
+_CHILDREN = {
+    "ul": ("li",),
+    "ol": ("li",),
+    "table": (*_ROWS, "tr"),
+    "thead": ("tr",),
+    "tbody": ("tr",),
+    "tfoot": ("tr",),
+    "tr": _CELLS,
+}
+_STRUCTURAL = (*_ROWS, "tr", *_CELLS, "li")
 _INLINE = ("span", "b", "a", "i", "sub", "sup")
 _DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
 
@@ -92,38 +102,19 @@ def _placed(holder: str, name: str, attributes: str) -> tuple[str, str, str]:
 
 
 def _fitted(holder: str, target: str, local: str) -> tuple[str, str, str]:
-    """What must stand around a tag so that ``holder`` may hold it, and the tag itself."""
-    if holder in ("ul", "ol"):
-        return ("", "", target) if target == "li" else ("<li>", "</li>", target)
-    if holder == "table":
-        if target in (*_ROWS, "tr"):
-            return "", "", target
-        if local == "caption":
-            return "", "", "caption"
-        return (
-            ("<tr>", "</tr>", target)
-            if target in _CELLS
-            else ("<tr><td>", "</td></tr>", target)
-            if target
-            else ("", "", "")
-        )
-    if holder in _ROWS:
-        if target == "tr":
-            return "", "", target
-        return (
-            ("<tr>", "</tr>", target)
-            if target in _CELLS
-            else ("<tr><td>", "</td></tr>", target)
-            if target
-            else ("", "", "")
-        )
-    if holder == "tr":
-        return ("", "", target) if target in _CELLS else ("<td>", "</td>", target) if target else ("", "", "")
-    if target in (*_ROWS, "tr", *_CELLS, "li"):  # rows without a table, items without a list
-        return "", "", "div" if holder not in _INLINE else "span"
-    if target == "div" and holder in _INLINE:
-        return "", "", "span"
-    return "", "", target
+    """What must stand around a tag so that ``holder`` may hold it, and the tag itself (empty: only its text stays)."""
+    if holder == "table" and local == "caption":
+        return "", "", "caption"
+    if target in _CHILDREN.get(holder, ()):
+        return "", "", target
+    if target in _CELLS and "tr" in _CHILDREN.get(holder, ()):
+        return "<tr>", "</tr>", target
+    if target in _STRUCTURAL:  # rows without a table, items without a list
+        target = "span" if holder in _INLINE else "div"
+    elif target == "div" and holder in _INLINE:
+        target = "span"
+    before, after = _NO_WORDS.get(holder, ("", "")) if target else ("", "")
+    return before, after, target
 
 
 def _attributes(target: str, text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fhir_mapping.cda.agents import organization, related_person
+from fhir_mapping.cda.agents import related_person
 from fhir_mapping.cda.coded import coding, concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.demographics import address, addresses, names, telecoms
 from fhir_mapping.cda.element import Element, Node, child, squeeze
+from fhir_mapping.cda.places import organization
 
 _GENDER = {"M": "male", "F": "female", "UN": "other", "U": "unknown", "O": "other"}
 _GENDER_CN = {"1": "male", "2": "female", "0": "unknown", "9": "unknown", "5": "other", "6": "other"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import location, organization, practitioner
+from fhir_mapping.cda.agents import practitioner
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, child
 from fhir_mapping.cda.entries.common import CCDA, Section, base, nested, notes, participants, put, status, walk_rest
+from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period
 
 _MEMBER, _TYPE, _NOTE = CCDA + "500.1", CCDA + "500.2", CCDA + "202"

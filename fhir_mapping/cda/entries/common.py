@@ -9,7 +9,7 @@ from typing import Any
 from fhir_mapping.cda.coded import concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column
-from fhir_mapping.cda.element import Element, Node, all_text, local_name
+from fhir_mapping.cda.element import Element, Node, local_name
 from fhir_mapping.cda.times import has_width, period, point
 from fhir_mapping.document import Resource
 
@@ -173,11 +173,6 @@ def code_or_words(node: Node, ctx: Context) -> dict[str, Any]:
         return found
     words = ctx.words(node.one("text"))
     return {"text": words} if words else {}
-
-
-def words_of(element: Element | None) -> str:
-    """The text of an element."""
-    return all_text(element)
 
 
 def walk_rest(node: Node, ctx: Context, section: Section, skip: tuple[str, ...] = ()) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fhir_mapping.cda.agents import organization, practitioner, related_person
+from fhir_mapping.cda.agents import practitioner, related_person
 from fhir_mapping.cda.coded import concept, identifier
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child, squeeze
 from fhir_mapping.cda.entries.common import CCDA, Section, base, nested, put, status
+from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
 

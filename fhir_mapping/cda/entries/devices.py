@@ -28,7 +28,7 @@ from fhir_mapping.cda.entries.common import (
     status,
     walk_rest,
 )
-from fhir_mapping.cda.entries.medications import medication_choice
+from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.entries.medications import supply as drug_supply
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource

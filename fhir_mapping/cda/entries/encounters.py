@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import location, organization, practitioner
+from fhir_mapping.cda.agents import practitioner
 from fhir_mapping.cda.coded import concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
@@ -22,6 +22,7 @@ from fhir_mapping.cda.entries.common import (
     status,
     walk_rest,
 )
+from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 

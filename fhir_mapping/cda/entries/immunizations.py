@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_mapping.cda.agents import of_types, organization, performers
+from fhir_mapping.cda.agents import of_types, performers
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, all_text, child
@@ -23,6 +23,7 @@ from fhir_mapping.cda.entries.common import (
 )
 from fhir_mapping.cda.entries.medications import medication
 from fhir_mapping.cda.entries.observations import observation
+from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.quantities import decimal, quantity
 from fhir_mapping.cda.times import point
 from fhir_mapping.document import Resource

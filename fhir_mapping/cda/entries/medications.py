@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import authors, of_types, organization, performers
-from fhir_mapping.cda.coded import concept
+from fhir_mapping.cda.agents import authors, of_types, performers
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.element import Node, all_text, child, local_name
+from fhir_mapping.cda.element import Node, child
 from fhir_mapping.cda.entries.common import (
     CCDA,
     COMMENT,
@@ -25,13 +24,13 @@ from fhir_mapping.cda.entries.common import (
     mood,
     nested,
     notes,
-    participants,
     put,
     reasons,
     status,
     walk_rest,
 )
 from fhir_mapping.cda.entries.dosage import dosage, taken_time
+from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.quantities import decimal, quantity
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
@@ -223,38 +222,3 @@ def _sig(node: Node, ctx: Context) -> str:
         if act.has(_SIG):
             return ctx.words(act.one("text"))
     return ""
-
-
-def medication_choice(node: Node, ctx: Context) -> Resource:
-    """``medicationCodeableConcept``, or a reference to a Medication where maker, lot, form or vehicle is told."""
-    holder = node.one("consumable")
-    if holder is None:
-        holder = node.one("product")
-    whole = holder is not None and local_name(holder) == "manufacturedProduct"
-    made = holder if whole else child(holder, "manufacturedProduct")
-    if made is None:
-        return {}
-    product = Node(made)
-    material = product.node("manufacturedMaterial") or product.node("manufacturedLabeledDrug")
-    if material is None:
-        return {}
-    code = concept(material.one("code"), ctx)
-    name = next((text for one in material.all("name") if (text := all_text(one))), "")
-    if name and "text" not in code:
-        code = {**code, "text": name}
-    if not code:
-        return {}
-    details: Resource = {"resourceType": "Medication", "code": code}
-    maker = organization(product.one("manufacturerOrganization"), ctx)
-    form = concept(node.one("administrationUnitCode"), ctx)
-    lot = all_text(material.one("lotNumberText"))
-    put(details, manufacturer={"reference": maker} if maker else None, form=form)
-    vehicles = [
-        {"itemCodeableConcept": what, "isActive": False}
-        for role in participants(node, "CSM")
-        if (what := concept(child(role.one("playingEntity"), "code"), ctx))
-    ]
-    put(details, ingredient=vehicles, batch={"lotNumber": lot} if lot else None)
-    if len(details) == 2:
-        return {"medicationCodeableConcept": code}
-    return {"medicationReference": {"reference": ctx.add(details)}}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import authors, location, of_types, organization, performers, practitioner
+from fhir_mapping.cda.agents import authors, of_types, performers, practitioner
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child
@@ -31,6 +31,7 @@ from fhir_mapping.cda.entries.common import (
 )
 from fhir_mapping.cda.entries.devices import product_instance
 from fhir_mapping.cda.entries.observations import observation_resource
+from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
 

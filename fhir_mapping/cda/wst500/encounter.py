@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import location, practitioner
+from fhir_mapping.cda.agents import practitioner
 from fhir_mapping.cda.coded import concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column
 from fhir_mapping.cda.element import Element, Node, all_text, child, squeeze
 from fhir_mapping.cda.entries.common import put
+from fhir_mapping.cda.places import location
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 

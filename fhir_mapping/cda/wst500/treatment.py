@@ -10,7 +10,7 @@ from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, all_text, child
 from fhir_mapping.cda.entries.common import base, put, time_into
 from fhir_mapping.cda.entries.dosage import dosage, taken_time
-from fhir_mapping.cda.entries.medications import medication_choice
+from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.quantities import decimal, quantity, ucum_code
 from fhir_mapping.cda.wst500.codes import procedure_coding, with_name
 from fhir_mapping.cda.wst500.facts import Fact, flatten, nested_facts

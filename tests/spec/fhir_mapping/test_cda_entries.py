@@ -214,3 +214,52 @@ def test_words_are_found_in_the_narrative():
     )
     (one,) = [r for r in convert_document(text.encode()).resources if r["resourceType"] == "Observation"]
     assert one["valueCodeableConcept"] == {"text": "Peanut rash"}
+
+
+def test_a_dicom_study_has_its_series_and_instances_by_uid():
+    dicom, uid = "1.2.840.10008.2.16.4", "1.2.840.113619.2.62.1"
+    name, value = code_of("121139", dicom, name="name"), code_of("CR", dicom, name="value")
+    series_code = f'<code code="113015" codeSystem="{dicom}"><qualifier>{name}{value}</qualifier></code>'
+    image = (
+        f'<observation><id root="{uid}.3"/>{code_of("1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.2.6.1")}</observation>'
+    )
+    series = f'<act>{template(63)}<id root="{uid}.2"/>{series_code}{below(image)}</act>'
+    text = f'<act><templateId root="2.16.840.1.113883.10.20.6.2.6"/><id root="{uid}"/>{below(series)}</act>'
+    (one,) = resources(text, "121181")["ImagingStudy"]
+    (told,) = one["series"]
+    assert (one["identifier"][0]["value"], told["uid"], told["modality"]["code"]) == (
+        f"urn:oid:{uid}",
+        f"{uid}.2",
+        "CR",
+    )
+    assert told["instance"][0]["sopClass"]["code"] == "urn:oid:1.2.840.10008.5.1.4.1.1.1"
+
+
+def test_a_patient_who_writes_is_no_practitioner():
+    number = '<id root="1.2.3456.9" extension="p1"/>'
+    name = "<name><given>Eve</given><family>Everywoman</family></name>"
+    author = f"<author><assignedAuthor>{number}<assignedPerson>{name}</assignedPerson></assignedAuthor></author>"
+    target = f"<recordTarget><patientRole>{number}<patient>{name}</patient></patientRole></recordTarget>"
+    time = '<effectiveTime value="20240501"/>'
+    found = convert_document(f"<ClinicalDocument>{time}{target}{author}</ClinicalDocument>".encode()).resources
+    kinds = [one["resourceType"] for one in found]
+    (composition,) = [one for one in found if one["resourceType"] == "Composition"]
+    assert "Practitioner" not in kinds
+    assert composition["author"][0]["reference"].startswith("Patient/")
+
+
+def test_what_happened_in_the_visit_is_linked_to_it_and_history_is_not():
+    visit = (
+        '<encompassingEncounter><id root="1.2.3456.8"/><effectiveTime><low value="20240501"/><high value="20240503"/>'
+    )
+    header = f"<componentOf>{visit}</effectiveTime></encompassingEncounter></componentOf>"
+    role = '<recordTarget><patientRole><id root="1.2.3456.9" extension="p1"/></patientRole></recordTarget>'
+    acts = "".join(
+        f'<entry><procedure moodCode="EVN">{code_of("73761001")}<effectiveTime value="{day}"/></procedure></entry>'
+        for day in ("20240502", "20120502")
+    )
+    body = f"<component><structuredBody><component><section>{acts}</section></component></structuredBody></component>"
+    document = f"<ClinicalDocument>{role}{header}{body}</ClinicalDocument>"
+    found = convert_document(document.encode()).resources
+    linked = {one["performedDateTime"]: "encounter" in one for one in found if one["resourceType"] == "Procedure"}
+    assert linked == {"2024-05-02": True, "2012-05-02": False}

@@ -164,6 +164,10 @@ def test_a_contact_point_is_told_by_its_scheme(written, system, value):
         ('<text><content styleCode="Bold" onclick="x()">y</content></text>', "<span>y</span>"),
         ('<text><linkHtml href="javascript:x()">y</linkHtml></text>', "<a>y</a>"),
         ("<text><renderMultiMedia/>y<br/></text>", "y<br/>"),
+        (
+            "<text><table><tr><tr><td>1</td></tr></tr></table></text>",
+            "<table><tr><td><div><div>1</div></div></td></tr></table>",
+        ),
     ],
 )
 def test_narrative_becomes_the_xhtml_that_fhir_allows(written, wanted):
