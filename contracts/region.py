@@ -371,7 +371,8 @@ def with_template(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     shipped = read_toml(template)
     columns = {column["name"]: column for column in shipped.get("column", ())}
     columns |= {column.get("name"): column for column in body.get("column", ())}
-    return {**shipped, **body, "column": tuple(columns.values())}
+    ignore = {**shipped.get("ignore", {}), **body.get("ignore", {})}
+    return {**shipped, **body, "column": tuple(columns.values()), "ignore": ignore}
 
 
 def load_source(path: Path) -> Source:
