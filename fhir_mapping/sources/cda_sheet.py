@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
@@ -16,12 +15,12 @@ from lxml import etree
 from fhir_mapping.document import RecordError
 from fhir_mapping.sources.cda_path import NAMESPACES, OWN, Place, Step
 
-_local = threading.local()
 _KEPT = 16
+"""Namespaces whose stylesheets a thread keeps; documents of one source have one, or two."""
 
 
 class Sheet:
-    """Reads documents by places.
+    """Reads documents by places. May be used by several threads: each has stylesheets of its own.
 
     Args:
         rows: the way to the rows; empty: the document is the row.
@@ -29,7 +28,8 @@ class Sheet:
     """
 
     def __init__(self, rows: tuple[Step, ...], header: Sequence[Place], own: Sequence[Place]) -> None:
-        self._key = (rows, tuple(header), tuple(own))
+        self._rows, self._header, self._own = rows, header, own
+        self._local = threading.local()
 
     def read(self, root: etree._Element) -> tuple[list[str], list[list[str]]]:
         """The header's values and those of each row; an empty text is no value.
@@ -38,22 +38,22 @@ class Sheet:
             RecordError: ``bad_xml``: the tree is beyond libxslt's limits.
         """
         try:
-            text = str(_transform(root.tag.rpartition("}")[0].lstrip("{"), *self._key)(root))
+            text = str(self._transform(root.tag.rpartition("}")[0].lstrip("{"))(root))
         except etree.XSLTError as error:
             raise RecordError("bad_xml", "/") from error
         lines = [line.split("\t")[:-1] for line in text.split("\n")[:-1]]
         return lines[0], lines[1:]
 
+    def _transform(self, namespace: str) -> etree.XSLT:
+        known: dict[str, etree.XSLT] = self._local.__dict__
+        if namespace not in known:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[namespace] = _compile(namespace, self._rows, self._header, self._own)
+        return known[namespace]
 
-def _transform(namespace: str, rows: tuple[Step, ...], header: tuple[Place, ...], own: tuple[Place, ...]) -> etree.XSLT:
-    """The stylesheet for documents of a namespace; each thread has its own, since libxslt's are not shared."""
-    if not hasattr(_local, "compile"):
-        _local.compile = lru_cache(maxsize=_KEPT)(_compile)
-    found: etree.XSLT = _local.compile(namespace, rows, header, own)
-    return found
 
-
-def _compile(namespace: str, rows: tuple[Step, ...], header: tuple[Place, ...], own: tuple[Place, ...]) -> etree.XSLT:
+def _compile(namespace: str, rows: Sequence[Step], header: Sequence[Place], own: Sequence[Place]) -> etree.XSLT:
     prefix = f"{OWN}:" if namespace else ""
     declared = {name: uri for name, uri in NAMESPACES.items() if name != "xml"} | ({OWN: namespace} if prefix else {})
     names = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in declared.items())
