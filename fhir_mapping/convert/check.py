@@ -84,7 +84,7 @@ class _Walk:
         if is_contained and isinstance(body.get("meta"), dict):
             body = {**body, "meta": {k: v for k, v in body["meta"].items() if k in ("profile", "source", "tag")}}
         scope = Scope(body, self._root)
-        found = self._object(body, type, path, scope, frozenset((type.name, "Resource", "DomainResource")))
+        found = self._object(body, type, path, scope, ("Resource", "DomainResource"))
         if found is not None and not is_contained:
             found = self._without_unmentioned(found, path)
         return found
@@ -102,7 +102,7 @@ class _Walk:
         return {**rest, "contained": kept} if kept else rest
 
     def _object(
-        self, value: Any, type: Type, path: str, scope: Scope, places: frozenset[str] = frozenset()
+        self, value: Any, type: Type, path: str, scope: Scope, places: tuple[str, ...] = ()
     ) -> dict[str, Any] | None:
         """A value of a complex type; ``places`` are the names by which extensions know where they stand."""
         if not isinstance(value, dict):
@@ -139,7 +139,7 @@ class _Walk:
                 self._fault("several_values", where)
                 return
         if element.is_primitive:
-            places = frozenset((element.type, f"{type.name}.{name}", _plain(where)))
+            places = (element.type, f"{type.name}.{name}")
             self._put_primitive(found, element, value.get(name), value.get("_" + name), where, scope, places)
             return
         items = self._listed(value[name], element, where)
@@ -172,7 +172,7 @@ class _Walk:
         more: Any,
         path: str,
         scope: Scope,
-        places: frozenset[str],
+        places: tuple[str, ...],
     ) -> None:
         values = self._listed(value, element, path) if value is not None or more is None else []
         extras = more if isinstance(more, list) else [more]
@@ -194,7 +194,7 @@ class _Walk:
         if any(extra is not None for _, extra in kept):
             found["_" + element.name] = [extra for _, extra in kept] if element.is_list else kept[0][1]
 
-    def _extra(self, value: Any, path: str, scope: Scope, places: frozenset[str]) -> dict[str, Any] | None:
+    def _extra(self, value: Any, path: str, scope: Scope, places: tuple[str, ...]) -> dict[str, Any] | None:
         type = self._known.type("Element")
         assert type is not None
         return self._object(value, type, path, scope, places)
@@ -230,7 +230,7 @@ class _Walk:
             return "not_in_binding"
         return None
 
-    def _placed(self, extensions: Any, type: Type, path: str, places: frozenset[str]) -> Any:
+    def _placed(self, extensions: Any, type: Type, path: str, places: tuple[str, ...]) -> Any:
         """Extensions without those whose URL, place or value HL7's definition of them forbids."""
         if not isinstance(extensions, list):
             return extensions
@@ -240,7 +240,7 @@ class _Walk:
                 self._fault(rule, f"{path}.extension")
         return [one for one, rule in zip(extensions, rules, strict=True) if rule is None] if any(rules) else extensions
 
-    def _extension_rule(self, extension: Any, type: Type, path: str, places: frozenset[str]) -> str | None:
+    def _extension_rule(self, extension: Any, type: Type, path: str, places: tuple[str, ...]) -> str | None:
         url = extension.get("url") if isinstance(extension, dict) else None
         if not isinstance(url, str):
             return None
@@ -249,7 +249,7 @@ class _Walk:
         rule = self._known.extensions.get(url)
         if rule is None:
             return None
-        here = places | {type.name, _plain(path), "Element"}
+        here = {*places, type.name, _plain(path), "Element"}
         if rule.places is not None and not here & rule.places:
             return "extension_place"
         value = next((name[5:] for name in extension if name.startswith("value")), None)
@@ -272,7 +272,7 @@ class _Walk:
         if type is None:
             self._fault("unknown_element", path)
             return None
-        places = frozenset((element.type, f"{owner}.{element.name}", _plain(path)))
+        places = (element.type, f"{owner}.{element.name}")
         found = self._object(value, type, path, scope, places)
         if found is None:
             return None

@@ -135,6 +135,9 @@ class Converter:
             # a converter's bug: the message may quote a value, so only the rule is kept
             return replace(base, faults=(Problem(CRASHED, ""),))
         problems = (*converted.problems, *finished.problems)
+        if not bodies and self.options.key is not None and not finished.faults:
+            # it told only what silver has no table for: nothing is wrong with it
+            return replace(base, disposition="skipped", problems=(Problem("nothing_to_map", ""), *problems))
         if not bodies:
             faults = tuple(finished.faults) or (Problem("nothing_to_map", ""),)
             return replace(base, faults=faults, problems=problems)

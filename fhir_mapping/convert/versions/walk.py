@@ -8,6 +8,7 @@ Source: https://hl7.org/fhir/R5/versions.html#extensions (the form; the name see
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ _R5_OWNERS = {
     "Device.name": "Device.deviceName",
 }
 _R4_OWNERS = {r4: r5 for r5, r4 in _R5_OWNERS.items()}
+_TYPES = {"DeviceUseStatement": "DeviceUsage", "RequestGroup": "RequestOrchestration"}
+"""Resource types that R5 only calls differently."""
+_TYPES_BACK = {r5: r4 for r4, r5 in _TYPES.items()}
+_LITERAL = re.compile(r"(?:^|(?<=/))([A-Z][A-Za-z]+)(?=/[A-Za-z0-9.-]{1,64}$)")
 
 
 _UNKNOWN = {
@@ -40,19 +45,29 @@ class Walk:
         self._from = kinds.CROSS.format("4.0" if direction == "up" else "5.0")
         self._back = kinds.CROSS.format("5.0" if direction == "up" else "4.0")
         self._standard = kinds.STANDARD.format("5.0" if direction == "up" else "4.0")
+        self._types = _TYPES if direction == "up" else _TYPES_BACK
         self._problems = problems
 
     def resource(self, body: Resource) -> Resource:
         """The resource in the other version; a type that only this version has stays as it is."""
         name = str(body.get("resourceType"))
-        source, target = self._source.type(name), self._target.type(name)
+        new = self._types.get(name, name)
+        source, target = self._source.type(name), self._target.type(new)
         if source is None or target is None or source.kind != "resource":
             self._problems.append(Problem("no_such_type", name))
             return body
-        return {"resourceType": name, **self._object(body, source, target)}
+        return {"resourceType": new, **self._object(body, source, target)}
+
+    def _aimed(self, reference: dict[str, Any]) -> dict[str, Any]:
+        """A Reference to a type that the other version calls differently."""
+        literal, type = reference.get("reference"), reference.get("type")
+        if isinstance(literal, str):
+            literal = _LITERAL.sub(lambda found: self._types.get(found[1], found[1]), literal)
+            reference = {**reference, "reference": literal}
+        return {**reference, "type": self._types[type]} if type in self._types else reference
 
     def _r4_name(self, type: Type) -> str:
-        return _R5_OWNERS.get(type.name, type.name) if self._direction == "down" else type.name
+        return self._other_name(type) if self._direction == "down" else type.name
 
     def _object(self, value: dict[str, Any], source: Type, target: Type) -> dict[str, Any]:
         own = self._names.get(self._r4_name(source), Names())
@@ -60,6 +75,8 @@ class Walk:
         found: dict[str, Any] = {}
         lost: list[dict[str, Any]] = []
         value, restored = self._restorable(value, target)
+        if source.name == "Reference":
+            value = self._aimed(value)
         for name in value:
             base = name.lstrip("_")
             if name == "resourceType" or base in shape.takes or (name != base and base in value):
@@ -346,7 +363,8 @@ class Walk:
     def _other_name(self, source: Type) -> str:
         """The owner's name in the target version."""
         table = _R4_OWNERS if self._direction == "up" else _R5_OWNERS
-        return table.get(source.name, source.name)
+        head, dot, rest = source.name.partition(".")
+        return table.get(source.name, self._types.get(head, head) + dot + rest)
 
     def _restorable(
         self, value: dict[str, Any], target: Type
