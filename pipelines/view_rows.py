@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import orjson
 import pyarrow as pa
@@ -20,7 +20,7 @@ from contracts.fhir.view_definition import View, ViewColumn
 
 Form = Literal["ndjson", "csv", "parquet"]
 Row = dict[str, Any]
-Encoded = bytes | pa.RecordBatch
+Encoded: TypeAlias = "bytes | pa.RecordBatch"
 
 _SUFFIXES: dict[str, Form] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".parquet": "parquet"}
 _ARROW = {"string": pa.string(), "integer": pa.int64(), "decimal": pa.float64(), "boolean": pa.bool_()}
