@@ -10,6 +10,7 @@ from lxml import etree
 
 from contracts.fhir.json_text import dumps
 from fhir_mapping.cda.element import Element, Node, all_text, child, local_name, squeeze
+from fhir_mapping.cda.paths import Paths
 from fhir_mapping.cda.times import Clock, within
 from fhir_mapping.document import Problem, Resource
 
@@ -30,6 +31,8 @@ MERGED = frozenset(
 )
 """Types that many places of a document describe in part: what is said of one of them is put together."""
 _CHOICES = ("value", "effective", "onset", "abatement", "performed", "occurrence", "medication", "deceased", "born")
+_COMPARED = 16
+"""With how many of the same number or name a resource is compared: thousands of one id must not cost their square."""
 _SHARED_IDS = frozenset({"Patient", "Practitioner", "Organization", "Location"})
 
 
@@ -49,6 +52,8 @@ class Context:
         self._resources: dict[str, Resource] = {}
         self._by_name: dict[tuple[str, str], list[Resource]] = {}
         self._words: dict[str, Element] | None = None
+        self._said: dict[str, str] = {}
+        self._paths = Paths()
 
     @property
     def resources(self) -> tuple[Resource, ...]:
@@ -69,7 +74,7 @@ class Context:
         self._visit(kind, resource)
         keys = _keys(kind, resource)
         for key in keys:
-            for known in self._by_name.get((kind, key), ()):
+            for known in self._by_name.get((kind, key), ())[:_COMPARED]:
                 if _absorb(known, resource, kind in MERGED):
                     return f"{kind}/{known['id']}"
         reference = self._place(kind, resource)
@@ -110,7 +115,7 @@ class Context:
 
     def problem(self, rule: str, element: Element | None) -> None:
         """Note a part that was left out."""
-        self.problems.append(Problem(rule, path_of(element)))
+        self.problems.append(Problem(rule, self._paths.of(element)))
 
     def words(self, element: Element | None) -> str:
         """An ED's text: its own words, else those that its reference points to in the narrative."""
@@ -128,28 +133,17 @@ class Context:
         if self._words is None:
             found: Any = _WITH_ID(self.root)
             self._words = {element.get("ID"): element for element in found}
-        target = self._words.get(pointer.lstrip("#"))
+        key = pointer.lstrip("#")
+        target = self._words.get(key)
         if target is None:
             return ""
-        words = all_text(target)
-        above = target.getparent()
-        if not words and above is not None and local_name(above) != "text":
-            words = all_text(above)
-        return words
-
-
-def path_of(element: Element | None) -> str:
-    """``/ClinicalDocument/component/section[2]``: where an element stands, without any value."""
-    steps: list[str] = []
-    while element is not None:
-        above = element.getparent()
-        name = local_name(element)
-        if above is not None:
-            same = [one for one in above if one.tag == element.tag]
-            name += f"[{same.index(element) + 1}]" if len(same) > 1 else ""
-        steps.append(name)
-        element = above
-    return "/" + "/".join(reversed(steps))
+        if key not in self._said:
+            words = all_text(target)
+            above = target.getparent()
+            if not words and above is not None and local_name(above) != "text":
+                words = all_text(above)
+            self._said[key] = words
+        return self._said[key]
 
 
 def _keys(kind: str, resource: Resource) -> Iterable[str]:

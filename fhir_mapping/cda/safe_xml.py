@@ -35,11 +35,13 @@ def parse_document(data: bytes) -> etree._Element:
     text = _decode(data)
     prolog = _PROLOG.match(text)
     rest = text[prolog.end() if prolog else 0 :]
+    if rest.startswith("<!--"):
+        raise RecordError("bad_xml", "/")
     if rest.startswith("<!"):
         raise RecordError("unsafe_xml", "/")
     if not rest.startswith("<"):
         raise RecordError("not_a_clinical_document", "/")
-    body = _DECLARATION.sub("", text, count=1)
+    body = _DECLARATION.sub("", text, count=1).lstrip()
     return _parse(body.encode("utf-8", "surrogatepass"))
 
 

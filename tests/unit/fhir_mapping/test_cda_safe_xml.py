@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fhir_mapping.cda import convert_document, parse_document
@@ -41,6 +43,7 @@ def test_a_doctype_in_a_comment_is_only_words():
         (b"MSH|^~\\&|a", "not_a_clinical_document"),
         (b"\x00\x01\x02", "not_a_clinical_document"),
         (b"<section>", "bad_xml"),
+        (b"<!-- never closed <section/>", "bad_xml"),
         (b"<a></b>", "bad_xml"),
         (b"<section>\xff\xfe</section>", "bad_encoding"),
         (b'<?xml version="1.0" encoding="no-such"?><section/>', "bad_encoding"),
@@ -68,3 +71,13 @@ def test_chinese_bytes_that_claim_to_be_utf_8_are_read():
 def test_fragments_may_lack_namespace_declarations_and_a_single_root():
     assert local_name(parse_document(b'<section><value xsi:type="CD"/><sdtc:id/></section>')) == "section"
     assert len(parse_document(b"<!-- two --><entry/><entry/>")) == 2
+
+
+def test_thousands_of_acts_of_one_number_cost_no_square():
+    inner = '<id root="1.2.3456"/><code code="{0}"/><effectiveTime value="bad"/>'
+    act = f"<entry><observation>{inner}</observation></entry>"
+    text = "<section>" + "".join(act.format(number) for number in range(4_000)) + "</section>"
+    started = time.process_time()
+    converted = convert_document(text.encode())
+    assert len(converted.problems) == 4_000
+    assert time.process_time() - started < 10
