@@ -30,11 +30,15 @@ BAD_DELIMITERS = "bad_delimiters"
 BATCH_COUNT = "batch_count"
 """The trailer of an HL7 v2 batch or file counts other than what stood before it: messages were lost, or too many."""
 BAD_XML = "bad_xml"
-"""The document is not well-formed XML, or holds what safe reading forbids (entities, a document type)."""
+"""The document is not well-formed XML."""
+UNSAFE_XML = "unsafe_xml"
+"""The document holds what safe reading forbids: a document type, entities, nesting beyond reason."""
+NOT_A_DOCUMENT = "not_a_clinical_document"
+"""There is no XML at all."""
 
 RECORD_ERRORS = (
     *(BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK),
-    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML),
+    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML, UNSAFE_XML, NOT_A_DOCUMENT),
 )
 
 

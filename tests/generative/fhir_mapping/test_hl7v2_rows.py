@@ -22,7 +22,7 @@ MESSAGES = st.lists(SEGMENTS.map(lambda segments: "\r".join([HEADER, *segments])
 PATHS = {"pid": "PID-1", "pv1": "PV1-1.1", "orc": "ORC-1", "obr": "OBR-1", "spm": "SPM-1[2].1", "own": "OBX-1.2.1"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(messages=MESSAGES, rows=st.sampled_from(["OBX", "DG1", "OBR", None]))
 def test_rows_hold_what_the_rules_say(messages: list[str], rows: str | None) -> None:
     found = _rows("".join(messages).encode(), rows)
@@ -30,7 +30,7 @@ def test_rows_hold_what_the_rules_say(messages: list[str], rows: str | None) -> 
     assert [tuple(values) for _, _, values in found] == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     messages=MESSAGES,
     edits=st.lists(

@@ -28,6 +28,7 @@ KTAS = csv_source("x", delimiter=";").model_copy(
 )
 HEART = csv_source(*(f"c{number}" for number in range(14)), header=False)
 MIDMED = ndjson_source(complaint="complaint", department="departments[0]")
+DIABETES = csv_source("encounter_id", "patient_nbr", "diag_1", null_values=("", "?"))
 OBSERVATION = ndjson_source(code="code.coding[0].code", value="valueQuantity.value")
 
 
@@ -50,6 +51,7 @@ def _inspect(source: Source, data: bytes) -> SourceFile:
         ("tongji-covid19-labs/time_series_375_zh.gb18030.csv.gz", TONGJI, "gb18030", 6120, 0),
         # Windows-1254, which no source can declare: each record with such a byte is flagged, the others are read
         ("ktas-emergency-triage/data.csv", KTAS, "utf-8", 1014, 444),
+        ("uci-diabetes-130-hospitals/diabetic_data.csv.gz", DIABETES, "utf-8", 81484, 0),
         ("uci-heart-4-hospitals/processed.va.data", HEART, "utf-8", 160, 0),
         ("midmed-departments/complaints.jsonl.gz", MIDMED, "utf-8", 2096, 0),
         ("synthea-fhir-r4/bulk/Observation.000.ndjson.gz", OBSERVATION, "utf-8", 13246, 0),
