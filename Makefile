@@ -11,7 +11,7 @@ export CLOISTER_DATA
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed sql-on-fhir-report serve ui jars clean
+.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed crash sql-on-fhir-report serve ui jars clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ check: setup ## format, lint, types, imports, folders; never edits
 fix: setup ## format and apply the linter's safe fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+crash: setup ## kill a run 50 times at random moments; a clean run after each makes the same tables
+	@CLOISTER_KILLS=$${CLOISTER_KILLS:-50} $(BIN)/python -m pytest -q tests/integration/fhir_mapping/test_fhir_mapping_crash.py
 
 bench: setup ## measure; tables go to benchmarks/results
 	@$(BIN)/python -m benchmarks

@@ -28,7 +28,7 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*__[a-z][a-z0-9_]*$", max_length=128)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:[A-Za-z0-9_.\[\]]+)?$", max_length=128)]
-ResourceType = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{1,40}$")]
+ElementPath = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*([.][A-Za-z]+)+$", max_length=128)]
 System = Annotated[str, Field(pattern=r"^[a-z][a-z0-9+.-]*:[!-~]+$", max_length=200)]
 
 
@@ -82,14 +82,22 @@ class Held(Frozen):
 
 
 class Coverage(Frozen):
-    """How many resources of a type carry a code of a system. ``system`` None: no code at all."""
+    """How many codings of an element are of a code system.
+
+    Attributes:
+        element: ``Observation.code``.
+        system: None: values with words and no code.
+        percent: of all codings of the element.
+        is_shared: a system that others know too; False: the site's own, or none.
+    """
 
     kind: Literal["coverage"] = "coverage"
     site: SiteName
-    resource: ResourceType
+    element: ElementPath
     system: System | None
-    resources: Figure
+    codings: Figure
     percent: Percent | None
+    is_shared: bool
 
 
 class Gap(Frozen):

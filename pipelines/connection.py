@@ -7,6 +7,7 @@ and read in one go; in a region each hospital sends the file that ``--out`` writ
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,9 @@ from contracts.operations import (
     OperationsMessage,
     Suspicion,
     SuspicionCode,
+    figure,
     parse_operations_message,
+    percent,
 )
 from contracts.region import Region, Site, load_region
 from contracts.wire import FrameError, canonical, digest
@@ -31,6 +34,9 @@ from pipelines import zone_work
 
 MOST = 3
 """Rules a hospital that are told; the quarantine itself has all."""
+
+MAIN_CODES = (".code", ".medicationCodeableConcept", ".vaccineCode")
+"""Ends of the elements whose coverage is told in words; the messages have all."""
 
 WORDS = {
     SuspicionCode.SAME_FILE_AGAIN: "a file came that had been delivered before",
@@ -83,10 +89,28 @@ def site_messages(zone: SiteZone, site: Site, until: str) -> list[OperationsMess
     return [
         *delivery.deliveries(zone),
         *delivery.held(zone),
-        *delivery.coverage(zone),
+        *_coverage(zone),
         *delivery.gaps(zone, site, until),
         *suspicions(zone, site, varying_columns(emits)),
     ]
+
+
+def _coverage(zone: SiteZone) -> Iterator[Coverage]:
+    from fhir_mapping.coverage import code_coverage
+
+    found = code_coverage(zone)
+    sums: Counter[str] = Counter()
+    for one in found:
+        sums[one.element] += one.codings
+    for one in found:
+        yield Coverage(
+            site=zone.site,
+            element=one.element,
+            system=one.system or None,
+            codings=figure(one.codings),
+            percent=percent(one.codings, sums[one.element]),
+            is_shared=one.is_shared,
+        )
 
 
 def read_messages(paths: Iterable[Path]) -> list[OperationsMessage]:
@@ -144,7 +168,10 @@ def report_lines(region: Region, messages: Sequence[OperationsMessage]) -> Itera
     yield from _section("Deliveries that were due and did not come", (_gap(m) for m in messages if isinstance(m, Gap)))
     yield from _section("To be looked at", (_suspicion(m) for m in messages if isinstance(m, Suspicion)))
     yield from _section("Why records are held back", _held(messages))
-    yield from _section("Codes that resources carry", (_coverage(m) for m in messages if isinstance(m, Coverage)))
+    yield from _section(
+        "Codes that resources carry",
+        (_codes(m) for m in messages if isinstance(m, Coverage) and m.element.endswith(MAIN_CODES)),
+    )
     yield ""
     yield "Numbers of records are rounded to tens; fewer than ten are not told. " + ", ".join(
         f"{name}: {titles.get(name, name)}" for name in names
@@ -202,6 +229,8 @@ def _held(messages: Sequence[OperationsMessage]) -> Iterator[str]:
             yield f"{message.site:<12}{message.source or 'no source':<22}{message.rule:<36}{records}"
 
 
-def _coverage(found: Coverage) -> str:
+def _codes(found: Coverage) -> str:
     share = "-" if found.percent is None else f"{found.percent} %"
-    return f"{found.site:<12}{found.resource:<22}{share:>6}  {found.system or 'no code'}"
+    system = found.system or "no code"
+    own = " (its own)" if found.system and not found.is_shared else ""
+    return f"{found.site:<12}{found.element:<42}{share:>6}  {system}{own}"

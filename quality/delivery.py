@@ -1,6 +1,6 @@
 """Delivery figures of a hospital, as operations messages: what arrived, what became of it, what did not come.
 
-Counted from manifest, ledger, quarantine and silver; ``contracts.operations`` makes the figures coarse.
+Counted from manifest, ledger and quarantine; ``contracts.operations`` makes the figures coarse.
 """
 
 from __future__ import annotations
@@ -10,14 +10,10 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from contracts.fhir import RESOURCES
-from contracts.operations import Coverage, Delivery, Gap, Held, figure, percent
+from contracts.operations import Delivery, Gap, Held, figure, percent
 from contracts.region import Schedule, Site
 from contracts.zone import SiteZone
-from lake.reader import column_names, read_arrow
+from lake.reader import read_arrow
 
 _COUNTS = ("records_in", "mapped", "quarantined", "skipped", "superseded", "erased")
 _MEGABYTE = 1_000_000
@@ -51,29 +47,6 @@ def held(zone: SiteZone) -> list[Held]:
         Held(site=zone.site, source=source or None, rule=_name(rule), records=figure(records))
         for (source, rule), records in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
-
-
-def coverage(zone: SiteZone) -> list[Coverage]:
-    """One message a resource type and code system: how many resources carry a code of it; and how many carry none."""
-    found = []
-    for resource in RESOURCES:
-        path = zone.table(f"silver_fhir__{resource.lower()}")
-        if not (path / "_delta_log").is_dir() or "code" not in column_names(path):
-            continue
-        codes = read_arrow(path, ["code"])["code"].combine_chunks()
-        if not pa.types.is_struct(codes.type) or not len(codes):
-            continue
-        found += [
-            Coverage(
-                site=zone.site,
-                resource=resource,
-                system=system,
-                resources=figure(count),
-                percent=percent(count, len(codes)),
-            )
-            for system, count in _systems(codes)
-        ]
-    return found
 
 
 def gaps(zone: SiteZone, site: Site, until: str) -> list[Gap]:
@@ -140,20 +113,6 @@ def _delivery(site: str, day: str, source: str, count: Counter[str]) -> Delivery
         mapped_percent=percent(count["mapped"], records),
         quarantined_percent=percent(count["quarantined"], records),
     )
-
-
-def _systems(codes: pa.StructArray) -> list[tuple[str | None, int]]:
-    """Rows that carry a coding of each system; None: rows without any."""
-    codings = pc.struct_field(codes, "coding")
-    rows = pc.list_parent_indices(codings)
-    systems = pc.struct_field(pc.list_flatten(codings), "system")
-    pairs = pa.table({"row": rows, "system": systems}).group_by(["row", "system"]).aggregate([])
-    coded = pairs.filter(pc.is_valid(pairs["system"]))
-    counts: list[tuple[str | None, int]] = [
-        (row["values"], row["counts"]) for row in pc.value_counts(coded["system"].combine_chunks()).to_pylist()
-    ]
-    without = len(codes) - pc.count_distinct(coded["row"]).as_py()
-    return [*sorted(counts, key=lambda pair: (-pair[1], pair[0])), *([(None, without)] if without else [])]
 
 
 def _name(rule: str) -> str:

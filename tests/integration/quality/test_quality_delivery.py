@@ -9,14 +9,14 @@ import pytest
 from small_site import ENCOUNTER, PATIENT, VITALS, csv_of, deliver, new_zone, run, write_region
 
 from contracts.errors import DataError, UsageError
-from contracts.operations import Gap, SuspicionCode
+from contracts.operations import Coverage, Gap, Suspicion, SuspicionCode
 from contracts.region import Region, load_region
 from contracts.zone import SiteZone, WorkArea
 from fhir_mapping.bronze import ingest_day
 from fhir_mapping.spec.model import load_emits
 from fhir_mapping.spec.varying import varying_columns
 from pipelines.connection import collect, make_report, read_messages, report_lines, write_messages
-from quality.delivery import coverage, deliveries, gaps, held
+from quality.delivery import deliveries, gaps, held
 from quality.suspicion import suspicions
 
 SPECS = {"encounter": ENCOUNTER, "patient": PATIENT, "vitals": VITALS}
@@ -60,11 +60,11 @@ def test_a_site_tells_its_deliveries_in_coarse_figures(spark, region: Region, tm
         ("his__visit", "unmapped_code:department"): "under_ten",
         (None, "no_source"): "under_ten",
     }
-    assert [(one.resource, one.system, one.percent) for one in coverage(zone)] == [
-        ("Observation", "http://loinc.org", 100)
-    ]
     messages = collect(region, WorkArea(tmp_path / "work"), [])
-    found = {one.code for one in messages if one.kind == "suspicion"}
+    codes = {one.element: (one.system, one.percent, one.is_shared) for one in messages if isinstance(one, Coverage)}
+    assert codes["Observation.code"] == ("http://loinc.org", 100, True)
+    assert codes["Encounter.serviceType"] == ("urn:dept", 100, False)
+    found = {one.code for one in messages if isinstance(one, Suspicion)}
     assert found == {
         *(SuspicionCode.EQUAL_BIRTH_DATES, SuspicionCode.ONE_SEX, SuspicionCode.FUTURE_DATES),
         SuspicionCode.CONSTANT_COLUMN,

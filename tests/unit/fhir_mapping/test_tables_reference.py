@@ -9,7 +9,8 @@ from source_files import csv_source
 
 from contracts.fhir import SILVER_COLUMNS
 from contracts.zone import SiteZone
-from fhir_mapping import bronze, landing, manifest
+from fhir_mapping import bronze, landing, manifest, versions
+from fhir_mapping.lifecycle import erased
 from fhir_mapping.sources import reader
 from fhir_mapping.sources.record import RECORD_ERRORS
 from fhir_mapping.tables import ledger_table, link_table, pending_table, quarantine_table, superseded_table
@@ -28,6 +29,8 @@ ZONE = SiteZone(Path("zone"), "north")
         superseded_table(ZONE),
         pending_table(ZONE),
         link_table(ZONE),
+        erased.table(ZONE),
+        versions.table(ZONE),
     ],
     ids=lambda table: table.path.name,
 )
