@@ -283,7 +283,8 @@ class _Walk:
         if element.codes and not self._is_bound(found, element):
             self._fault("not_in_binding", path)
             return None
-        if element.codes in self._known.value_sets and element.type == "CodeableConcept":
+        is_listed = element.codes in self._known.value_sets or element.codes in LANGUAGES
+        if is_listed and element.type == "CodeableConcept":
             found = self._only_bound(found, element, path)
         if "SimpleQuantity" in element.targets and "comparator" in found:
             self._fault("sqty-1", path)
@@ -306,7 +307,10 @@ class _Walk:
         """Codings beyond a required value set stand in an extension: validators take every coding to be meant of it."""
         codings = value.get("coding", [])
         codes = element.codes or ""
-        others = [one for one in codings if not self._is_coded(codes, one.get("system"), one.get("code"))]
+        if codes in LANGUAGES:
+            others = [one for one in codings if one.get("system") != LANGUAGE_SYSTEM]
+        else:
+            others = [one for one in codings if not self._is_coded(codes, one.get("system"), one.get("code"))]
         if not others:
             return value
         self._fault("coding_beyond_binding", path)
@@ -387,7 +391,7 @@ class _Walk:
             self._fault("ext-1", path)
             return None
         for names in type.required:
-            if not any(name in found or "_" + name in found for name in names):
+            if not any(name in found or ("_" + name in found and not self._needs_code(type, name)) for name in names):
                 self._fault("required", f"{path}.{_choice_label(type, names)}")
                 return None
         if type.name == "Period" and _is_backward(found):
@@ -396,6 +400,11 @@ class _Walk:
         if not found.keys() - {"id", "resourceType"} and type.kind != "resource":
             return None
         return self._lawful(found, type, path, scope)
+
+    def _needs_code(self, type: Type, name: str) -> bool:
+        """Whether an extension cannot stand for the value: a code of a required value set."""
+        element = type.elements[name]
+        return element.type == "code" and element.codes in self._known.value_sets
 
     def _period(self, found: dict[str, Any], path: str) -> dict[str, Any]:
         """Ends of one precision: FHIR's comparison of two precisions is neither true nor false, so per-1 is not met.

@@ -65,11 +65,12 @@ def _convert_documents(
 ) -> list[FileEntry]:
     if options.key is not None:
         importlib.import_module("fhir_mapping.convert.pseudonyms")  # once here, not in every worker
-    run = _Run(inputs, shop, options)
-    for result in run_tasks(Converter(options), run.tasks(), processes):
-        run.take(result)
-        progress(len(run.entries), len(inputs.files))
-    run.write_reports()
+    with (shop / "out" / QUARANTINE).open("wb") as quarantine:
+        run = _Run(inputs, shop, options, quarantine)
+        for result in run_tasks(Converter(options), run.tasks(), processes):
+            run.take(result)
+            progress(len(run.entries), len(inputs.files))
+    (shop / "out" / LEDGER).write_bytes(ledger(options, run.entries, inputs.others))
     return run.entries
 
 
@@ -131,11 +132,10 @@ class _Pending:
 
 
 class _Run:
-    def __init__(self, inputs: Inputs, shop: Path, options: Options) -> None:
-        self._inputs, self._shop, self._options = inputs, shop, options
+    def __init__(self, inputs: Inputs, shop: Path, options: Options, quarantine: BinaryIO) -> None:
+        self._inputs, self._shop, self._options, self._quarantine = inputs, shop, options, quarantine
         self._pending: dict[int, _Pending] = {}
         self.entries: list[FileEntry] = []
-        self._quarantine = (shop / "out" / QUARANTINE).open("wb")
 
     def tasks(self) -> Iterator[Task]:
         """Tasks of all files, in order; a file's number of tasks is known when its last one is given out."""
@@ -180,10 +180,6 @@ class _Run:
             return path.open("xb")
         except FileExistsError:
             raise UsageError(f"two inputs would become {name}. Convert them into two folders.") from None
-
-    def write_reports(self) -> None:
-        self._quarantine.close()
-        (self._shop / "out" / LEDGER).write_bytes(ledger(self._options, self.entries, self._inputs.others))
 
 
 def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:

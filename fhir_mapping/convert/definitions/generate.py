@@ -165,7 +165,7 @@ def _type_text(kind: dict[str, Any]) -> str:
 
 def _element_line(element: dict[str, Any], owner: str) -> tuple[str, str | None]:
     """The line of an element, and the value set of its required binding."""
-    name = str(_one(element, "path"))[len(owner) + 1 :]
+    name = str(_one(element, "path"))[len(owner) + 1 :].strip()
     if "contentReference" in element:
         types = str(_one(element, "contentReference")).split("#")[1]
     else:
@@ -176,7 +176,7 @@ def _element_line(element: dict[str, Any], owner: str) -> tuple[str, str | None]
     binding = _one(element, "binding", {})
     is_required = _one(binding, "strength") == "required"
     url = str(_one(binding, "valueSet") or _one(binding, "valueSetUri") or "") if is_required else ""
-    suffix = f" ! {_set_name(url)}" if url else ""
+    suffix = f" ! {_set_name(url)}" if _set_name(url) else ""
     return f"  {name} {_one(element, 'min')}..{_one(element, 'max')} {types}{suffix}", url or None
 
 

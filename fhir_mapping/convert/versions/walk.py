@@ -26,6 +26,8 @@ _R4_OWNERS = {r4: r5 for r5, r4 in _R5_OWNERS.items()}
 _TYPES = {"DeviceUseStatement": "DeviceUsage", "RequestGroup": "RequestOrchestration"}
 """Resource types that R5 only calls differently."""
 _TYPES_BACK = {r5: r4 for r4, r5 in _TYPES.items()}
+_DEFAULTS = {"CommunicationRequest.intent": "order", "Group.membership": "enumerated"}
+"""Codes that R5 requires of what R4 does not tell and that have no ``unknown``."""
 _LITERAL = re.compile(r"(?:^|(?<=/))([A-Z][A-Za-z]+)(?=/[A-Za-z0-9.-]{1,64}$)")
 
 
@@ -95,14 +97,17 @@ class Walk:
             self._fill_required(found, source, target)
         return found
 
-    @staticmethod
-    def _fill_required(found: dict[str, Any], source: Type, target: Type) -> None:
+    def _fill_required(self, found: dict[str, Any], source: Type, target: Type) -> None:
         """What only the other version requires is said to be unknown; on the way back that goes again."""
         for choices in target.required:
             name = choices[0]
             is_there = any(one in found or "_" + one in found for one in choices)
             if len(choices) == 1 and not is_there and target.elements[name].type not in ("BackboneElement", "Resource"):
                 element = target.elements[name]
+                code = self._default_code(target, element)
+                if code is not None:
+                    found[name] = code
+                    continue
                 marked: Any = [dict(_UNKNOWN)] if element.is_list else dict(_UNKNOWN)
                 found["_" + name if element.type in PRIMITIVES else name] = marked
         for choices in source.required:
@@ -110,6 +115,13 @@ class Walk:
                 label = "_" + name if name in target.elements and target.elements[name].type in PRIMITIVES else name
                 if name in target.elements and not target.elements[name].minimum and found.get(label) == _UNKNOWN:
                     del found[label]
+
+    def _default_code(self, owner: Type, element: Element) -> str | None:
+        """A code that the other version requires: validators take no extension in its place."""
+        if element.type != "code" or element.is_list:
+            return None
+        known = {code for codes in self._target.value_sets.get(element.codes or "", {}).values() for code in codes}
+        return _DEFAULTS.get(f"{owner.name}.{element.name}", "unknown" if "unknown" in known else None)
 
     def _place(
         self, found: dict[str, Any], value: dict[str, Any], element: Element, source: Type, target: Type, own: Names
@@ -321,7 +333,7 @@ class Walk:
     def _lost(self, name: str, value: Any, more: Any, source: Type) -> list[dict[str, Any]]:
         """An element as cross-version extensions, one for each of its values."""
         element = source.elements[name]
-        if element.minimum and value in (_UNKNOWN, [_UNKNOWN]):
+        if element.minimum and value in (_UNKNOWN, [_UNKNOWN], _DEFAULTS.get(f"{source.name}.{name}", _UNKNOWN)):
             return []
         label = element.choice[:-3] if element.choice else name
         return self._extensions(self._from + f"{source.name}.{label}", value, more, element)
