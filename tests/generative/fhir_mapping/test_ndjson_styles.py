@@ -13,7 +13,7 @@ from fhir_mapping.sources.reader import read_records
 
 SOURCE = ndjson_source(a="a", whole="b", first="b.c[0]", second="b.c[1].d", c="c")
 NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
-LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(st.characters(exclude_categories=("Cs",)), max_size=6))
+LEAVES = st.one_of(st.none(), st.booleans(), NUMBERS, st.text(st.characters(exclude_categories=["Cs"]), max_size=6))
 BELOW = st.dictionaries(st.sampled_from("cd"), st.one_of(LEAVES, st.lists(LEAVES, max_size=3)), max_size=2)
 OBJECTS = st.dictionaries(st.sampled_from("abc"), st.one_of(LEAVES, BELOW, st.lists(BELOW, max_size=2)), max_size=3)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from fhir_mapping.deidentify import deidentify
 from fhir_mapping.identity.ids import resource_id
@@ -8,7 +9,7 @@ from fhir_mapping.masking import Known, known_of, mask_text
 
 KEY = bytes(range(32))
 GENDER = "http://hl7.org.cn/fhir/connectathon/StructureDefinition/ext-person-gender"
-PATIENT = {
+PATIENT: dict[str, Any] = {
     "resourceType": "Patient",
     "id": "p1",
     "meta": {"lastUpdated": "2026-01-01T00:00:00Z"},
@@ -26,7 +27,7 @@ PATIENT = {
     "birthDate": "1990-03-07",
     "address": [{"text": "北京市"}],
 }
-VISIT = {
+VISIT: dict[str, Any] = {
     "resourceType": "Encounter",
     "id": "v1",
     "status": "finished",
@@ -64,8 +65,9 @@ def test_what_the_rules_do_not_allow_is_dropped_and_counted_by_path_or_url() -> 
 
 def test_references_are_pseudonyms_and_free_text_is_masked() -> None:
     found = deidentify(VISIT, KEY, "north", known=known_of(PATIENT))
-    assert found.resource is not None
-    assert found.resource["subject"] == {"reference": f"Patient/{deidentify(PATIENT, KEY, 'north').resource['id']}"}
+    patient = deidentify(PATIENT, KEY, "north").resource
+    assert found.resource is not None and patient is not None
+    assert found.resource["subject"] == {"reference": f"Patient/{patient['id']}"}
     assert found.resource["reasonCode"] == [{"text": "***，电话 ***，身份证 ***，发热"}]
     assert "serviceProvider" not in found.resource
     assert found.dropped["Encounter.subject.display"] == 1 and found.dropped["Encounter.serviceProvider.reference"] == 1
