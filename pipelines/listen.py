@@ -28,6 +28,7 @@ from fhir_mapping.sources.mllp import (
     answers,
     read_message,
 )
+from pipelines.listen_commit import Waiting, close_if_due, commit
 from pipelines.listen_store import Store
 
 ANY = "*"
@@ -55,16 +56,6 @@ class ListenLimits:
     idle_seconds: float = 3600.0
 
 
-@dataclass(frozen=True)
-class _Waiting:
-    """A message on its way to a store, and who waits for it to be durable."""
-
-    store: Store
-    data: bytes
-    rule: str
-    done: asyncio.Future[None]
-
-
 class Listener:
     """Receives messages over MLLP.
 
@@ -77,7 +68,7 @@ class Listener:
         self, stores: Mapping[str, Store], spare: Store, clock: Callable[[], datetime], limits: ListenLimits
     ) -> None:
         self._stores, self._spare, self._clock, self._limits = stores, spare, clock, limits
-        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Waiting | None] = asyncio.Queue()
         self._disk = ThreadPoolExecutor(1, "disk")
         self._connections: set[asyncio.Task[None]] = set()
         self._number = 0
@@ -123,7 +114,7 @@ class Listener:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
             for store in self._all():
-                await self._on_disk(partial(_close_if_due, store))
+                await self._on_disk(partial(close_if_due, store))
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
         for task in list(self._connections):
@@ -147,7 +138,7 @@ class Listener:
             batch = [await self._queue.get()]
             while len(batch) < _BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
-            await self._on_disk(partial(_commit, [one for one in batch if one is not None]))
+            await self._on_disk(partial(commit, [one for one in batch if one is not None]))
             if None in batch:
                 return
 
@@ -217,7 +208,7 @@ class Listener:
 
     async def _durable(self, store: Store, data: bytes, rule: str) -> None:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        await self._queue.put(_Waiting(store, data, rule, done))
+        await self._queue.put(Waiting(store, data, rule, done))
         # The message may be on disk though this connection ends: then it is kept, and sent again, once.
         await asyncio.shield(done)
 
@@ -229,42 +220,3 @@ class Listener:
 
     def _now(self) -> str:
         return f"{self._clock():%Y%m%d%H%M%S%z}"
-
-
-def _commit(waiting: Sequence[_Waiting]) -> None:
-    """On the disk's thread: all messages of a store in one write."""
-    for store in {id(one.store): one.store for one in waiting}.values():
-        own = [one for one in waiting if one.store is store and not one.rule]
-        if own:
-            _settle(own, partial(store.keep, [one.data for one in own]))
-        for one in waiting:
-            if one.store is store and one.rule:
-                _settle([one], partial(store.set_aside, one.data, one.rule))
-        _close_if_due(store)
-
-
-def _close_if_due(store: Store) -> None:
-    """Close a file whose time has come; where the disk refuses, the next look tries again."""
-    with contextlib.suppress(OSError):
-        store.close_if_due()
-
-
-def _settle(waiting: Sequence[_Waiting], work: Callable[[], object]) -> None:
-    """Do the work and tell those who wait for it how it went."""
-    failed: OSError | None = None
-    try:
-        work()
-    except OSError as error:
-        failed = error
-    for one in waiting:
-        loop = one.done.get_loop()
-        loop.call_soon_threadsafe(_tell, one.done, failed)
-
-
-def _tell(done: asyncio.Future[None], failed: OSError | None) -> None:
-    if done.done():
-        return
-    if failed is None:
-        done.set_result(None)
-    else:
-        done.set_exception(failed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from lxml import etree
@@ -15,9 +16,7 @@ from lxml import etree
 from fhir_mapping.document import RecordError
 from fhir_mapping.sources.cda_path import NAMESPACES, OWN, Place, Step
 
-_NOTHING = etree.XSLTAccessControl(
-    read_file=False, write_file=False, create_dir=False, read_network=False, write_network=False
-)
+_ACCESS: Any = etree.XSLTAccessControl
 _KEPT = 16
 """Namespaces whose stylesheets a thread keeps; documents of one source have one, or two."""
 
@@ -67,7 +66,7 @@ def _compile(namespace: str, rows: Sequence[Step], header: Sequence[Place], own:
         f"{_line(header, prefix)}<xsl:for-each select={quoteattr(way)}>{_line(own, prefix)}</xsl:for-each>"
         "</xsl:template></xsl:stylesheet>"
     )
-    return etree.XSLT(etree.fromstring(sheet), access_control=_NOTHING)
+    return etree.XSLT(etree.fromstring(sheet), access_control=_ACCESS.DENY_ALL)
 
 
 def _line(places: Sequence[Place], prefix: str) -> str:
