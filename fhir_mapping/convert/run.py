@@ -65,6 +65,10 @@ def _convert_documents(
 ) -> list[FileEntry]:
     if options.key is not None:
         importlib.import_module("fhir_mapping.convert.pseudonyms")  # once here, not in every worker
+    if options.format == "hl7v2" and options.spec is not None:
+        from fhir_mapping.hl7v2.tables import Tables
+
+        Tables.load(options.spec)  # what is wrong in it is told before anything is read
     with (shop / "out" / QUARANTINE).open("wb") as quarantine:
         run = _Run(inputs, shop, options, quarantine)
         for result in run_tasks(Converter(options), run.tasks(), processes):

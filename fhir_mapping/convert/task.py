@@ -113,6 +113,9 @@ class Converter:
                     outcomes.append(_failed(rule, place=item.place) if rule else self._convert(item, part))
             except RecordError as error:
                 outcomes.append(_failed(error.rule, error.path))
+            except Exception:
+                # a reader's bug costs the rest of the file, not the run
+                outcomes.append(_failed(CRASHED))
         if not outcomes and task.first == 1:
             outcomes.append(_failed("empty_file"))
         return TaskResult(replace(task, data=None), tuple(outcomes))
