@@ -21,6 +21,7 @@ from fhir_mapping.hl7v2.groups import (
     visits,
 )
 from fhir_mapping.hl7v2.message import Segment, parse
+from fhir_mapping.hl7v2.same import unite
 from fhir_mapping.hl7v2.tables import Tables
 from fhir_mapping.hl7v2.walk import HANDLERS, Draft, Walk, map_finder
 
@@ -81,6 +82,7 @@ def _finish(walk: Walk) -> None:
         context.where = str(draft.root["resourceType"])
         context.add(draft.root)
     _drop_dangling(context)
+    unite(context.resources)
 
 
 def _complete(walk: Walk, draft: Draft) -> None:

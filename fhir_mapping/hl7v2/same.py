@@ -1,0 +1,145 @@
+"""One person, organization or thing, one resource: what a message says of it in several places is brought together.
+
+Resources without a key of their own have ids from their content, so a person named once with a prefix and once without
+is two of them at first. Nothing is joined that could be two: equal numbers with different names stay apart.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fhir_mapping.document import Resource
+from fhir_mapping.hl7v2.context import Fragment
+
+_EQUAL = frozenset({"Device", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Specimen"})
+"""Types of which two resources that say the same are the same."""
+
+
+def unite(resources: dict[str, Resource]) -> None:
+    """Join, in place, resources (by ``Type/id``) that are about the same; references follow the one that stays."""
+    _replace(resources, _persons(resources))
+    _replace(resources, _named_only(resources))
+    while found := _equal(resources):
+        _replace(resources, found)
+
+
+def _replace(resources: dict[str, Resource], by: dict[str, str]) -> None:
+    if not by:
+        return
+    for gone in by:
+        del resources[gone]
+    for resource in resources.values():
+        _point(resource, by)
+
+
+def _point(node: Any, by: dict[str, str]) -> None:
+    if isinstance(node, dict):
+        reference = node.get("reference")
+        if isinstance(reference, str) and reference in by:
+            node["reference"] = by[reference]
+        for value in node.values():
+            if isinstance(value, (dict, list)):
+                _point(value, by)
+    elif isinstance(node, list):
+        for item in node:
+            _point(item, by)
+        if any(isinstance(item, dict) and "reference" in item for item in node):
+            node[:] = [item for place, item in enumerate(node) if item not in node[:place]]
+
+
+def _of(resources: dict[str, Resource], type_: str) -> Iterable[tuple[str, Resource]]:
+    return ((key, resource) for key, resource in resources.items() if resource["resourceType"] == type_)
+
+
+def _equal(resources: dict[str, Resource]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for key, resource in resources.items():
+        if resource["resourceType"] in _EQUAL:
+            content = json.dumps({k: v for k, v in resource.items() if k != "id"}, sort_keys=True, ensure_ascii=False)
+            if (first := seen.setdefault(content, key)) != key:
+                found[key] = first
+    return found
+
+
+def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
+    """An Organization of which only the name is given is the one that has this name and more, if that is only one."""
+    bare: dict[str, str] = {}
+    fuller: dict[str, list[str]] = {}
+    for key, resource in _of(resources, "Organization"):
+        name = str(resource.get("name", "")).casefold()
+        if set(resource) == {"resourceType", "id", "name"}:
+            bare[key] = name
+        elif name:
+            fuller.setdefault(name, []).append(key)
+    return {key: fuller[name][0] for key, name in bare.items() if len(fuller.get(name, ())) == 1}
+
+
+def _persons(resources: dict[str, Resource]) -> dict[str, str]:
+    """Practitioners with the same number of the same authority, and names that can be one person's."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for key, resource in _of(resources, "Practitioner"):
+        for identifier in resource.get("identifier", []):
+            groups.setdefault((str(identifier.get("system")), str(identifier.get("value"))), []).append(key)
+    found: dict[str, str] = {}
+    for keys in groups.values():
+        _join_group(resources, keys, found)
+    return found
+
+
+def _join_group(resources: dict[str, Resource], keys: list[str], found: dict[str, str]) -> None:
+    kept: list[str] = []
+    # The fullest names first: a person without a name joins the only other one, not one of several.
+    for key in sorted((k for k in dict.fromkeys(keys) if k not in found), key=lambda k: -_said(resources[k])):
+        fitting = [other for other in kept if _can_be_one(resources[other], resources[key])]
+        if len(fitting) == 1:
+            _merge(resources[fitting[0]], resources[key])
+            found[key] = fitting[0]
+        else:
+            kept.append(key)
+
+
+def _said(person: Resource) -> int:
+    return sum(len(str(name)) for name in person.get("name", []))
+
+
+def _can_be_one(one: Resource, other: Resource) -> bool:
+    names, others = one.get("name", []), other.get("name", [])
+    return not names or not others or any(_fits(a, b) for a in names for b in others)
+
+
+def _fits(one: Fragment, other: Fragment) -> bool:
+    """Names that do not contradict each other and share the family's, or the given ones where neither has that."""
+    families = [str(name.get("family", name.get("text", ""))).casefold() for name in (one, other)]
+    given = [[str(part).casefold() for part in name.get("given", [])] for name in (one, other)]
+    shorter = min(map(len, given))
+    return families[0] == families[1] and given[0][:shorter] == given[1][:shorter] and bool(families[0] or shorter)
+
+
+def _merge(person: Resource, more: Resource) -> None:
+    _merge_list(person, more, "identifier", lambda a, b: (a.get("system"), a["value"]) == (b.get("system"), b["value"]))
+    _merge_list(
+        person, more, "name", lambda a, b: _fits(a, b) and a.get("use", b.get("use")) == b.get("use", a.get("use"))
+    )
+    for key, value in more.items():
+        if key not in ("identifier", "name") and isinstance(value, list):
+            _merge_list(person, more, key, lambda a, b: bool(a == b))
+        else:
+            person.setdefault(key, value)
+
+
+def _merge_list(person: Resource, more: Resource, key: str, is_same: Callable[[Any, Any], bool]) -> None:
+    for item in more.get(key, []):
+        known = next((old for old in person.setdefault(key, []) if is_same(old, item)), None)
+        if known is None:
+            person[key].append(item)
+        elif isinstance(known, dict):
+            for part, value in item.items():
+                is_longer = isinstance(value, list) and len(value) > len(known.get(part, value))
+                if is_longer or part not in known:
+                    known[part] = value
+
+
+__all__ = ["unite"]
