@@ -48,6 +48,7 @@ class Walk:
     insured: Draft | None = None
     order: Order | None = None
     specimen: Draft | None = None
+    leading_specimen: Draft | None = None
     after_specimen: bool = False
     observation: Draft | None = None
     allergy: Draft | None = None
@@ -100,7 +101,7 @@ class Walk:
         self.patient = draft
         self.first_patient = self.first_patient or draft
         self.visit = self.account = self.coverage = self.insured = self.allergy = self.procedure = None
-        self.medication = None
+        self.medication = self.leading_specimen = None
 
     def close_order(self) -> None:
         """The order group at hand is over."""

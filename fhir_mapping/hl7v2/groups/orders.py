@@ -51,9 +51,33 @@ def _identity(walk: Walk, orc: Segment | None, detail: Segment | None) -> tuple[
     return (owner, without_number(orc) if orc else "", without_number(detail) if detail else "")
 
 
+def _is_of_request(walk: Walk, orc: Segment) -> bool:
+    """Whether an ORC belongs to the OBR before it, as in OUL: that has none yet, and no other numbers."""
+    current, request = walk.order, walk.context.scope.get("OBR")
+    if current is None or current.orc is not None or current.report is None or request is None:
+        return False
+    if walk.kind[0] != "OUL" or current.observations:
+        return False
+    pairs = [(orc.raw(number), request.raw(number)) for number in (2, 3)]
+    return all(a == b or not a or not b for a, b in pairs)
+
+
+def _add_common(walk: Walk, current: Order, orc: Segment) -> None:
+    """What an ORC behind its OBR says of the request and report."""
+    assert current.request is not None and current.report is not None
+    current.orc = orc
+    walk.apply("ORC[ServiceRequest]", orc, current.request)
+    walk.apply("ORC[DiagnosticReport]", orc, current.report)
+    _provenance(walk, orc)
+
+
 @handles("ORC")
 def order(walk: Walk, segment: Segment) -> None:
     """A new order group."""
+    if _is_of_request(walk, segment):
+        assert walk.order is not None
+        _add_common(walk, walk.order, segment)
+        return
     behind = walk.following(STOP)
     walk.close_order()
     walk.context.scope.pop("RXO", None)
@@ -147,7 +171,9 @@ def request(walk: Walk, segment: Segment) -> None:
         copied = walk.draft("CareTeam", *current.key, segment.raw(28))
         copied.root["status"] = "active"
         walk.apply("OBR[CareTeam]", segment, copied)
-    if "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15, 39)):
+    if walk.leading_specimen is not None:
+        _join_specimen(walk, current, walk.leading_specimen)
+    elif "SPM" not in names and any(segment.raw(n) for n in (9, 10, 14, 15, 39)):
         specimen = walk.draft("Specimen", *current.key, segment.raw(4), "OBR")
         walk.apply("OBR[Specimen]", segment, specimen)
         _join_specimen(walk, current, specimen)
@@ -172,9 +198,17 @@ def _join_specimen(walk: Walk, current: Order, specimen: Draft) -> None:
     current.specimen = specimen
 
 
+def _leads(walk: Walk) -> bool:
+    """Whether the message is ordered by specimen (OUL_R22, OML_O33): the first one stands before any order."""
+    first = next((s.name for s in walk.segments if s.name in ("ORC", "OBR", "SPM")), "")
+    return first == "SPM"
+
+
 @handles("SPM")
 def specimen(walk: Walk, segment: Segment) -> None:
     """A specimen of the order; results before it belong to it when it is the only one."""
+    if leads := _leads(walk):
+        walk.close_order()
     owner = str(walk.patient.root["id"]) if walk.patient else ""
     found = walk.draft("Specimen", owner, segment.raw(2) or without_number(segment), segment.raw(4),
                        text=without_number(segment))  # fmt: skip
@@ -189,7 +223,9 @@ def specimen(walk: Walk, segment: Segment) -> None:
             for observation in current.observations:
                 walk.link_one(observation, "specimen", found)
     walk.specimen = walk.notes = walk.host = found
-    walk.after_specimen = True
+    walk.leading_specimen = found if leads else None
+    # In OUL_R24 the results come behind the specimen.
+    walk.after_specimen = walk.kind != ("OUL", "R24")
 
 
 @handles("SAC")
