@@ -48,6 +48,7 @@ def erase(settings: Settings, site_name: str, names: Sequence[str], identity: st
     """
     from fhir_mapping.lifecycle.erase import find_people, name_people
     from fhir_mapping.lifecycle.erased import read_erasures
+    from fhir_mapping.lifecycle.feed import require_no_listener
 
     region = load_region(settings.region)
     site, zone = region.site(site_name), settings.area.site(site_name)
@@ -58,6 +59,7 @@ def erase(settings: Settings, site_name: str, names: Sequence[str], identity: st
         people = find_people(site, names, identity) if names else []
         if not people and marker.unfinished(zone) is None:
             raise UsageError("nobody to erase: give --person or --person-file (no erasure is unfinished here)")
+        require_no_listener(zone)
         before = read_erasures(zone).counts()
         ids = sorted(_ids(zone, people) | set((marker.unfinished(zone) or {}).get("ids", ())))
         marker.begin(zone, ERASURE, ids=ids)

@@ -34,6 +34,7 @@ from fhir_mapping.lifecycle.enforcement import (
     site_links,
 )
 from fhir_mapping.lifecycle.erased import Erasure, as_delivered, read_erasures, record_erasures
+from fhir_mapping.lifecycle.feed import cut_feed
 from fhir_mapping.lifecycle.links import KeyUse, SourceLinks, find_listed, person_hashes
 from fhir_mapping.manifest import FileEntry, read_manifest, record_day
 from fhir_mapping.mapping import map_day
@@ -122,12 +123,14 @@ def cut_listed(zone: SiteZone, site: Site) -> Cut:
     """Take the records of all people on the list out of landing and bronze. Safe to repeat.
 
     Raises:
+        UsageError: a listener runs.
         DataError: a file cannot be cut, or there is a bronze table of a source that the site no longer has.
     """
     _require_known_tables(zone, site)
     links, days = site_links(site), landing_days(zone)
     files = [delivered for day in days for delivered in _files(zone, site, day)]
     suppression = follow_links(zone, load_suppression(zone), lambda: _all_rows(zone, files, links))
+    cut_feed(zone, suppression)
     changed = {delivered.entry.delivery_date for delivered in cut_files(zone, site, files, links, suppression)}
     for day in sorted(_listed_days(zone, links, suppression) | changed):
         if day in days:

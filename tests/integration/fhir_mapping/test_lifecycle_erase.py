@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -34,6 +35,7 @@ from fhir_mapping.identity.ids import resource_id
 from fhir_mapping.lifecycle import marker
 from fhir_mapping.lifecycle.erase import cut_listed, find_people, name_people, remake
 from fhir_mapping.lifecycle.erased import read_erasures
+from fhir_mapping.lifecycle.feed import require_no_listener
 from fhir_mapping.manifest import FileEntry, read_manifest
 from fhir_mapping.tables import silver_table
 from lake.maintenance import forget
@@ -265,6 +267,24 @@ key = ["old_no"]
     assert (zone.landing / MONDAY / "merge.hl7").read_text() == messages[1].replace("\r", "\n")
     assert (zone.landing / TUESDAY / "visit.csv").read_text(encoding="utf-8").count("\n") == 2
     assert traces(zone, "P11", "P22", "V70002") == []
+
+
+def test_what_a_listener_keeps_is_cut_once_it_has_stopped(region: Region, tmp_path: Path) -> None:
+    zone = delivered(tmp_path / "zone")
+    folder = zone.root / "listener" / "lis__result"
+    for name in ("open", "quarantine"):
+        (folder / name).mkdir(parents=True)
+    others = "\x0bMSH|1\rPID|||P900170\r\x1c\r"
+    (folder / "open" / "a.part").write_bytes(f"\x0bMSH|2\rPID|||{PERSON}^^^H\r\x1c\r{others}".encode())
+    (folder / "quarantine" / "b.bad_hl7.hl7").write_bytes(f"PID|||{PERSON}|{NAME}".encode("gb18030"))
+    name_people(zone, find_people(region.site("north"), [PERSON]))
+    with (folder / "lock").open("w") as running:
+        fcntl.flock(running, fcntl.LOCK_EX)
+        with pytest.raises(UsageError, match="stop it"):
+            require_no_listener(zone)
+    cut_listed(zone, region.site("north"))
+    assert (folder / "open" / "a.part").read_bytes() == others.encode()
+    assert not list((folder / "quarantine").iterdir())
 
 
 def test_a_late_visit_that_makes_earlier_records_the_persons_stops_all_until_they_are_erased(
