@@ -12,6 +12,7 @@ from fhir_mapping.hl7v2.datatypes.moments import moment
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
+_NATIONAL_TYPE = re.compile(r"NN[A-Z]{3}")
 CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
 """居民身份证号码, as the shared documents of WS/T 500 identify it."""
 NATIONAL = "National unique individual identifier"
@@ -72,6 +73,9 @@ def type_concept(context: Context, code: str | None) -> Fragment | None:
     known = context.code("IdentifierType", code)
     if known and known.code:
         return {"coding": [{"system": known.system, "code": known.code, "display": known.display}]}
+    if _NATIONAL_TYPE.fullmatch(code) and (national := context.code("IdentifierType", "NNxxx")):
+        # The table has one code for all countries, and says how each is written.
+        return {"coding": [{"system": national.system, "code": national.code}], "text": code}
     return {"coding": [{"code": code}]}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from contracts.fhir.json_text import DecimalText
+from fhir_mapping.cda.quantities import ucum_code
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes.codes import system_uri
 
@@ -12,6 +14,11 @@ _DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d*)?(?:[eE]([+-]?\d{1,3}))?")
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥|＜|＞)?\s*(.+)", re.DOTALL)
 _COMPARATORS = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">"}
 UCUM = "http://unitsofmeasure.org"
+_BRACKETS = re.compile(r"\[[^\]]*\]|\{[^}]*\}")
+_WORD = re.compile(r"[A-Za-z]+")
+_CAPITALS = frozenset({"L", "U", "V", "J", "N", "W"})
+_MISREAD = frozenset({"pc", "u", "ar", "b"})
+_TONNES = re.compile(r"(?:[YZEPTGMkhdcmunpfazy]|da)t")
 
 
 def decimal(text: str | None) -> DecimalText | int | None:
@@ -53,23 +60,46 @@ def compared(text: str | None) -> Fragment | None:
 
 
 def unit(context: Context, raw: str) -> Fragment:
-    """A unit (CWE) as the unit part of a Quantity: a code stands only with its system."""
+    """A unit (CWE) as the unit part of a Quantity: a code stands only with its system.
+
+    A unit of UCUM, and one that is known to mean a unit of it, has that system's code whatever system is named.
+    """
     parts = context.parts(raw)
     code, shown, name = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
     system = system_uri(context, name) if name else None
     alternate, alternate_system = context.at(parts, 4), context.at(parts, 6)
-    if (
-        system is None
-        and alternate
-        and " " not in alternate
-        and alternate_system
-        and system_uri(context, alternate_system) == UCUM
-    ):
-        return {"unit": context.at(parts, 5) or shown or code or alternate, "system": UCUM, "code": alternate}
+    is_known = system is not None and not system.startswith("urn:id:")
+    says_ucum = bool(alternate_system) and system_uri(context, alternate_system or "") == UCUM
+    if not is_known and says_ucum and (standard := ucum_code(alternate or "")):
+        return {"unit": context.at(parts, 5) or shown or code or alternate, "system": UCUM, "code": standard}
+    if code and system == UCUM:
+        # A code that UCUM does not have would be refused under its name.
+        standard = ucum_code(code)
+        return {"unit": shown or code, **({"system": UCUM, "code": standard} if standard else {})}
+    if code and not is_known and (standard := standard_unit(code)):
+        return {"unit": shown or code, "system": UCUM, "code": standard}
     if code and system and not any(map(str.isspace, code)):
         return {"unit": shown or code, "system": system, "code": code}
     found = code or shown
     return {"unit": found} if found else {}
+
+
+@lru_cache(maxsize=4096)
+def standard_unit(text: str) -> str:
+    """The UCUM code of a unit that is not said to be UCUM, or empty.
+
+    ``EA`` (each), ``ft`` and ``pc`` are UCUM by the letter, exa-ampere, femto-tonne and parsec: nobody means these.
+    """
+    found = ucum_code(text)
+    if text.isdigit() and text != "1":
+        return ""
+    if found == text and any(_is_doubtful(word) for word in _WORD.findall(_BRACKETS.sub("", text))):
+        return ""
+    return found
+
+
+def _is_doubtful(word: str) -> bool:
+    return (word.isupper() and word not in _CAPITALS) or word in _MISREAD or bool(_TONNES.fullmatch(word))
 
 
 def quantity(context: Context, raw: str) -> Fragment | None:

@@ -64,7 +64,13 @@ def test_a_comparator_in_a_number_is_one_of_the_quantity():
     ("raw", "expected"),
     [
         ("mg/dL^milligram^UCUM", {"unit": "milligram", "system": "http://unitsofmeasure.org", "code": "mg/dL"}),
-        ("mg/dL", {"unit": "mg/dL"}),
+        ("mg/dL", {"unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}),
+        ("mmHg^^UCUM", {"unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}),
+        ("beats/min^^ISO", {"unit": "beats/min", "system": "http://unitsofmeasure.org", "code": "/min"}),
+        ("widgets^^UCUM", {"unit": "widgets"}),
+        ("EA", {"unit": "EA"}),
+        ("ft", {"unit": "ft"}),
+        ("43", {"unit": "43"}),
         ("^个", {"unit": "个"}),
     ],
 )
