@@ -58,6 +58,7 @@ class Rows:
         self.is_real = segments.codes[self.at] == code_of(name) if name else np.zeros(len(self.at), dtype=bool)
         self.message = segments.message[self.at]
         self._fields: dict[tuple[str, int | None], Fields] = {}
+        self._read: dict[FieldPath, pa.StringArray] = {}
 
     def __len__(self) -> int:
         return len(self.at)
@@ -120,8 +121,20 @@ class Rows:
         return pa.array(number).cast(pa.string())
 
     def _first_of(self, paths: tuple[FieldPath | str, ...]) -> pa.StringArray:
-        found = [pa.repeat(path, len(self)) if isinstance(path, str) else self._path(path) for path in paths]
-        return pc.coalesce(*found) if len(found) > 1 else found[0]
+        found = self._place(paths[0])
+        for path in paths[1:]:
+            # Most rows have what the first place says, and then the others are not read.
+            if not found.null_count:
+                break
+            found = pc.coalesce(found, self._place(path))
+        return found
+
+    def _place(self, path: FieldPath | str) -> pa.StringArray:
+        if isinstance(path, str):
+            return pa.repeat(path, len(self))
+        if path not in self._read:
+            self._read[path] = self._path(path)
+        return self._read[path]
 
     def _path(self, path: FieldPath) -> pa.StringArray:
         fields = self._fields_of(path.segment, path.occurrence)
@@ -203,6 +216,8 @@ class Rows:
 
     def _notes(self, values: pa.StringArray) -> pa.StringArray:
         """The notes that follow each row directly, a line each."""
+        if not len(self._note_positions):
+            return pa.nulls(len(self), pa.string())
         is_note = self.segments.codes == code_of(_NOTE)
         owner = np.maximum.accumulate(np.where(is_note, -1, np.arange(len(is_note))))
         row_of = {position: row for row, position in enumerate(self.at.tolist())}

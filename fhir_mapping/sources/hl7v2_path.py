@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -42,6 +42,8 @@ _PATH = re.compile(
 Form = Literal["text", "time", "order", "system", "join", "nth"]
 _CALL = re.compile(r"([a-z]+)\((.*)\)")
 _LITERAL = re.compile("'([^']+)'")
+_KEPT_TIMES = 1 << 16
+"""Times whose other form is remembered: a message says the same one in several fields."""
 _SYSTEMS = Path(__file__).parent.parent / "hl7v2" / "own" / "systems.csv"
 _TIME = re.compile(
     r"([0-9]{4})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(?:([0-9]{2})(\.[0-9]{1,9})?)?)?)?)?)?"
@@ -103,6 +105,7 @@ def parse_value(text: str) -> Value | str:
     return Value(form, parts)
 
 
+@lru_cache(_KEPT_TIMES)
 def iso_time(text: str) -> str:
     """An HL7 time in FHIR's form; minutes and seconds it leaves out after an hour are 00. Other text stays as it is."""
     match = _TIME.fullmatch(text.strip())
@@ -116,6 +119,7 @@ def iso_time(text: str) -> str:
     return f"{date}T{hour}:{minute or '00'}:{second or '00'}{fraction or ''}{zone}"
 
 
+@lru_cache(_KEPT_TIMES)
 def order_time(text: str | None) -> str:
     """An HL7 time as text that sorts like it; what is none, and none at all, sorts first."""
     match = _TIME.fullmatch((text or "").strip())
