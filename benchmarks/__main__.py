@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME ...]``: run the benchmarks (all by default); tables go to benchmarks/results.
 
-Options after a single name are that benchmark's own: ``python -m benchmarks mapping-speed --only csv``.
+Options after a single name are that benchmark's own: ``python -m benchmarks mapping-speed --only csv``. ``fuzz``
+runs only when it is named: it proves rather than measures, and takes long.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
+BY_NAME = ("fuzz",)
 
 
 def names() -> list[str]:
@@ -19,7 +21,7 @@ def names() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", nargs="*", choices=[*names(), []], help="which; all when none is given")
+    parser.add_argument("name", nargs="*", choices=[*names(), *BY_NAME, []], help="which; all when none is given")
     first_option = next((n for n, word in enumerate(sys.argv) if word.startswith("--") and word != "--help"), None)
     own = [] if first_option is None else sys.argv[first_option:]
     chosen = parser.parse_args(sys.argv[1:first_option]).name or names()
@@ -28,7 +30,7 @@ def main() -> None:
     (FOLDER / "results").mkdir(exist_ok=True)
     for name in chosen:
         print(f"== {name}", flush=True)
-        module = importlib.import_module(f"benchmarks.bench_{name.replace('-', '_')}")
+        module = importlib.import_module(f"benchmarks.{name if name in BY_NAME else 'bench_' + name.replace('-', '_')}")
         module.main(own) if own else module.main()
 
 
