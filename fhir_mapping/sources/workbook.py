@@ -7,7 +7,9 @@ Source: ECMA-376 part 1, 18.2 (workbook), 18.4 (shared strings), 18.8 (styles).
 
 from __future__ import annotations
 
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -32,7 +34,11 @@ _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 
 _LITERAL = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 
-BROKEN = (zipfile.BadZipFile, zlib.error, etree.XMLSyntaxError, EOFError, OSError, NotImplementedError, RuntimeError)
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, etree.XMLSyntaxError),
+    # a member that begins before the file does, or that the directory does not have
+    *(EOFError, OSError, NotImplementedError, RuntimeError, ValueError, KeyError),
+)
 """What a damaged, encrypted or hostile archive raises while it is read."""
 
 
@@ -77,7 +83,7 @@ def open_workbook(stream: BinaryIO, sheet: str | None) -> Workbook:
             is_1904 = properties is not None and properties.get("date1904") in ("1", "true")
             epoch = CALENDAR_MAC_1904 if is_1904 else CALENDAR_WINDOWS_1900
             return Workbook(path, tuple(_texts(archive)), tuple(_kinds(archive)), epoch)
-    except (KeyError, ValueError, *BROKEN) as error:
+    except BROKEN as error:
         raise BadWorkbookError from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,3 +63,14 @@ def test_a_damaged_workbook_raises_nothing(edits: list[tuple[float, int, bytes]]
 @given(edits=EDITS)
 def test_a_damaged_document_raises_nothing(edits: list[tuple[float, int, bytes]]) -> None:
     _read(cda_source("section[30954-2]//observation", a="value", b="/id/@extension"), _edited(DOCUMENT, edits))
+
+
+def test_a_workbook_that_lost_bytes_before_its_sheet_is_refused() -> None:
+    names = zipfile.ZipFile(io.BytesIO(WORKBOOK)).namelist()
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(WORKBOOK)) as source, zipfile.ZipFile(out, "w") as target:
+        for name in sorted(names, key=lambda name: "sheet1" not in name):
+            target.writestr(name, source.read(name))
+    data = out.getvalue()
+    file = inspect(csv_source("a", "b", format="xlsx"), io.BytesIO(data[:200] + data[500:]))
+    assert file == Refusal("bad_workbook")
