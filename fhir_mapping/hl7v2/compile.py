@@ -14,20 +14,25 @@ from fhir_mapping.hl7v2.elements import types
 from fhir_mapping.hl7v2.kinds import Reader, reader, source_type
 from fhir_mapping.hl7v2.message import NULL, Segment
 from fhir_mapping.hl7v2.paths import FhirPath, Step, compile_path
+from fhir_mapping.hl7v2.same import can_be_one
 from fhir_mapping.hl7v2.tables import Line
+
+_OTHER = "\0other"
 
 
 @dataclass
 class Draft:
     """A resource in the making; ``items`` finds list items again by their label and repetition.
 
-    ``space`` is the map that is being applied: its labels mean nothing to other maps.
+    ``space`` is the map that is being applied: its labels mean nothing to other maps. ``others`` are the further
+    repetitions of a person or organization for which the resource has one place only.
     """
 
     root: Fragment
     items: dict[tuple[int, str, str, int], Fragment] = field(default_factory=dict)
     origins: dict[tuple[int, str, str, int], str] = field(default_factory=dict)
     space: str = ""
+    others: list[Fragment] = field(default_factory=list)
 
     def key(self, node: Fragment, step: Step, repetition: int) -> tuple[int, str, str, int]:
         """What a list item of this step is found by."""
@@ -182,7 +187,8 @@ def _putter(path: FhirPath, source: str) -> Callable[[Draft, int, Any], None]:
 
 def _enter(draft: Draft, node: Fragment, step: Step, repetition: int) -> Fragment:
     if not step.is_list:
-        item: Fragment = node.setdefault(step.key, {})
+        other = draft.items.get((id(node), step.key, _OTHER, repetition)) if repetition else None
+        item: Fragment = other if other is not None else node.setdefault(step.key, {})
     else:
         key = draft.key(node, step, repetition if step.takes_repetition else 0)
         known = draft.items.get(key)
@@ -207,7 +213,11 @@ def _place(draft: Draft, node: Fragment, step: Step, repetition: int, value: Any
         if old is None:
             node[step.key] = value
         elif isinstance(old, dict) and old.get("resourceType") == value.get("resourceType"):
-            merge(old, value)
+            if repetition and not can_be_one(old, value):
+                draft.items[id(node), step.key, _OTHER, repetition] = value
+                draft.others.append(value)
+            else:
+                merge(old, value)
         return
     _place_item(draft, node, step, repetition, value, source)
 

@@ -81,6 +81,8 @@ def _finish(walk: Walk) -> None:
     for draft in list(walk.drafts.values()):
         context.where = str(draft.root["resourceType"])
         context.add(draft.root)
+        for other in draft.others:
+            context.add(other)
     _drop_dangling(context)
     unite(context.resources)
 

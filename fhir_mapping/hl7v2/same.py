@@ -93,7 +93,7 @@ def _join_group(resources: dict[str, Resource], keys: list[str], found: dict[str
     kept: list[str] = []
     # The fullest names first: a person without a name joins the only other one, not one of several.
     for key in sorted((k for k in dict.fromkeys(keys) if k not in found), key=lambda k: -_said(resources[k])):
-        fitting = [other for other in kept if _can_be_one(resources[other], resources[key])]
+        fitting = [other for other in kept if can_be_one(resources[other], resources[key])]
         if len(fitting) == 1:
             _merge(resources[fitting[0]], resources[key])
             found[key] = fitting[0]
@@ -105,8 +105,11 @@ def _said(person: Resource) -> int:
     return sum(len(str(name)) for name in person.get("name", []))
 
 
-def _can_be_one(one: Resource, other: Resource) -> bool:
+def can_be_one(one: Fragment, other: Fragment) -> bool:
+    """Whether two resources of a type can be about one person or organization, as far as their names tell."""
     names, others = one.get("name", []), other.get("name", [])
+    if isinstance(names, str) or isinstance(others, str):
+        return not names or not others or str(names).casefold() == str(others).casefold()
     return not names or not others or any(_fits(a, b) for a in names for b in others)
 
 
@@ -142,4 +145,4 @@ def _merge_list(person: Resource, more: Resource, key: str, is_same: Callable[[A
                     known[part] = value
 
 
-__all__ = ["unite"]
+__all__ = ["can_be_one", "unite"]

@@ -247,6 +247,10 @@ def timing(walk: Walk, segment: Segment) -> None:
         host = walk.order.request
     if host is None:
         return
+    if host is walk.appointment and segment.raw(7):
+        # TQ1 takes the place of SCH-11.
+        for element in ("start", "end"):
+            host.root.pop(element, None)
     walk.apply(f"TQ1[{host.root['resourceType']}]", segment, host)
 
 

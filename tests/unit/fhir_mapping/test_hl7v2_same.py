@@ -87,3 +87,16 @@ def test_a_strength_stands_with_the_drug_that_has_it():
     assert ingredient["itemCodeableConcept"] == drug["code"]
     assert ingredient["strength"]["numerator"]["value"] == 500
     assert ingredient["strength"]["denominator"]["code"] == "mL"
+
+
+def test_a_second_doctor_where_there_is_place_for_one_stays_a_doctor_of_his_own():
+    found = resources("OML^O21", PID, "ORC|NW|P1^A", "OBR|1|P1^A||3^X^L" + "|" * 12 + "1^Ann^A~2^Ann^A~3^Bob^B")
+    assert [p["name"][0]["family"] for p in found["Practitioner"]] == ["Ann", "Bob"]
+    assert [i["value"] for i in found["Practitioner"][0]["identifier"]] == ["1", "2"]
+    assert found["PractitionerRole"][0]["practitioner"]["reference"] == f"Practitioner/{found['Practitioner'][0]['id']}"
+
+
+def test_the_timing_segment_of_an_appointment_prevails_over_the_timing_of_its_header():
+    (found,) = resources("SIU^S12", "SCH|1^A|2^B|||||||||^^30^20201001100000^20201001103000",
+                         "TQ1|1||||||20210818100000|20210818110000", PID)["Appointment"]  # fmt: skip
+    assert (found["start"], found["end"]) == ("2021-08-18T10:00:00+08:00", "2021-08-18T11:00:00+08:00")
