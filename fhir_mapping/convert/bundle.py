@@ -27,7 +27,9 @@ def full_url(type: str, id: str) -> str:
 
 def derived_id(*parts: str) -> str:
     """An id made of texts: the same for the same parts."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join(parts)))
+    # half a character (a lone surrogate) of a foreign id is no text that could be hashed as it is
+    text = "\x1f".join(parts).encode("utf-8", "backslashreplace").decode()
+    return str(uuid.uuid5(_NAMESPACE, text))
 
 
 def link(body: bytes, present: Collection[str]) -> bytes:

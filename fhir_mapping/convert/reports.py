@@ -17,6 +17,7 @@ LEDGER = "ledger.json"
 QUARANTINE = "quarantine.ndjson"
 _INDEX = re.compile(r"\[\d+\]")
 _DISPOSITIONS = ("mapped", "quarantined", "skipped")
+_LONGEST_PATH = 300
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Tally:
         if outcome.disposition == "mapped":
             self.left_out += len(outcome.faults)
         for problem in (*outcome.faults, *outcome.problems):
-            self.problems[problem.rule, _INDEX.sub("", problem.path)] += 1
+            self.problems[problem.rule, _INDEX.sub("", printable(problem.path))] += 1
 
     def add(self, other: Tally) -> None:
         self.records.update(other.records)
@@ -110,6 +111,11 @@ def ledger(options: Options, files: list[FileEntry], others: tuple[str, ...]) ->
     return dumps(whole, indent=True) + b"\n"
 
 
+def printable(path: str) -> str:
+    """A path as reports may hold it: names in it are the sender's own, of any length and with half characters."""
+    return path[:_LONGEST_PATH].encode("utf-8", "backslashreplace").decode()
+
+
 def quarantine_lines(file: str, record: int, outcome: RecordOutcome) -> Iterator[bytes]:
     """A line for each record that is not there, or resource of a record that is not."""
     what = "record" if outcome.disposition == "quarantined" else "resource"
@@ -118,5 +124,12 @@ def quarantine_lines(file: str, record: int, outcome: RecordOutcome) -> Iterator
 
 
 def _line(file: str, record: int, place: str, what: str, fault: Problem) -> bytes:
-    body = {"file": file, "record": record, "place": place, "what": what, "rule": fault.rule, "path": fault.path}
+    body = {
+        "file": file,
+        "record": record,
+        "place": place,
+        "what": what,
+        "rule": fault.rule,
+        "path": printable(fault.path),
+    }
     return dumps({name: value for name, value in body.items() if name != "place" or value}) + b"\n"
