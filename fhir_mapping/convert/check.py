@@ -8,12 +8,15 @@ invariants. A code that its code system does not have keeps its text and loses t
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 from fhir_mapping.cda.ucum import is_ucum
-from fhir_mapping.convert.definitions.reader import Definitions, Element, Type, definitions
+from fhir_mapping.convert.definitions.reader import Definitions, Element, ExtensionRule, Type, definitions
 from fhir_mapping.convert.invariant import Scope, compile_rule
 from fhir_mapping.convert.languages import LANGUAGE_SYSTEM, LANGUAGES, sober_language
 from fhir_mapping.convert.narrative import is_narrative
@@ -51,6 +54,10 @@ _MENDS: Mapping[str, tuple[str, ...]] = {
 """What of the element an invariant is stated for is left out first; else the element itself is."""
 
 
+_PASSES = 6
+"""A resource that still has faults after so many looks is given up."""
+
+
 class Checker:
     """Checks resources of one FHIR version."""
 
@@ -58,9 +65,26 @@ class Checker:
         self._definitions: Definitions = definitions(version)
 
     def clean(self, resource: Resource) -> tuple[Resource | None, list[Problem]]:
-        """A copy that keeps to the rules, None when none can; and what was left out, by rule and path."""
-        walk = _Walk(self._definitions, resource)
-        return walk.resource(resource, str(resource.get("resourceType", "")), is_contained=False), walk.problems
+        """A copy that keeps to the rules, None when none can; and what was left out, by rule and path.
+
+        What one fault took away may have been needed elsewhere, so a resource with faults is looked at again.
+        """
+        problems: list[Problem] = []
+        body = resource
+        for _ in range(_PASSES):
+            walk = _Walk(self._definitions, body)
+            found = walk.resource(body, str(resource.get("resourceType", "")), is_contained=False)
+            problems += walk.problems
+            if found is None or not walk.problems:
+                return found, problems
+            body = found
+        return None, problems
+
+
+@cache
+def checker(version: Literal["R4", "R5"]) -> Checker:
+    """The checker of a version; its tables are read once a process."""
+    return Checker(version)
 
 
 class _Walk:
@@ -117,10 +141,11 @@ class _Walk:
             if name in ("extension", "modifierExtension"):
                 value = {**value, name: self._placed(value[name], type, path, places)}
             if name.startswith("_"):
-                if name[1:] not in value and name[1:] in type.elements:
-                    self._put(found, type, name[1:], value, path, scope)
-                elif name[1:] not in type.elements:
+                element = type.elements.get(name[1:])
+                if element is None or not element.is_primitive:
                     self._fault("unknown_element", f"{path}.{name}")
+                elif name[1:] not in value:
+                    self._put(found, type, name[1:], value, path, scope)
             elif name in type.elements:
                 self._put(found, type, name, value, path, scope)
             else:
@@ -259,7 +284,25 @@ class _Walk:
                 return "extension_type"
             if rule.codes and value == "Code" and not self._is_coded(rule.codes, None, extension["valueCode"]):
                 return "not_in_binding"
-        return None if value is None or rule.types is not None else "extension_type"
+        if value is not None or rule.types is not None:
+            return None if rule.types is not None else "extension_type"
+        return None if self._has_parts(extension.get("extension"), rule) else "extension_parts"
+
+    @staticmethod
+    def _has_parts(parts: Any, rule: ExtensionRule) -> bool:
+        """Whether an extension of parts holds those it must, and no others."""
+        if not rule.parts or not isinstance(parts, list):
+            return True
+        urls = [str(part.get("url")) if isinstance(part, dict) else "" for part in parts]
+        needed = [url for url, (minimum, _) in rule.parts.items() if minimum]
+        if not set(urls) <= set(rule.parts) or not set(needed) <= set(urls):
+            return False
+        for part, url in zip(parts, urls, strict=True):
+            value = next((name[5:] for name in part if name.startswith("value")), None)
+            kinds = {kind[:1].upper() + kind[1:] for kind in rule.parts[url][1]}
+            if value is not None and value not in kinds:
+                return False
+        return True
 
     def _item(self, value: Any, element: Element, path: str, scope: Scope, owner: str) -> dict[str, Any] | None:
         """One value of a complex type."""
@@ -297,10 +340,10 @@ class _Walk:
         if element.codes in LANGUAGES and element.type == "CodeableConcept":
             return any(one.get("system") == LANGUAGE_SYSTEM and "code" in one for one in value.get("coding", ()))
         if element.type == "Coding":
-            return self._is_coded(element.codes, value.get("system"), value.get("code"))
+            return self._is_coded(element.codes, value.get("system", ""), value.get("code"))
         if element.type == "CodeableConcept":
             codings = value.get("coding", ())
-            return any(self._is_coded(element.codes, one.get("system"), one.get("code")) for one in codings)
+            return any(self._is_coded(element.codes, one.get("system", ""), one.get("code")) for one in codings)
         return True
 
     def _only_bound(self, value: dict[str, Any], element: Element, path: str) -> dict[str, Any]:
@@ -310,7 +353,7 @@ class _Walk:
         if codes in LANGUAGES:
             others = [one for one in codings if one.get("system") != LANGUAGE_SYSTEM]
         else:
-            others = [one for one in codings if not self._is_coded(codes, one.get("system"), one.get("code"))]
+            others = [one for one in codings if not self._is_coded(codes, one.get("system", ""), one.get("code"))]
         if not others:
             return value
         self._fault("coding_beyond_binding", path)
@@ -323,6 +366,8 @@ class _Walk:
         systems = self._known.value_sets.get(name)
         if systems is None:
             return True
+        if not isinstance(code, str):
+            return False
         if system is None:
             return any(code in codes for codes in systems.values())
         return code in systems.get(system, ())
@@ -378,8 +423,11 @@ class _Walk:
             return None
         if type.name == "Coding":
             found = self._coding(found, path)
-        elif type.name == "Identifier" and not _is_system(found.get("system", "urn:x")):
-            self._fault("relative_system", f"{path}.system")
+        elif type.name == "Attachment" and not _is_hash(found):
+            self._fault("hash_mismatch", f"{path}.hash")
+            found = {name: entry for name, entry in found.items() if name != "hash"}
+        elif type.name == "Identifier" and _identifier_rule(found):
+            self._fault(_identifier_rule(found), f"{path}.system")
             found = {name: entry for name, entry in found.items() if name != "system"}
         elif "code" in found and found.get("system") == _UCUM and not is_ucum(str(found["code"])):
             self._fault("not_ucum", path)
@@ -428,8 +476,11 @@ class _Walk:
         if found.get("system") == _UCUM and "code" in found and not is_ucum(found["code"]):
             self._fault("not_ucum", path)
             return {name: entry for name, entry in found.items() if name not in ("system", "version")}
+        if not is_absolute(str(found.get("system", "urn:x"))):
+            self._fault("relative_system", f"{path}.system")
+            return {name: entry for name, entry in found.items() if name not in ("system", "version")}
         codes = self._known.systems.get(str(found.get("system")))
-        if codes is None or "code" not in found or found["code"] in codes:
+        if codes is None or found.get("code") in codes:
             return found
         self._fault("unknown_code", path)
         return {name: entry for name, entry in found.items() if name not in ("system", "version")}
@@ -528,9 +579,20 @@ def _fragments(value: Any) -> list[str]:
     return [found for entry in entries for found in _fragments(entry)]
 
 
-def _is_system(value: Any) -> bool:
-    """Whether an identifier's system is absolute in the sense that a validator takes."""
-    return str(value).startswith(("urn:", "http://", "https://", "ftp://"))
+def _is_hash(attachment: dict[str, Any]) -> bool:
+    """Whether an attachment's hash, if it has one, is the SHA-1 of its data."""
+    if "hash" not in attachment or "data" not in attachment:
+        return True
+    digest = hashlib.sha1(base64.b64decode(attachment["data"]), usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode() == attachment["hash"]
+
+
+def _identifier_rule(identifier: dict[str, Any]) -> str:
+    """The rule that an identifier breaks, "" for none: an absolute system, a URI where the system says so."""
+    system, value = str(identifier.get("system", "urn:x")), str(identifier.get("value", "urn:x"))
+    if not system.startswith(("urn:", "http://", "https://", "ftp://")):
+        return "relative_system"
+    return "not_a_full_uri" if system == "urn:ietf:rfc:3986" and not (is_absolute(value) and is_uri(value)) else ""
 
 
 def _plain(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from contracts.fhir.json_text import DecimalText
 from fhir_mapping.convert.bundle import derived_id
+from fhir_mapping.convert.check import checker
 from fhir_mapping.convert.links import Names, entry_names, localise, valid_id
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.task import Item
@@ -119,8 +120,17 @@ def _convert(body: Any, names: Names, id: str | None) -> Converted:
         problems += [Problem("bad_id", body["resourceType"])] if body.get("id") else []
         body = {"resourceType": body["resourceType"], "id": id, **{k: v for k, v in body.items() if k != "id"}}
     if detect_version(body) == "R5":
-        body = to_r4(body, problems)
+        body = to_r4(_checked_r5(body, problems), problems)
     return Converted((body,), tuple(problems))
+
+
+def _checked_r5(body: Resource, problems: list[Problem]) -> Resource:
+    """An R5 resource that keeps to R5's rules: faults are told by the paths that its source has."""
+    found, faults = checker("R5").clean(body)
+    if found is None:
+        raise RecordError(faults[-1].rule, faults[-1].path)
+    problems += faults
+    return found
 
 
 def parse(data: bytes) -> Any:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
-from fhir_mapping.convert.check import Checker
+from fhir_mapping.convert.check import checker
 from fhir_mapping.convert.models import model_faults
 from fhir_mapping.convert.options import Options, Version
 from fhir_mapping.convert.outcome import Finished
@@ -71,8 +70,8 @@ def _checked_all(resources: Sequence[Resource], version: Version, done: Finished
 
 def _checked(body: Resource, version: Version, done: Finished) -> Resource | None:
     """A resource that our rules and fhir.resources both take; None when there is none, its fault noted."""
-    checker = _checker(version)
-    found, problems = checker.clean(body)
+    rules = checker(version)
+    found, problems = rules.clean(body)
     for _ in range(_ROUNDS):
         if found is None:
             break
@@ -80,7 +79,7 @@ def _checked(body: Resource, version: Version, done: Finished) -> Resource | Non
         if place is None:
             break
         problems.append(Problem("fhir_invalid", _label(found, place)))
-        found, more = checker.clean(_pruned(found, place)) if place else (None, [])
+        found, more = rules.clean(_pruned(found, place)) if place else (None, [])
         problems += more
     else:
         found = None
@@ -92,11 +91,6 @@ def _checked(body: Resource, version: Version, done: Finished) -> Resource | Non
         problems = problems[:-1]
     done.problems.extend(problems)
     return found
-
-
-@cache
-def _checker(version: Version) -> Checker:
-    return Checker(version)
 
 
 def _label(body: Resource, place: Sequence[str | int]) -> str:

@@ -108,7 +108,7 @@ def _is_base64(value: Any) -> bool:
 IS_VALID: dict[str, Callable[[Any], bool]] = {
     "base64Binary": _is_base64,
     "boolean": lambda value: isinstance(value, bool),
-    "canonical": is_uri,
+    "canonical": lambda value: is_uri(value) and (is_absolute(value) or value.startswith("#")),
     "code": _matches(_CODE),
     "date": _dated(_DATE),
     "dateTime": _dated(_DATE_TIME),

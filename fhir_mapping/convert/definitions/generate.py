@@ -35,7 +35,7 @@ def _xml_value(node: Any) -> Any:
     """An XML element of FHIR as the JSON it would be: good enough for definitions (repeats become lists)."""
     if node.get("value") is not None and not len(node):
         return node.get("value")
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"id": [node.get("id")]} if node.get("id") else {}
     for child in node:
         if not isinstance(child.tag, str) or not child.tag.startswith(_FHIR) or child.tag == _FHIR + "text":
             continue
@@ -236,7 +236,7 @@ def _set_lines(definitions: Definitions, bindings: dict[str, None]) -> Iterator[
 
 
 def _extension_lines(definitions: Definitions, bindings: dict[str, None]) -> Iterator[str]:
-    """URL, where it may stand (``*``: anywhere or not told by paths), types of its value (``-``: parts), value set."""
+    """URL, places (``*``: anywhere or not told by paths), types of its value (``-``: parts), value set, parts."""
     for url in sorted(definitions.extensions):
         body = definitions.extensions[url]
         contexts = [_one(context, "expression") for context in body.get("context", ())]
@@ -249,7 +249,20 @@ def _extension_lines(definitions: Definitions, bindings: dict[str, None]) -> Ite
         wanted = str(_one(binding, "valueSet") or "") if _one(binding, "strength") == "required" else ""
         if wanted:
             bindings[wanted] = None
-        yield "\t".join([url, "|".join(contexts) if is_plain else "*", types, _set_name(wanted)]) + "\n"
+        parts = " ".join(_extension_parts(elements)) if not is_simple else ""
+        yield "\t".join([url, "|".join(contexts) if is_plain else "*", types, _set_name(wanted), parts]) + "\n"
+
+
+def _extension_parts(elements: Any) -> Iterator[str]:
+    """``url:minimum:types`` of each part that an extension of parts may hold."""
+    by_id = {str(_one(element, "id", "")): element for element in elements}
+    for name, element in by_id.items():
+        if name.startswith("Extension.extension:") and name.count(".") == 1 and name.count(":") == 1:
+            url = by_id.get(f"{name}.url", {})
+            label = _one(url, "fixedUri") or name.split(":")[1]
+            value = by_id.get(f"{name}.value[x]", {})
+            types = ",".join(str(_one(kind, "code")) for kind in value.get("type", ()))
+            yield f"{label}:{_one(element, 'min', 0)}:{types if str(_one(value, 'max', '0')) != '0' else ''}"
 
 
 def _system_lines(definitions: Definitions) -> Iterator[str]:

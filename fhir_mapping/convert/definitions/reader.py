@@ -84,11 +84,13 @@ class ExtensionRule:
         places: types and paths of elements it may stand in; None = anywhere, or not told by paths alone.
         types: of its value; None = it holds parts.
         codes: value set of its required binding.
+        parts: minimum and types of each part, by URL.
     """
 
     places: frozenset[str] | None
     types: frozenset[str] | None
     codes: str | None
+    parts: Mapping[str, tuple[int, frozenset[str]]]
 
 
 class Definitions:
@@ -132,11 +134,15 @@ class Definitions:
         """The extensions that HL7 defines, by URL."""
         found: dict[str, ExtensionRule] = {}
         for line in self._read("extensions.txt").splitlines():
-            url, places, types, codes = line.split("\t")
+            url, places, types, codes, parts = line.split("\t")
             found[url] = ExtensionRule(
                 None if places == "*" else frozenset(places.split("|")),
                 None if types == "-" else frozenset(types.split(",")),
                 codes or None,
+                {
+                    one[0]: (int(one[1]), frozenset(one[2].split(",")))
+                    for one in (p.rsplit(":", 2) for p in parts.split())
+                },
             )
         return found
 

@@ -44,5 +44,8 @@ def _misfit(item: Any, element: Element, known: Definitions, depth: int) -> int:
     if (element.type in PRIMITIVES) == isinstance(item, dict):
         return 1
     if element.type == "code" and element.codes in known.value_sets:
-        return int(not any(item in codes for codes in known.value_sets[element.codes or ""].values()))
+        return int(
+            not isinstance(item, str)
+            or not any(item in codes for codes in known.value_sets[element.codes or ""].values())
+        )
     return _misfits(item, element.type, known, depth - 1) if isinstance(item, dict) and depth else 0
