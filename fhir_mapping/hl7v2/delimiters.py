@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from fhir_mapping.document import RecordError
 
 _USUAL = "^~\\&#"
+_ABSENT = ("\ufdd0", "\ufdd1", "", "\ufdd2", "")
+"""In place of a delimiter that a message cannot have, since its character has another use: no text holds these."""
 
 
 @dataclass(frozen=True)
 class Delimiters:
-    """The delimiters of one message; each one character (the escape may be none)."""
+    """The delimiters of one message; each one character (escape and truncation may be none)."""
 
     field: str = "|"
     component: str = "^"
@@ -48,9 +50,8 @@ def _cached(field: str, stated: str) -> Delimiters:
 
 def _state(field: str, stated: str) -> Delimiters:
     characters = stated[:5]
-    rest = [c for c in _USUAL[len(characters) :] if c != field and c not in characters]
-    while len(characters) + len(rest) < 5:
-        rest.append("")
+    places = range(len(characters), len(_USUAL))
+    rest = [_USUAL[n] if _USUAL[n] != field and _USUAL[n] not in characters else _ABSENT[n] for n in places]
     every = [field, *characters, *rest]
     used = [c for c in every if c]
     if any(c.isalnum() or c.isspace() for c in used) or len(set(used)) != len(used):

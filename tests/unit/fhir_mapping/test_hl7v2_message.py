@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_mapping.document import RecordError
-from fhir_mapping.hl7v2 import parse, parse_path
+from fhir_mapping.hl7v2 import convert_message, parse, parse_path
 
 MESSAGE = parse(
     "MSH|^~\\&|HIS||||20240301||ADT^A01\r"
@@ -65,3 +65,10 @@ def test_a_message_without_a_readable_header_is_refused(text, rule):
     with pytest.raises(RecordError) as error:
         parse(text)
     assert error.value.rule == rule
+
+
+def test_a_delimiter_whose_character_has_another_use_is_none():
+    text = "MSH&^~\\&HIS&&&&20240301&&ADT^A01&1&P&2.4\rPID&1&&7^^^A#B&&LI^SI\r"
+    message = parse(text)
+    assert (message.value("PID-3.1"), message.value("PID-3.4"), message.value("PID-3.4.1")) == ("7", "A#B", "A#B")
+    assert {resource["resourceType"] for resource in convert_message(text).resources} >= {"Patient"}
