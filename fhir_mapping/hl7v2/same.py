@@ -19,10 +19,26 @@ _EQUAL = frozenset({"Device", "Location", "Medication", "Organization", "Practit
 
 def unite(resources: dict[str, Resource]) -> None:
     """Join, in place, resources (by ``Type/id``) that are about the same; references follow the one that stays."""
+    for resource in resources.values():
+        _drop_repeated(resource)
     _replace(resources, _persons(resources))
     _replace(resources, _named_only(resources))
     while found := _equal(resources):
         _replace(resources, found)
+
+
+def _drop_repeated(resource: Resource) -> None:
+    """Of a number that is given with and without the authority that it is of, the one with it is enough."""
+    identifiers = resource.get("identifier")
+    if not isinstance(identifiers, list) or len(identifiers) < 2:
+        return
+    full = [i for i in identifiers if "system" in i]
+    resource["identifier"] = [i for i in identifiers if not any(_says_less(i, other) for other in full)]
+
+
+def _says_less(one: Fragment, other: Fragment) -> bool:
+    is_bare = one.keys() <= {"value", "type"} and one.get("value") == other.get("value")
+    return is_bare and one.get("type", other.get("type")) == other.get("type")
 
 
 def _replace(resources: dict[str, Resource], by: dict[str, str]) -> None:

@@ -100,3 +100,10 @@ def test_the_timing_segment_of_an_appointment_prevails_over_the_timing_of_its_he
     (found,) = resources("SIU^S12", "SCH|1^A|2^B|||||||||^^30^20201001100000^20201001103000",
                          "TQ1|1||||||20210818100000|20210818110000", PID)["Appointment"]  # fmt: skip
     assert (found["start"], found["end"]) == ("2021-08-18T10:00:00+08:00", "2021-08-18T11:00:00+08:00")
+
+
+def test_a_number_with_and_without_its_authority_stands_once_but_not_when_the_types_differ():
+    typed = [{"system": "urn:id:A", "value": "1"}, {"value": "1"}, {"value": "1", "type": {"text": "filler"}}]
+    found = {"Specimen/s": {"resourceType": "Specimen", "id": "s", "identifier": typed}}
+    unite(found)
+    assert found["Specimen/s"]["identifier"] == [typed[0], typed[2]]
