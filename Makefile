@@ -57,8 +57,8 @@ fuzz: setup ## 200,000 spoiled inputs of all formats; each ends mapped or quaran
 bench: setup ## measure; tables go to benchmarks/results
 	@$(BIN)/python -m benchmarks
 
-bench-mapping-speed: setup ## records to checked FHIR beside fhir.resources and plain copies; sizes up to 20 million rows
-	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth
+bench-mapping-speed: setup ## records to checked FHIR beside rivals and plain copies; sizes up to 20 million rows
+	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth,oru,cda
 
 sql-on-fhir-report: setup ## run the public SQL on FHIR suite; the report in its own form goes to benchmarks/results
 	@$(BIN)/python -m benchmarks.sql_on_fhir

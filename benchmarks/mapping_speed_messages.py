@@ -22,7 +22,7 @@ _WARM, _ROUNDS = 100, 3
 
 def oru(work: Path, options: argparse.Namespace, table: Table) -> None:
     """ORU^R01 of 12 results: Patient, Encounter, DiagnosticReport, 12 Observations a message."""
-    if (single := _deliver(work, options.messages)) is None:
+    if (single := deliver(work, options.messages)) is None:
         print(f"  oru      skipped: no generator of messages in {tools_folder()} (CLOISTER_TOOLS)")
         return
     measured = _map(work, "sail")
@@ -56,7 +56,7 @@ def oru(work: Path, options: argparse.Namespace, table: Table) -> None:
 
 def oru_on_spark(work: Path, options: argparse.Namespace, table: Table) -> None:
     """The same on Apache Spark."""
-    if _deliver(work, options.messages) is None:
+    if deliver(work, options.messages) is None:
         print(f"  oru      skipped: no generator of messages in {tools_folder()} (CLOISTER_TOOLS)")
         return
     measured = _map(work, "spark")
@@ -68,7 +68,7 @@ def _map(work: Path, engine: str) -> Measured:
     return measure(RUN, ["map", str(work), _SITE, engine, day_folder(0)])
 
 
-def _deliver(work: Path, count: int) -> Path | None:
+def deliver(work: Path, count: int) -> Path | None:
     """A day's delivery; gives the folder that holds each message as a file, None without the generator."""
     generator = tools_folder() / "gen_oru.py"
     if not generator.is_file():

@@ -41,14 +41,15 @@ def main(arguments: list[str]) -> None:
         list(in_processes(parse_path, ["id"] * 2 * worker_count()))
         watch.stage("start-up")
         if what == "map":
-            said = _map(spark, Path(place), other, days, watch)
+            said = map_days(spark, Path(place), other, days, watch)
         else:
             said = _text(spark, Path(place), Path(other)) if what == "text" else _copy(spark, Path(place), Path(other))
             watch.stage(what)
     print(json.dumps({"wall": watch.wall, "cpu": watch.cpu, **said}))
 
 
-def _map(spark: SparkSession, folder: Path, name: str, days: list[str], watch: Stopwatch) -> dict[str, object]:
+def map_days(spark: SparkSession, folder: Path, name: str, days: list[str], watch: Stopwatch) -> dict[str, object]:
+    """From landing to validated silver, quarantine and ledger of a site; what was counted."""
     region = load_region(REGION)
     site, zone = region.site(name), SiteZone(folder, name)
     _make_key(zone)
