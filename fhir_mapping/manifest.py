@@ -8,7 +8,8 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from pyspark.sql.types import BooleanType, LongType, StringType, StructField, St
 from contracts.zone import SiteZone
 from lake.reader import read_arrow
 from lake.tables import Table, arrow_schema, exists, write_arrow
+
+_RECORDS_A_WRITE = 2_000_000
 
 ACCEPTED = "accepted"
 REFUSED = "refused"
@@ -96,6 +99,22 @@ def record_day(zone: SiteZone, day: str, entries: Sequence[FileEntry]) -> list[F
     data = pa.Table.from_pylist([vars(entry) for entry in rows], schema=arrow_schema(target))
     write_arrow(data, target, where={"delivery_date": sorted(changed)})
     return [entry for entry in flagged if entry.delivery_date == day]
+
+
+def in_batches(entries: Sequence[FileEntry], days: Iterable[str]) -> list[list[str]]:
+    """The days in groups that one write may hold: a writer keeps a buffer for each part it writes at a time."""
+    records: Counter[str] = Counter()
+    for entry in entries:
+        records[entry.delivery_date] += entry.records
+    batches: list[list[str]] = []
+    held = 0
+    for day in sorted(days):
+        held += records[day]
+        if not batches or held > _RECORDS_A_WRITE:
+            batches.append([])
+            held = records[day]
+        batches[-1].append(day)
+    return batches
 
 
 def flag_duplicates(entries: Sequence[FileEntry]) -> list[FileEntry]:

@@ -20,7 +20,7 @@ from contracts.region import Region, Site, Source
 from contracts.zone import SiteZone
 from fhir_mapping import bronze
 from fhir_mapping.identity.key import load_key
-from fhir_mapping.manifest import FileEntry, read_manifest
+from fhir_mapping.manifest import FileEntry, in_batches, read_manifest
 from fhir_mapping.spec.check import maps_of
 from fhir_mapping.spec.compile import DIGEST_FIELD, SourceMapping, compile_source
 from fhir_mapping.spec.model import in_force, load_emits
@@ -114,7 +114,7 @@ def compile_versions(region: Region, site: Site, key: bytes, identifying: bool =
 
 
 def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, days: Sequence[str]) -> MapReport:
-    """Map the records of these days, one commit a source. Safe to repeat; the order of days does not count.
+    """Map the records of these days, one commit a source, more for many records. Safe to repeat in any order of days.
 
     Where the specs or code maps of a source changed since a day was mapped, that day is mapped again too, asked for or
     not: a table never mixes two mappings. Versions of a spec by day of delivery have a table each. Days that were not
@@ -124,7 +124,8 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         SpecError: a spec or code map is wrong.
         CredentialError: the site has no pseudonym key.
     """
-    ingested = {entry.delivery_date for entry in read_manifest(zone)}
+    manifest = read_manifest(zone)
+    ingested = {entry.delivery_date for entry in manifest}
     versions = compile_versions(region, site, load_key(zone))
     _drop_former(zone, versions)
 
@@ -134,9 +135,9 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         covered = {day for day in ingested if version.covers(day)}
         wanted = (set(days) & covered) | (covered - current)
         # Days that another version maps now are emptied here.
-        if written := wanted | (there - covered):
-            rows = _bronze_rows(spark, zone, site.source(mapping.source), sorted(wanted))
-            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": sorted(written)})
+        for batch in in_batches(manifest, wanted | (there - covered)):
+            rows = _bronze_rows(spark, zone, site.source(mapping.source), [day for day in batch if day in wanted])
+            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": batch})
         return wanted
 
     mapped: dict[str, set[str]] = {}

@@ -75,8 +75,9 @@ def write_pending(spark: SparkSession, zone: SiteZone, sources: Sequence[MappedS
         if asked is None:
             continue
         there = union([rows.select(F.col(emit.column).alias("id")) for _, emit, rows in emits_of(sources, resource)])
-        missing = asked if there is None else asked.join(F.broadcast(there), "id", "left_anti")
-        found.append(missing.distinct().select(F.lit(resource).alias("resource"), "id"))
+        # Each id once before the join, whose table of the asked ones is held in memory.
+        missing = asked.distinct() if there is None else asked.distinct().join(there, "id", "left_anti")
+        found.append(missing.select(F.lit(resource).alias("resource"), "id"))
     replace(spark, union(found) or spark.createDataFrame([], target.schema), target)
 
 

@@ -43,7 +43,8 @@ def mapped_paths(zone: SiteZone, source: str) -> list[Path]:
 
 def silver_table(zone: SiteZone, resource: str) -> Table:
     """The silver table of a resource type."""
-    return Table(silver_table_path(zone, resource), StructType.fromJson(silver_schema_json(resource)))
+    schema = StructType.fromJson(silver_schema_json(resource))
+    return Table(silver_table_path(zone, resource), schema, partition_by=("_delivery_date",))
 
 
 def silver_types(zone: SiteZone, emitted: Iterable[str] = ()) -> tuple[str, ...]:

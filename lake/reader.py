@@ -89,6 +89,23 @@ def _count_leaf(sums: list[int | None], rows: int, values: int, nulls: int | Non
         sums[position] = None if before is None or number is None else before + number
 
 
+def part_files(path: Path, column: str) -> dict[str, tuple[str, ...]]:
+    """Names of the data files of each part of a table, by the value of its partition column; {} without a table.
+
+    Files are named by random identifiers and never rewritten: equal names mean the same rows.
+    """
+    if not DeltaTable.is_deltatable(str(path)):
+        return {}
+    table = DeltaTable(str(path))
+    if column not in table.metadata().partition_columns:
+        return {}
+    actions = pa.table(table.get_add_actions(flatten=True)).select(["path", f"partition.{column}"])
+    found: dict[str, list[str]] = {}
+    for name, value in zip(*(actions.column(number).to_pylist() for number in (0, 1)), strict=True):
+        found.setdefault(str(value), []).append(str(name))
+    return {value: tuple(sorted(names)) for value, names in found.items()}
+
+
 def version(path: Path) -> int:
     """Number of the latest commit, from 0. Raises UsageError when there is no table."""
     return _open(path).version()

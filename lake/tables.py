@@ -21,7 +21,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
-from contracts.errors import DataError
+from contracts.errors import DataError, SchemaDriftError
+from lake.part_write import is_one_part, replace_part
 from lake.partitions import Where, check_where, predicate
 from lake.schemas import check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 
@@ -67,12 +68,14 @@ def exists(table: Table) -> bool:
 def read(spark: SparkSession, table: Table) -> DataFrame:
     """The latest rows, columns in declared order; an empty frame of the schema when the table is absent.
 
+    How the table is partitioned is the writer's business, and may be left undeclared.
+
     Raises:
         SchemaDriftError: the table on disk is not as declared.
     """
     if not exists(table):
         return spark.createDataFrame([], table.schema)
-    _check_disk(table)
+    _check_columns(DeltaTable(str(table.path)), table)
     return spark.read.format("delta").load(str(table.path)).select(*table.schema.names)
 
 
@@ -92,10 +95,14 @@ def replace(spark: SparkSession, df: DataFrame, table: Table, where: Where | Non
     check_same(df.schema, table.schema, table.path, "what is to be written")
     _create(table)
     rows = _conform(spark, df, table, where)
-    writer = rows.write.format("delta").mode("overwrite")
-    if where is not None:
-        writer = writer.option("replaceWhere", predicate(where))
     try:
+        if where is not None and is_one_part(where, table.partition_by):
+            ((column, (value,)),) = where.items()
+            replace_part(_without(rows, column, table), table.path, column, value)
+            return
+        writer = rows.write.format("delta").mode("overwrite")
+        if where is not None:
+            writer = writer.option("replaceWhere", predicate(where))
         writer.save(str(table.path))
     except PySparkException as error:
         if _OUTSIDE in str(error):
@@ -173,13 +180,17 @@ def _create(table: Table) -> None:
 
 def _check_disk(table: Table) -> None:
     disk = DeltaTable(str(table.path))
-    check_same(from_delta(disk.schema()), table.schema, table.path, "the table on disk")
+    _check_columns(disk, table)
     partitions = tuple(disk.metadata().partition_columns)
     if partitions != table.partition_by:
-        raise DataError(
+        raise SchemaDriftError(
             f"table '{table.path.name}' is partitioned by {list(partitions)}, declared {list(table.partition_by)}. "
             "Drop it and build it again."
         )
+
+
+def _check_columns(disk: DeltaTable, table: Table) -> None:
+    check_same(from_delta(disk.schema()), table.schema, table.path, "the table on disk")
 
 
 def _conform(spark: SparkSession, df: DataFrame, table: Table, where: Where | None) -> DataFrame:
@@ -195,6 +206,13 @@ def _conform(spark: SparkSession, df: DataFrame, table: Table, where: Where | No
         rows = rows.withColumn(name, F.when(inside, F.col(name)).otherwise(F.raise_error(F.lit(_OUTSIDE))))
     empty = spark.read.format("delta").load(str(table.path)).select(*table.schema.names).where(F.lit(False))
     return empty.unionByName(rows)
+
+
+def _without(rows: DataFrame, column: str, table: Table) -> DataFrame:
+    """Conformed rows without a partition column, whose check passes to another column so that it is still made."""
+    names = [name for name in table.schema.names if name != column]
+    checked = F.when(F.col(column).isNotNull(), F.col(f"`{names[0]}`")).alias(names[0])
+    return rows.select(checked, *[F.col(f"`{name}`") for name in names[1:]])
 
 
 def _conform_batches(
