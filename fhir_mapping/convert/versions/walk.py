@@ -15,6 +15,7 @@ from typing import Any
 from contracts.fhir.json_text import DecimalText
 from fhir_mapping.convert.definitions.reader import PRIMITIVES, Element, Type, definitions
 from fhir_mapping.convert.versions import kinds, shapes
+from fhir_mapping.convert.versions.carry import DEFAULTS, UNKNOWN, Carrier
 from fhir_mapping.convert.versions.names import Direction, Names, codes, names
 from fhir_mapping.document import Problem, Resource
 
@@ -26,14 +27,7 @@ _R4_OWNERS = {r4: r5 for r5, r4 in _R5_OWNERS.items()}
 _TYPES = {"DeviceUseStatement": "DeviceUsage", "RequestGroup": "RequestOrchestration"}
 """Resource types that R5 only calls differently."""
 _TYPES_BACK = {r5: r4 for r4, r5 in _TYPES.items()}
-_DEFAULTS = {"CommunicationRequest.intent": "order", "Group.membership": "enumerated"}
-"""Codes that R5 requires of what R4 does not tell and that have no ``unknown``."""
 _LITERAL = re.compile(r"(?:^|(?<=/))([A-Z][A-Za-z]+)(?=/[A-Za-z0-9.-]{1,64}$)")
-
-
-_UNKNOWN = {
-    "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
-}
 
 
 class Walk:
@@ -46,7 +40,8 @@ class Walk:
         self._names, self._codes = names(direction), codes(direction)
         self._from = kinds.CROSS.format("4.0" if direction == "up" else "5.0")
         self._back = kinds.CROSS.format("5.0" if direction == "up" else "4.0")
-        self._standard = kinds.STANDARD.format("5.0" if direction == "up" else "4.0")
+        versions = ("4.0", "5.0") if direction == "up" else ("5.0", "4.0")
+        self._carrier = Carrier(self._source, self._target, versions, self._value)
         self._types = _TYPES if direction == "up" else _TYPES_BACK
         self._problems = problems
 
@@ -76,7 +71,7 @@ class Walk:
         shape = shapes.shape_of(self._r4_name(source), self._direction)
         found: dict[str, Any] = {}
         lost: list[dict[str, Any]] = []
-        value, restored = self._restorable(value, target)
+        value, restored = self._carrier.restorable(value, target)
         if source.name == "Reference":
             value = self._aimed(value)
         for name in value:
@@ -87,9 +82,9 @@ class Walk:
             if element is not None:
                 lost += self._place(found, value, element, source, target, own)
         for extra in shape.apply(value, found):
-            lost += self._lost(extra, value.get(extra), value.get("_" + extra), source)
+            lost += self._carrier.lost(extra, value.get(extra), value.get("_" + extra), source)
         for extension, elements in restored:
-            if not any(self._restore(found, extension, element) for element in elements):
+            if not any(self._carrier.restore(found, extension, element) for element in elements):
                 lost.append(extension)
         if lost:
             found["extension"] = [*found.get("extension", ()), *lost]
@@ -108,12 +103,12 @@ class Walk:
                 if code is not None:
                     found[name] = code
                     continue
-                marked: Any = [dict(_UNKNOWN)] if element.is_list else dict(_UNKNOWN)
+                marked: Any = [dict(UNKNOWN)] if element.is_list else dict(UNKNOWN)
                 found["_" + name if element.type in PRIMITIVES else name] = marked
         for choices in source.required:
             for name in choices:
                 label = "_" + name if name in target.elements and target.elements[name].type in PRIMITIVES else name
-                if name in target.elements and not target.elements[name].minimum and found.get(label) == _UNKNOWN:
+                if name in target.elements and not target.elements[name].minimum and found.get(label) == UNKNOWN:
                     del found[label]
 
     def _default_code(self, owner: Type, element: Element) -> str | None:
@@ -121,7 +116,7 @@ class Walk:
         if element.type != "code" or element.is_list:
             return None
         known = {code for codes in self._target.value_sets.get(element.codes or "", {}).values() for code in codes}
-        return _DEFAULTS.get(f"{owner.name}.{element.name}", "unknown" if "unknown" in known else None)
+        return DEFAULTS.get(f"{owner.name}.{element.name}", "unknown" if "unknown" in known else None)
 
     def _place(
         self, found: dict[str, Any], value: dict[str, Any], element: Element, source: Type, target: Type, own: Names
@@ -135,7 +130,7 @@ class Walk:
             return self._split(found, value[name], element, source, target, own.split[name])
         goal = self._goal(element, target, own)
         if goal is None or goal.name in found:
-            return self._lost(name, value.get(name), value.get("_" + name), source)
+            return self._carrier.lost(name, value.get(name), value.get("_" + name), source)
         if element.type in PRIMITIVES:
             return self._primitive(found, value.get(name), value.get("_" + name), element, goal, source)
         return self._complex(found, value[name], element, goal, source)
@@ -171,7 +166,7 @@ class Walk:
             if goal.is_list:
                 found[goal.name] = [*found.get(goal.name, ()), converted]
             elif goal.name in found:
-                lost += self._lost(element.name, [item], None, source)
+                lost += self._carrier.lost(element.name, [item], None, source)
             else:
                 found[goal.name] = converted
         return lost
@@ -181,11 +176,11 @@ class Walk:
     ) -> list[dict[str, Any]]:
         convert = self._converter(element, goal)
         if convert is None:
-            return self._lost(element.name, value, None, source)
+            return self._carrier.lost(element.name, value, None, source)
         items = value if isinstance(value, list) else [value]
         converted = [convert(item) for item in items]
         if goal.codes and element.type == goal.type == "CodeableConcept" and not self._is_bound(converted[0], goal):
-            return self._lost(element.name, value, None, source)
+            return self._carrier.lost(element.name, value, None, source)
         if goal.is_list:
             found[goal.name] = converted
             return []
@@ -193,7 +188,7 @@ class Walk:
             self._set_primitive(found, goal, *converted[0])
         else:
             found[goal.name] = converted[0]
-        return [entry for item in items[1:] for entry in self._lost(element.name, [item], None, source)]
+        return [entry for item in items[1:] for entry in self._carrier.lost(element.name, [item], None, source)]
 
     def _converter(self, element: Element, goal: Element) -> Callable[[Any], Any] | None:
         """How an item of a complex element becomes one of its goal."""
@@ -243,7 +238,7 @@ class Walk:
             convert = kinds.PRIMITIVE_KINDS.get((element.type, goal.type))
             new = None if convert is None or value is None else convert(value)
             if new is None and value is not None:
-                return self._lost(element.name, value, more, source)
+                return self._carrier.lost(element.name, value, more, source)
             value = new
         self._set_primitive(found, goal, value, more)
         return []
@@ -260,14 +255,14 @@ class Walk:
             (goal.type, goal.type),
             *kinds.PRIMITIVE_KINDS,
         }:
-            return self._lost(element.name, value, more, source)
+            return self._carrier.lost(element.name, value, more, source)
         if goal.is_list:
             found[goal.name] = values
             if more is not None:
                 found["_" + goal.name] = more if isinstance(more, list) else [more]
             return []
         self._set_primitive(found, goal, values[0], more[0] if isinstance(more, list) else more)
-        return self._lost(element.name, values[1:], None, source) if values[1:] else []
+        return self._carrier.lost(element.name, values[1:], None, source) if values[1:] else []
 
     @staticmethod
     def _set_primitive(found: dict[str, Any], goal: Element, value: Any, more: dict[str, Any] | None) -> None:
@@ -330,122 +325,11 @@ class Walk:
         more = {"extension": [{"url": self._from + "CodeableConcept", "valueCodeableConcept": concept}]}
         return code.get("code") if code else None, more
 
-    def _lost(self, name: str, value: Any, more: Any, source: Type) -> list[dict[str, Any]]:
-        """An element as cross-version extensions, one for each of its values."""
-        element = source.elements[name]
-        if element.minimum and value in (_UNKNOWN, [_UNKNOWN], _DEFAULTS.get(f"{source.name}.{name}", _UNKNOWN)):
-            return []
-        label = element.choice[:-3] if element.choice else name
-        return self._extensions(self._from + f"{source.name}.{label}", value, more, element)
-
-    def _extensions(self, url: str, value: Any, more: Any, element: Element) -> list[dict[str, Any]]:
-        values = value if isinstance(value, list) else [value]
-        extras = more if isinstance(more, list) else [more]
-        found = []
-        for number in range(max(len(values), len(extras))):
-            item = values[number] if number < len(values) else None
-            extra = extras[number] if number < len(extras) else None
-            if item is not None or extra is not None:
-                found.append({"url": url, **self._content(item, extra, element)})
-        return found
-
-    def _content(self, item: Any, extra: Any, element: Element) -> dict[str, Any]:
-        """``value[x]`` of an extension, or nested extensions for a part or a type that extensions cannot hold."""
-        suffix = element.type[0].upper() + element.type[1:]
-        extension = self._target.type("Extension")
-        assert extension is not None
-        if "value" + suffix in extension.elements:
-            found = {} if item is None else {"value" + suffix: self._value(item, element.type)}
-            return {**found, "_value" + suffix: extra} if extra is not None else found
-        if element.type in PRIMITIVES:
-            return {"valueString": str(item)}
-        type = self._source.type(element.type)
-        assert type is not None
-        nested: list[dict[str, Any]] = []
-        for name in item:
-            base = name.lstrip("_")
-            if base == "extension":
-                nested += item[name]
-            elif base in type.elements and not (name != base and base in item):
-                child = type.elements[base]
-                label = child.choice[:-3] if child.choice else base
-                nested += self._extensions(label, item.get(base), item.get("_" + base), child)
-        return {"extension": nested}
-
     def _other_name(self, source: Type) -> str:
         """The owner's name in the target version."""
         table = _R4_OWNERS if self._direction == "up" else _R5_OWNERS
         head, dot, rest = source.name.partition(".")
         return table.get(source.name, self._types.get(head, head) + dot + rest)
-
-    def _restorable(
-        self, value: dict[str, Any], target: Type
-    ) -> tuple[dict[str, Any], list[tuple[dict[str, Any], tuple[Element, ...]]]]:
-        """A copy without the extensions that stand for elements of the target, and those with their elements."""
-        prefix = self._back + target.name + "."
-        kept: list[dict[str, Any]] = []
-        found = []
-        for extension in value.get("extension", ()):
-            url = str(extension.get("url", "")).replace(self._standard, self._back, 1)
-            elements = _named(target, url[len(prefix) :]) if url.startswith(prefix) else ()
-            if elements:
-                found.append((extension, elements))
-            else:
-                kept.append(extension)
-        rest = dict(value) if not found else {name: entry for name, entry in value.items() if name != "extension"}
-        return ({**rest, "extension": kept} if found and kept else rest), found
-
-    def _restore(self, found: dict[str, Any], extension: dict[str, Any], element: Element) -> bool:
-        """Put one extension's content into its element; False when it holds another type of the choice."""
-        suffix = element.type[0].upper() + element.type[1:]
-        item, extra = extension.get("value" + suffix), extension.get("_value" + suffix)
-        if item is not None and element.type not in PRIMITIVES:
-            item = self._value(item, element.type)
-        if item is None and extra is None:
-            type = self._target.type(element.type)
-            if "extension" not in extension or type is None or element.type in PRIMITIVES:
-                return False
-            item = self._unnested(extension["extension"], type)
-        if element.is_list:
-            found[element.name] = [*found.get(element.name, ()), item]
-            if extra is not None:
-                found["_" + element.name] = [*found.get("_" + element.name, ()), extra]
-        else:
-            for other in self._target_choice(element):
-                found.pop(other, None)
-            if isinstance(item, dict) and isinstance(found.get(element.name), dict):
-                item = {**found[element.name], **item}
-            self._set(found, element.name, item, extra)
-        return True
-
-    @staticmethod
-    def _target_choice(element: Element) -> tuple[str, ...]:
-        """JSON names that the other types of a choice could have taken."""
-        stem = element.choice[:-3] if element.choice else ""
-        return tuple(stem + kind[0].upper() + kind[1:] for kind in ("positiveInt", "string", "boolean")) if stem else ()
-
-    @staticmethod
-    def _set(found: dict[str, Any], name: str, item: Any, extra: Any) -> None:
-        if item is not None:
-            found[name] = item
-        if extra is not None:
-            found["_" + name] = extra
-
-    def _unnested(self, extensions: list[dict[str, Any]], type: Type) -> dict[str, Any]:
-        """A part from its nested extensions."""
-        found: dict[str, Any] = {}
-        for extension in extensions:
-            elements = _named(type, str(extension.get("url", "")))
-            if not any(self._restore(found, extension, element) for element in elements):
-                found["extension"] = [*found.get("extension", ()), extension]
-        return found
-
-
-def _named(type: Type, label: str) -> tuple[Element, ...]:
-    """The element of this name, or every type of the choice of this name."""
-    if label in type.elements:
-        return (type.elements[label],)
-    return tuple(type.elements[name] for name in type.choices.get(label, ()))
 
 
 def to_r5(body: Resource, problems: list[Problem]) -> Resource:
