@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.fuzz import ENGINE, ENGINE_SHARE, KINDS, main, make_input, run, table
+from benchmarks.fuzz import ENGINE, ENGINE_SHARE, KINDS, Batch, make_input, run, run_batch, table
 from benchmarks.fuzz_region import run_rows
 from fhir_mapping.sources.parallel import worker_count
 
@@ -36,17 +35,18 @@ def test_a_seed_gives_one_input(kind: str) -> None:
     assert len({make_input(kind, seed) for seed in range(20)}) > 10
 
 
-def test_a_failure_is_told_with_the_command_that_repeats_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_is_told_with_the_command_that_repeats_it_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(form: str, data: bytes, variant: int) -> None:
         raise KeyError("a patient's value")
 
     monkeypatch.setattr("benchmarks.fuzz.check_read", broken)
-    with pytest.raises(SystemExit):
-        main(["--only", "xlsx", "--inputs", "1", "--seed", "3", "--processes", "1"])
-    told = capsys.readouterr().out
+    tally = run_batch(Batch("xlsx", 3, 1), {}, lambda record: None)
+    told = table({"xlsx": tally})
     assert "python -m benchmarks fuzz --seed 3 --only xlsx --inputs 1" in told
-    assert "KeyError" in told
+    assert f"KeyError at {tally.failures[0][1].rpartition(' ')[2]}" in told
     assert "patient" not in told
-    assert Path(__file__).name in told
+
+
+def test_an_input_at_which_its_process_died_is_a_failure() -> None:
+    tally = run_batch(Batch("csv", 5, 2), {5: "converter_timed_out"}, lambda record: None)
+    assert (tally.inputs, tally.failures) == (2, [(5, "converter_timed_out")])
