@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fhir_mapping.document import RecordError
 
+_EXPONENT = re.compile(r"[0-9]{1,2}/[A-Za-z]{1,3}")
 _USUAL = "^~\\&#"
 _ABSENT = ("\ufdd0", "\ufdd1", "", "\ufdd2", "")
 """In place of a delimiter that a message cannot have, since its character has another use: no text holds these."""
@@ -57,3 +59,8 @@ def _state(field: str, stated: str) -> Delimiters:
     if any(c.isalnum() or c.isspace() for c in used) or len(set(used)) != len(used):
         raise RecordError("bad_delimiters", "MSH-2")
     return Delimiters(*every[:6])
+
+
+def is_power_of_ten(first: str, second: str) -> bool:
+    """Whether two components are a unit such as ``10^9/L`` whose ``^`` its sender did not escape."""
+    return first == "10" and _EXPONENT.fullmatch(second) is not None

@@ -8,6 +8,7 @@ row directly, a line each.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,11 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fhir_mapping.sources.hl7v2_parts import clean, take_part
-from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time, system_uri
+from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time, system_uri, unit_text
 from fhir_mapping.sources.hl7v2_segments import Segments, code_of
 from fhir_mapping.sources.texts import each_text
 
 _NOTE = "NTE"
+_OF_TEXT: dict[str, Callable[[str], str | None]] = {"time": iso_time, "system": system_uri, "unit": unit_text}
+"""Forms that are a function of one text."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,8 @@ class Rows:
         parts = [self._first_of(paths) for paths in value.parts]
         if value.form == "text":
             return parts[0]
-        if value.form in ("time", "system"):
-            return each_text(parts[0], iso_time if value.form == "time" else system_uri)
+        if value.form in _OF_TEXT:
+            return each_text(parts[0], _OF_TEXT[value.form])
         if value.form == "join":
             texts = [pc.fill_null(part, "") for part in parts]
             return clean(pc.binary_join_element_wise(*texts, ""))

@@ -9,6 +9,7 @@ A | B | 'text'      A, or B where A has no value, or the text where neither has 
 time(A | B)         an HL7 time in FHIR's form: 20240301080500.5+0800 is 2024-03-01T08:05:00.5+08:00
 order(A | B, C)     times as text that sorts: 14 digits and the fraction, C's behind A's; offsets do not count
 system(A)           the URI of a code system that HL7 names (LN, I10, SCT); no value for a local one
+unit(A)             a unit's text, of the whole field: mg/L^milligram is mg/L, and 10^9/L itself although ^ divides
 join(A, B)          the texts one behind the other
 nth(A, B)           which one it is of the rows of its order that hold the same there, from 1
 first_in_message, first_in_group, message_no, message_time, group_no, row_no, set_id
@@ -23,6 +24,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, get_args
+
+from fhir_mapping.hl7v2.delimiters import is_power_of_ten
 
 PSEUDO = {
     "first_in_message": "true on the first row of a message, else false",
@@ -39,7 +42,7 @@ _PATH = re.compile(
     r"(?:\[(?:(?P<repetition>[1-9][0-9]*)|(?P<all>\*)|(?:[A-Z]{2,3}\.)?(?P<key>[1-9][0-9]*)=(?P<keys>[^\[\]|()]+))\])?"
     r"(?:\.(?P<component>[1-9][0-9]*)(?:\.(?P<sub>[1-9][0-9]*))?)?"
 )
-Form = Literal["text", "time", "order", "system", "join", "nth"]
+Form = Literal["text", "time", "order", "system", "unit", "join", "nth"]
 _CALL = re.compile(r"([a-z]+)\((.*)\)")
 _LITERAL = re.compile("'([^']+)'")
 _KEPT_TIMES = 1 << 16
@@ -75,7 +78,7 @@ class FieldPath:
 class Value:
     """What a column takes: for each of ``parts`` the first of its paths that has a value; ``form`` says how it reads.
 
-    A text among the paths stands for itself. ``text``, ``time`` and ``system`` have one part.
+    A text among the paths stands for itself. ``text``, ``time``, ``system`` and ``unit`` have one part.
     """
 
     form: Form
@@ -98,9 +101,9 @@ def parse_value(text: str) -> Value | str:
         return Value("text", (_alternatives(text),))
     form = next((form for form in get_args(Form) if form == call[1] != "text"), None)
     if form is None:
-        raise ValueError(f"{text!r} is no path of HL7 v2: {call[1]!r} is none of time, order, system, join, nth")
+        raise ValueError(f"{text!r} is no path of HL7 v2: {call[1]!r} is none of time, order, system, unit, join, nth")
     parts = tuple(_alternatives(part) for part in re.split(r",(?![^\[]*\])", call[2]))
-    if form in ("time", "system") and len(parts) > 1:
+    if form in ("time", "system", "unit") and len(parts) > 1:
         raise ValueError(f"{text!r}: {form} takes one place; write alternatives as A | B")
     return Value(form, parts)
 
@@ -132,6 +135,14 @@ def order_time(text: str | None) -> str:
 def system_uri(name: str) -> str | None:
     """The URI of a code system by its name in HL7 table 0396 or as senders write it."""
     return _systems().get(name.strip().upper())
+
+
+def unit_text(field: str) -> str | None:
+    """A unit as written, of a whole field: its code, else its text; a power of ten that nobody escaped is one text."""
+    code, _, rest = field.partition("^")
+    if is_power_of_ten(code, rest):
+        return f"{code}^{rest}"
+    return code or rest.partition("^")[0] or None
 
 
 @cache

@@ -9,6 +9,7 @@ from contracts.fhir.json_text import DecimalText
 from fhir_mapping.cda.quantities import ucum_code
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes.codes import system_uri
+from fhir_mapping.hl7v2.delimiters import is_power_of_ten
 
 _DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d*)?(?:[eE]([+-]?\d{1,3}))?")
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥|＜|＞)?\s*(.+)", re.DOTALL)
@@ -66,6 +67,8 @@ def unit(context: Context, raw: str) -> Fragment:
     """
     parts = context.parts(raw)
     code, shown, name = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
+    if code and shown and is_power_of_ten(code, shown):
+        return {"unit": f"{code}^{shown}", "system": UCUM, "code": f"{code}*{shown}"}
     system = system_uri(context, name) if name else None
     alternate, alternate_system = context.at(parts, 4), context.at(parts, 6)
     is_known = system is not None and not system.startswith("urn:id:")

@@ -68,6 +68,7 @@ def test_a_comparator_in_a_number_is_one_of_the_quantity():
         ("mmHg^^UCUM", {"unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}),
         ("beats/min^^ISO", {"unit": "beats/min", "system": "http://unitsofmeasure.org", "code": "/min"}),
         ("widgets^^UCUM", {"unit": "widgets"}),
+        ("10^9/L", {"unit": "10^9/L", "system": "http://unitsofmeasure.org", "code": "10*9/L"}),
         ("EA", {"unit": "EA"}),
         ("ft", {"unit": "ft"}),
         ("43", {"unit": "43"}),

@@ -73,6 +73,7 @@ def _column(data: str | bytes, path: str, rows: str | None = "OBX") -> list[str 
         ("OBX-4 | '-'", ["-"] * 4),
         ("join(OBX-5.1, OBX-5.2)", ["5.60", "第一行", None, ">5^2"]),
         ("system(OBX-3.3 | 'LN')", [None, None, "http://loinc.org", None]),
+        ("unit(OBX-6)", ["mmol/L", None, "mg/L", None]),
         ("nth(OBX-2)", ["1", "1", "1", "1"]),
         ("nth(OBX-1, MSH-10)", ["1", "1", "1", "1"]),
         ("nth(MSH-10)", ["1", "2", "1", "1"]),
@@ -80,6 +81,15 @@ def _column(data: str | bytes, path: str, rows: str | None = "OBX") -> list[str 
 )
 def test_a_row_takes_what_belongs_to_its_order_patient_and_message(path: str, values: list[str | None]) -> None:
     assert _column(ORU.replace("\n", "\r"), path) == values
+
+
+@pytest.mark.parametrize(
+    ("field", "unit"),
+    [("10^9/L", "10^9/L"), (r"10\S\9/L", "10^9/L"), ("mg/L^milligram^UCUM", "mg/L"), ("^个", "个"), ("10^tens", "10")],
+)
+def test_a_unit_is_read_whole_where_its_sender_did_not_escape_the_power_of_ten(field: str, unit: str) -> None:
+    message = f"MSH|^~\\&|LIS|H|X|H|20240301||ORU^R01|M1|P|2.4\rOBX|1|NM|WBC||5.6|{field}\r"
+    assert _column(message, "unit(OBX-6)") == [unit]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r\r\n"])
