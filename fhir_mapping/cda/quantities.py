@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
-from functools import cache, lru_cache
-from importlib import resources
 from typing import Any
 
 from contracts.fhir.json_text import DecimalText
 from fhir_mapping.cda.element import Element, child, children
-from fhir_mapping.cda.ucum import is_ucum
+from fhir_mapping.terminology.ucum import ucum_code
 
 UCUM = "http://unitsofmeasure.org"
 _NUMBER = re.compile(r"([+-]?)0*((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)$")
@@ -29,23 +26,6 @@ def decimal(text: str | None) -> DecimalText | int | None:
         return None
     plain = ("-" if match[1] == "-" else "") + match[2]
     return int(plain) if len(plain) < 16 and plain.lstrip("-").isdigit() and plain != "-0" else DecimalText(plain)
-
-
-@cache
-def _units() -> dict[str, str]:
-    """Units as people write them -> UCUM. Read here and not by ``code_map``, which needs the engine's libraries."""
-    text = resources.files("fhir_mapping.terminology").joinpath("maps", "ucum.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return {row["source"]: row["target_code"] for row in csv.DictReader(lines)}
-
-
-@lru_cache(maxsize=4096)
-def ucum_code(unit: str) -> str:
-    """The UCUM code of a unit as written, or empty: by the region-wide table of units, else if it is UCUM itself.
-
-    The table comes first: ``K/uL`` is valid UCUM, but nobody counts cells in kelvin.
-    """
-    return _units().get(unit) or (unit if is_ucum(unit) else "")
 
 
 def unit_parts(unit: str | None) -> dict[str, str]:

@@ -7,10 +7,10 @@ from typing import Any
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.cda.entries.common import put
-from fhir_mapping.cda.quantities import ucum_code
 from fhir_mapping.cda.times import point
 from fhir_mapping.cda.wst500.facts import Fact
 from fhir_mapping.document import Resource
+from fhir_mapping.terminology.ucum import ucum_code
 
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 # Units that the FHIR vital-signs profiles ask for; with another unit the element keeps its own code alone.

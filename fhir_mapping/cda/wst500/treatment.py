@@ -11,11 +11,12 @@ from fhir_mapping.cda.element import Node, all_text, child
 from fhir_mapping.cda.entries.common import base, put, time_into
 from fhir_mapping.cda.entries.dosage import dosage, taken_time
 from fhir_mapping.cda.entries.drugs import medication_choice
-from fhir_mapping.cda.quantities import decimal, quantity, ucum_code
+from fhir_mapping.cda.quantities import decimal, quantity
 from fhir_mapping.cda.wst500.codes import procedure_coding, with_name
 from fhir_mapping.cda.wst500.facts import Fact, flatten, nested_facts
 from fhir_mapping.cda.wst500.generic import observation
 from fhir_mapping.document import Resource
+from fhir_mapping.terminology.ucum import ucum_code
 
 PROCEDURE_PARTS = frozenset({"procedure_name", "procedure_code"})
 ORDER_PARTS = frozenset({"order_kind", "order_content", "order_state"})

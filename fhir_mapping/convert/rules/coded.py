@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.ucum import is_ucum
 from fhir_mapping.convert.definitions.reader import Element
 from fhir_mapping.convert.languages import LANGUAGE_SYSTEM, LANGUAGES
 from fhir_mapping.convert.primitives import is_absolute
 from fhir_mapping.convert.rules.context import Context
+from fhir_mapping.terminology.ucum import is_ucum
 
 UCUM = "http://unitsofmeasure.org"
 OTHER_CODING = "urn:cloister:fhir:other-coding"

@@ -6,12 +6,12 @@ import base64
 import hashlib
 from typing import Any
 
-from fhir_mapping.cda.ucum import is_ucum
 from fhir_mapping.convert.definitions.reader import Type
 from fhir_mapping.convert.primitives import is_absolute, is_uri
 from fhir_mapping.convert.rules.coded import UCUM, coding
 from fhir_mapping.convert.rules.context import Context
 from fhir_mapping.convert.times import bounds
+from fhir_mapping.terminology.ucum import is_ucum
 
 PRECISE = "urn:cloister:fhir:precise"
 """Extension of one end of a Period: the moment as it was told, more precise than the other end."""

@@ -6,10 +6,10 @@ import re
 from functools import lru_cache
 
 from contracts.fhir.json_text import DecimalText
-from fhir_mapping.cda.quantities import ucum_code
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes.codes import system_uri
 from fhir_mapping.hl7v2.delimiters import is_power_of_ten
+from fhir_mapping.terminology.ucum import ucum_code
 
 _DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d*)?(?:[eE]([+-]?\d{1,3}))?")
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥|＜|＞)?\s*(.+)", re.DOTALL)

@@ -10,7 +10,7 @@ from fhir_mapping.cda.demographics import address, human_name, telecom
 from fhir_mapping.cda.narrative import xhtml
 from fhir_mapping.cda.quantities import bounded, decimal, quantity
 from fhir_mapping.cda.times import Clock, period
-from fhir_mapping.cda.ucum import is_ucum
+from fhir_mapping.terminology.ucum import is_ucum
 
 XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 

@@ -1,15 +1,15 @@
-"""Whether a unit is UCUM: the grammar of the standard over its atoms (case sensitive).
+"""Units: whether a text is UCUM, by the grammar of the standard over its atoms, and the code of one people write.
 
-Source: https://ucum.org/ucum, sections 2.1 to 2.4 and the tables of units; ``tables/ucum_atoms.csv`` holds the atoms,
+Source: https://ucum.org/ucum, sections 2.1 to 2.4 and the tables of units; ``ucum_atoms.csv`` holds the atoms,
 ``metric`` says whether a prefix may stand before one.
 """
 
 from __future__ import annotations
 
+import csv
 import re
-from functools import lru_cache
-
-from fhir_mapping.cda.data_tables import column
+from functools import cache, lru_cache
+from importlib import resources
 
 _PREFIXES = ("da", "Ki", "Mi", "Gi", "Ti", *"YZEPTGMkhdcmunpfazy")
 _ANNOTATION = re.compile(r"\{[\x21-\x7a\x7c\x7e]*\}")
@@ -22,6 +22,32 @@ def is_ucum(unit: str) -> bool:
     if not unit or len(unit) > 60 or not unit.isascii():
         return False
     return _term(unit[1:] if unit.startswith("/") else unit)
+
+
+@lru_cache(maxsize=4096)
+def ucum_code(unit: str) -> str:
+    """The UCUM code of a unit as written, or empty: by the region-wide table of units, else if it is UCUM itself.
+
+    The table comes first: ``K/uL`` is valid UCUM, but nobody counts cells in kelvin.
+    """
+    return _written().get(unit) or (unit if is_ucum(unit) else "")
+
+
+@cache
+def _written() -> dict[str, str]:
+    """Units as people write them -> UCUM. Read here and not by ``code_map``, which needs the engine's libraries."""
+    return _column("maps/ucum.csv", "source", "target_code")
+
+
+@cache
+def _atoms() -> dict[str, str]:
+    return _column("ucum_atoms.csv", "atom", "metric")
+
+
+def _column(file: str, key: str, value: str) -> dict[str, str]:
+    text = resources.files(__package__).joinpath(*file.split("/")).read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return {row[key]: row[value] for row in csv.DictReader(lines)}
 
 
 def _term(text: str) -> bool:
@@ -61,7 +87,7 @@ def _component(text: str) -> bool:
 
 
 def _atom(name: str) -> bool:
-    atoms = column("ucum_atoms", "atom", "metric")
+    atoms = _atoms()
     if name in atoms:
         return True
     return any(name.startswith(prefix) and atoms.get(name[len(prefix) :]) == "yes" for prefix in _PREFIXES)
