@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
 from fhir_mapping.sources.record import Block
 from fhir_mapping.sources.together import read_files
 from lake.tables import Table, arrow_schema, write_arrow
+from lake.together import run_together
 
 __all__ = ["IngestReport", "ingest_day", "landing_days", "table"]
 
@@ -82,12 +84,15 @@ def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
     """
     found = enforce_on_day(zone, site, day)
     tallies = {delivered.entry.file_name: _Tally() for delivered in found}
-    for source in site.sources:
+
+    def read_source(source: Source) -> None:
         own = [delivered for delivered in found if delivered.entry.source == source.name]
         target = table(zone, source)
         schema = arrow_schema(target)
         rows = pa.RecordBatchReader.from_batches(schema, _batches(own, schema, tallies))
         write_arrow(rows, target, where={"_delivery_date": [day]})
+
+    run_together(partial(read_source, source) for source in site.sources)
     entries = record_day(zone, day, [_counted(delivered, tallies[delivered.entry.file_name]) for delivered in found])
     return _report(day, entries, sum(tally.bad_records for tally in tallies.values()))
 

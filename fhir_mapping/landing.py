@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from contracts.errors import UsageError
 from contracts.region import Site, Source
 from contracts.zone import SiteZone
 from fhir_mapping.manifest import ACCEPTED, REFUSED, FileEntry
+from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.reader import inspect
 from fhir_mapping.sources.record import RecordFile, Refusal
 
@@ -58,7 +60,8 @@ def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
             f"There are {len(landing_days(zone))}."
         )
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    return sorted((_look(site, day, folder, path) for path in paths), key=lambda found: found.entry.file_name)
+    looked = in_threads(partial(_look, site, day, folder), paths)
+    return sorted(looked, key=lambda found: found.entry.file_name)
 
 
 def claim(site: Site, file_name: str) -> Source | str:

@@ -38,7 +38,7 @@ class ValidationReport:
     validated: int
 
 
-def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at_most: int = 300) -> ValidationReport:
+def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at_most: int = 150) -> ValidationReport:
     """Validate one row of each shape of each silver table, and about ``share`` of all (about ``at_most`` a table).
 
     The sample is chosen by a hash of the id: the same rows every time.

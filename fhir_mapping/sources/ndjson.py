@@ -18,35 +18,23 @@ import pyarrow as pa
 
 from contracts.region import Source
 from fhir_mapping.sources.encoding import decode
+from fhir_mapping.sources.json_paths import Path, Reader, Texts, compile_paths
 from fhir_mapping.sources.lines import Lines, read_whole_lines
-from fhir_mapping.sources.processes import in_processes
+from fhir_mapping.sources.processes import are_running, in_processes
 from fhir_mapping.sources.record import BAD_ENCODING, BAD_JSON, Block
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD]")
 _ALONE = 3
-"""A file of fewer blocks is read by this process alone: starting others takes longer."""
+"""A file of fewer blocks is read by this process alone, unless others run already: starting them takes longer."""
 _UNLIKE_LINES = 200
 """Lines of a block that may be written in another style than the compact one before that style counts as usual."""
-
-Path = tuple[str | int, ...]
 
 
 class _Number(str):
     """A JSON number as written; a subclass so that it is told from a string when an object is written back."""
 
     __slots__ = ()
-
-
-class _Steps(NamedTuple):
-    """The declared paths below a value as one tree: what several columns share is walked once.
-
-    Attributes:
-        names, indexes: of an object and of a list: the step, the columns that end there, and what is below.
-    """
-
-    names: tuple[tuple[str, tuple[int, ...], _Steps | None], ...]
-    indexes: tuple[tuple[int, tuple[int, ...], _Steps | None], ...]
 
 
 class _Piece(NamedTuple):
@@ -66,7 +54,7 @@ def read_blocks(source: Source, stream: BinaryIO, codec: str, newline: str, bloc
     lines = read_whole_lines(stream, newline, block_bytes)
     pieces = (_Piece(data, codec, newline, paths, names) for data, _ in lines)
     first = list(islice(pieces, _ALONE))
-    if len(first) < _ALONE:
+    if len(first) < _ALONE and not are_running():
         return map(_read_piece, first)
     return in_processes(_read_piece, chain(first, pieces))
 
@@ -131,73 +119,41 @@ _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_consta
 
 def _read_lines(
     texts: list[bytes], is_bad: list[bool], paths: tuple[Path, ...]
-) -> tuple[list[str | None], list[tuple[str | None, ...]]]:
+) -> tuple[list[str | None], list[Texts]]:
     """The error of each line, and each path's values."""
-    steps = _steps(list(enumerate(paths)))
+    read = compile_paths(paths)
+    nothing: Texts = (None,) * len(paths)
     errors: list[str | None] = []
-    rows: list[list[str | None]] = []
+    rows: list[Texts] = []
     unlike = 0
     for text, bad in zip(texts, is_bad, strict=True):
-        row: list[str | None] = [None] * len(paths)
         error: str | None = BAD_ENCODING if bad else None
-        if not bad:
-            # Where lines are mostly written in another style, the fast way is tried no more.
-            value = _canonical(text) if 2 * unlike <= len(rows) + _UNLIKE_LINES else None
-            unlike += value is None
+        row: Texts | None = nothing if bad else None
+        if row is None and 2 * unlike <= len(rows) + _UNLIKE_LINES:
+            row = _read_canonical(text, read)
+            unlike += row is None
+        if row is None:
+            # Also where lines are mostly written in another style: the fast way is then tried no more.
             try:
-                _fill(parse_line(text.decode()) if value is None else value, steps, row)
+                row = read(parse_line(text.decode()), to_text)[0]
             except (ValueError, RecursionError):
-                error, row = BAD_JSON, [None] * len(paths)
+                error, row = BAD_JSON, nothing
         errors.append(error)
         rows.append(row)
     return errors, list(zip(*rows, strict=True)) if rows else [()] * len(paths)
 
 
-def _canonical(line: bytes) -> dict[str, Any] | None:
-    """The object of a line that is written as orjson writes it, to the byte; None for any other.
+def _read_canonical(line: bytes, read: Reader) -> Texts | None:
+    """The values of a line whose numbers are written as orjson writes them; None for any other.
 
-    The usual compact form, several times as fast as ``parse_line``. That the line comes back from the parsed object
-    proves that nothing was lost: each number's text is the one that ``to_text`` makes, no key stands twice.
+    The usual compact form, several times as fast as ``parse_line``. That a line comes back from the parsed object to
+    the byte proves that each number's text is the one that ``to_text`` makes; without a number nothing needs proof.
     """
     try:
         value = orjson.loads(line)
-        return value if isinstance(value, dict) and orjson.dumps(value) == line else None
+        if type(value) is not dict:
+            return None
+        row, has_other = read(value, to_text)
+        return row if not has_other or orjson.dumps(value) == line else None
     except (ValueError, TypeError, RecursionError):
         return None
-
-
-def _steps(paths: list[tuple[int, Path]]) -> _Steps:
-    found: dict[str | int, list[tuple[int, Path]]] = {}
-    for column, path in paths:
-        found.setdefault(path[0], []).append((column, path[1:]))
-    names, indexes = [], []
-    for step, ends in found.items():
-        columns = tuple(column for column, rest in ends if not rest)
-        longer = [end for end in ends if end[1]]
-        below = _steps(longer) if longer else None
-        if isinstance(step, int):
-            indexes.append((step, columns, below))
-        else:
-            names.append((step, columns, below))
-    return _Steps(tuple(names), tuple(indexes))
-
-
-def _fill(value: Any, steps: _Steps, row: list[str | None]) -> None:
-    """Put the text of every value that stands at a step's end into its columns."""
-    if isinstance(value, dict):
-        get = value.get
-        for name, columns, below in steps.names:
-            found = get(name)
-            if found is not None:
-                for column in columns:
-                    row[column] = found if type(found) is str else to_text(found)
-                if below is not None:
-                    _fill(found, below, row)
-    elif isinstance(value, list):
-        count = len(value)
-        for index, columns, below in steps.indexes:
-            if index < count and (found := value[index]) is not None:
-                for column in columns:
-                    row[column] = to_text(found)
-                if below is not None:
-                    _fill(found, below, row)

@@ -12,7 +12,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from functools import cache
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -20,6 +19,9 @@ from fhir_mapping.sources.parallel import worker_count
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+_starting = threading.Lock()
+_pools: dict[int, ProcessPoolExecutor] = {}
 
 
 def in_processes(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
@@ -44,13 +46,20 @@ def in_processes(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -
             future.cancel()
 
 
-@cache
+def are_running() -> bool:
+    """Whether the processes were started before: then they are the faster way for little work too."""
+    return bool(_pools)
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
-    # Spawned, since a fork would copy the threads' locks of an engine in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
-    atexit.register(pool.shutdown, wait=False, cancel_futures=True)
-    return pool
+    with _starting:
+        if workers not in _pools:
+            # Spawned, since a fork would copy the threads' locks of an engine in whatever state they are.
+            context = multiprocessing.get_context("spawn")
+            pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_die_with_parent)
+            atexit.register(pool.shutdown, wait=False, cancel_futures=True)
+            _pools[workers] = pool
+        return _pools[workers]
 
 
 def _die_with_parent() -> None:

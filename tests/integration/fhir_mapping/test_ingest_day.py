@@ -201,7 +201,7 @@ def test_a_run_that_dies_between_commits_is_made_good_by_the_next(zone: SiteZone
     process = _start(zone, commits)
     assert process.communicate(timeout=120)[0] == "ready\n"
     assert process.returncode == 9
-    assert len(_bronze(zone)) == 2
+    assert len(_bronze(zone)) in ((2,) if commits == 2 else (0, 2)), "sources are read together, in no order"
     assert read_manifest(zone) == [], "the manifest never vouches for what is not there"
     ingest_day(zone, SITE, DAY)
     assert (_bronze(zone), read_manifest(zone)) == _undisturbed(tmp_path, files)
