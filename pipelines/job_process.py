@@ -96,9 +96,14 @@ def run_jobs(jobs: Sequence[Job], tell: Tell, at_once: int | None = None) -> dic
 
 
 def end_server() -> None:
-    """Stop the server that jobs are forked from and wait for its end; the next ``run_jobs`` starts another."""
+    """Stop the server that jobs are forked from and wait for its end; the next ``run_jobs`` starts another.
+
+    The resource tracker serves every worker process of this program: it is waited for only where no worker is left,
+    since it lives as long as one does.
+    """
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
-    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
+    if not multiprocessing.active_children():
+        resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 def _receive(connection: Connection) -> tuple[str, str] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,15 @@ def test_the_server_of_jobs_is_gone_when_it_was_ended_and_starts_again(tmp_path:
         lines = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
         assert not any(b"forkserver" in line for line in lines)
     assert (tmp_path / "second").is_file()
+
+
+def test_the_server_of_jobs_ends_beside_other_worker_processes(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
+        assert workers.submit(abs, -1).result() == 1
+        run_jobs([Job("north", tell_and_write, (tmp_path / "out",), tmp_path / "job.log")], lambda *_: None)
+        end_server()
+        assert workers.submit(abs, -2).result() == 2
+    end_server()
 
 
 def test_our_own_error_is_quoted_and_a_foreign_one_only_named(tmp_path: Path) -> None:
