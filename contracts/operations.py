@@ -23,6 +23,8 @@ STEP = 10
 """Figures of records are rounded to this; fewer are not told."""
 
 UNDER_TEN = "under_ten"
+OWN_SYSTEMS = "urn:cloister:own-systems"
+"""Stands for all code systems that only the site knows, or that fewer than ten codings have."""
 Figure = Annotated[int, Field(ge=0, multiple_of=STEP)] | Literal["under_ten"]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
@@ -86,7 +88,7 @@ class Coverage(Frozen):
 
     Attributes:
         element: ``Observation.code``.
-        system: None: values with words and no code.
+        system: a shared one by its URI, ``OWN_SYSTEMS`` for all others; None: values with words and no code.
         percent: of all codings of the element.
         is_shared: a system that others know too; False: the site's own, or none.
     """

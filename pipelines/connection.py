@@ -10,10 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts.errors import DataError, UsageError
 from contracts.operations import (
+    OWN_SYSTEMS,
+    STEP,
     UNDER_TEN,
     Coverage,
     Delivery,
@@ -31,6 +33,9 @@ from contracts.wire import FrameError, canonical, digest
 from contracts.zone import SiteZone, WorkArea
 from governance.files import write_durable
 from pipelines import zone_work
+
+if TYPE_CHECKING:
+    from fhir_mapping.coverage import CodeCoverage
 
 MOST = 3
 """Rules a hospital that are told; the quarantine itself has all."""
@@ -98,18 +103,27 @@ def site_messages(zone: SiteZone, site: Site, until: str) -> list[OperationsMess
 def _coverage(zone: SiteZone) -> Iterator[Coverage]:
     from fhir_mapping.coverage import code_coverage
 
-    found = code_coverage(zone)
+    return tell_coverage(zone.site, code_coverage(zone))
+
+
+def tell_coverage(site: str, found: Sequence[CodeCoverage]) -> Iterator[Coverage]:
+    """Coverage as messages. A system can come out of a record, so only a shared one of ten codings and more is named;
+    the rest is told as the site's own, together."""
     sums: Counter[str] = Counter()
+    told: Counter[tuple[str, str | None, bool]] = Counter()
     for one in found:
+        is_named = one.is_shared and one.codings >= STEP
+        system = (one.system if is_named else OWN_SYSTEMS) if one.system else None
         sums[one.element] += one.codings
-    for one in found:
+        told[one.element, system, is_named] += one.codings
+    for (element, system, is_shared), codings in told.items():
         yield Coverage(
-            site=zone.site,
-            element=one.element,
-            system=one.system or None,
-            codings=figure(one.codings),
-            percent=percent(one.codings, sums[one.element]),
-            is_shared=one.is_shared,
+            site=site,
+            element=element,
+            system=system,
+            codings=figure(codings),
+            percent=percent(codings, sums[element]),
+            is_shared=is_shared,
         )
 
 
@@ -231,6 +245,5 @@ def _held(messages: Sequence[OperationsMessage]) -> Iterator[str]:
 
 def _codes(found: Coverage) -> str:
     share = "-" if found.percent is None else f"{found.percent} %"
-    system = found.system or "no code"
-    own = " (its own)" if found.system and not found.is_shared else ""
-    return f"{found.site:<12}{found.element:<42}{share:>6}  {system}{own}"
+    system = "codes of its own" if found.system == OWN_SYSTEMS else found.system or "no code"
+    return f"{found.site:<12}{found.element:<42}{share:>6}  {system}"

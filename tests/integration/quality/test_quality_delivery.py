@@ -9,7 +9,7 @@ import pytest
 from small_site import ENCOUNTER, PATIENT, VITALS, csv_of, deliver, new_zone, run, write_region
 
 from contracts.errors import DataError, UsageError
-from contracts.operations import Coverage, Gap, Suspicion, SuspicionCode
+from contracts.operations import OWN_SYSTEMS, Coverage, Gap, Suspicion, SuspicionCode
 from contracts.region import Region, load_region
 from contracts.zone import SiteZone, WorkArea
 from fhir_mapping.bronze import ingest_day
@@ -63,7 +63,7 @@ def test_a_site_tells_its_deliveries_in_coarse_figures(spark, region: Region, tm
     messages = collect(region, WorkArea(tmp_path / "work"), [])
     codes = {one.element: (one.system, one.percent, one.is_shared) for one in messages if isinstance(one, Coverage)}
     assert codes["Observation.code"] == ("http://loinc.org", 100, True)
-    assert codes["Encounter.serviceType"] == ("urn:dept", 100, False)
+    assert codes["Encounter.serviceType"] == (OWN_SYSTEMS, 100, False)
     found = {one.code for one in messages if isinstance(one, Suspicion)}
     assert found == {
         *(SuspicionCode.EQUAL_BIRTH_DATES, SuspicionCode.ONE_SEX, SuspicionCode.FUTURE_DATES),
