@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_mapping.cda.agents import authors, of_types
 from fhir_mapping.cda.coded import concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column
-from fhir_mapping.cda.element import Element, Node, local_name
+from fhir_mapping.cda.element import Element, Node, child, local_name
 from fhir_mapping.cda.times import has_width, period, point
 from fhir_mapping.document import Resource
 
@@ -182,3 +183,17 @@ def walk_rest(node: Node, ctx: Context, section: Section, skip: tuple[str, ...] 
         if not act.has(*skip):
             found += ctx.walk(act.element, section)
     return found
+
+
+def requested_by(node: Node, found: Resource, ctx: Context) -> None:
+    """``authoredOn`` and ``requester`` of an order: its author, and when."""
+    author = node.one("author")
+    time = child(author, "time") if author is not None else None
+    by = of_types(
+        authors(node, ctx), "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"
+    )
+    put(
+        found,
+        authoredOn=ctx.clock.date_time(time.get("value")) if time is not None else None,
+        requester=by[0] if by else None,
+    )

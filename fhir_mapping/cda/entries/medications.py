@@ -26,6 +26,7 @@ from fhir_mapping.cda.entries.common import (
     notes,
     put,
     reasons,
+    requested_by,
     status,
     walk_rest,
 )
@@ -129,7 +130,7 @@ def _request(node: Node, drug: Resource, ctx: Context) -> Resource:
     put(found, doNotPerform=True if is_negated(node) else None)
     found.update(drug)
     found["subject"] = {"reference": ctx.patient}
-    _ordered_by(node, found, ctx)
+    requested_by(node, found, ctx)
     put(found, reasonCode=reasons(node, ctx), note=notes(node, ctx))
     how = dosage(node, ctx, sig=_sig(node, ctx), advice=instructions(node, ctx), bounds=True)
     put(found, dosageInstruction=[how] if how else None)
@@ -138,19 +139,6 @@ def _request(node: Node, drug: Resource, ctx: Context) -> Resource:
     if isinstance(count, int) and count > 0:
         found["dispenseRequest"] = {"numberOfRepeatsAllowed": count}
     return found
-
-
-def _ordered_by(node: Node, found: Resource, ctx: Context) -> None:
-    author = node.one("author")
-    time = child(author, "time") if author is not None else None
-    by = of_types(
-        authors(node, ctx), "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"
-    )
-    put(
-        found,
-        authoredOn=ctx.clock.date_time(time.get("value")) if time is not None else None,
-        requester=by[0] if by else None,
-    )
 
 
 def _administration(node: Node, drug: Resource, ctx: Context) -> Resource:
@@ -201,7 +189,7 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
         found["intent"] = "order"
         found.update(own)
         found["subject"] = {"reference": ctx.patient}
-        _ordered_by(node, found, ctx)
+        requested_by(node, found, ctx)
         wanted: dict[str, Any] = {}
         put(wanted, validityPeriod=period(time[0], ctx.clock) if time else None)
         put(wanted, numberOfRepeatsAllowed=count if isinstance(count, int) and count > 0 else None, quantity=amount)

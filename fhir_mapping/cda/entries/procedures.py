@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import authors, of_types, performers, practitioner
+from fhir_mapping.cda.agents import of_types, performers, practitioner
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child
@@ -25,6 +25,7 @@ from fhir_mapping.cda.entries.common import (
     participants,
     put,
     reasons,
+    requested_by,
     status,
     time_into,
     walk_rest,
@@ -139,7 +140,7 @@ def request(node: Node, ctx: Context, section: Section) -> list[str]:
     found["code"] = code
     found["subject"] = {"reference": ctx.patient}
     _occurrence(node.one("effectiveTime"), found, ctx)
-    _requested_by(node, found, ctx)
+    requested_by(node, found, ctx)
     who = of_types(
         performers(node, ctx), "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"
     )
@@ -160,16 +161,3 @@ def _occurrence(time: Element | None, found: Resource, ctx: Context) -> None:
         found["occurrencePeriod"] = span
     elif moment:
         found["occurrenceDateTime"] = moment
-
-
-def _requested_by(node: Node, found: Resource, ctx: Context) -> None:
-    author = node.one("author")
-    time = child(author, "time") if author is not None else None
-    by = of_types(
-        authors(node, ctx), "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"
-    )
-    put(
-        found,
-        authoredOn=ctx.clock.date_time(time.get("value")) if time is not None else None,
-        requester=by[0] if by else None,
-    )
