@@ -30,6 +30,7 @@ from governance.certificates import certificate_digest, issue_server, make_root
 from governance.files import write_private
 from governance.roster import make_roster
 from governance.signing import Identity, load_identity, make_identity
+from governance.vault import Unlock, make_vault
 
 LOOPBACK = ("127.0.0.1", "localhost")
 PROGRAMS = "federated.programs"
@@ -62,6 +63,10 @@ class Bed:
         return self.area.pki / "roster.json"
 
     @property
+    def passphrase_file(self) -> Path:
+        return self.root / "authority.passphrase"
+
+    @property
     def credentials(self) -> Credentials:
         folder = self.area.coordinator / "secrets"
         return Credentials((folder / keys.LINK_TOKEN).read_bytes(), (folder / keys.SUPEREXEC_SECRET).read_bytes())
@@ -92,6 +97,7 @@ class Bed:
             "certificate": str(folder / "secrets" / "server.crt"),
             "private_key": str(folder / "secrets" / "server.key"),
             "token_file": str(folder / "secrets" / "coordinator.token"),
+            "passphrase_file": str(self.passphrase_file),
             "roster": str(self.roster),
             "commission": self.commission.public,
         }
@@ -214,8 +220,10 @@ class Bed:
     def _lay_out(self) -> Identity:
         area, root, root_key = self.area, self.area.pki / "root.crt", self.area.pki / "root.key"
         make_root(root, root_key, "bench region")
-        for folder in (area.coordinator / "secrets", area.authority / "secrets"):
-            issue_server(root, root_key, folder / "server.crt", folder / "server.key", LOOPBACK)
+        write_private(self.passphrase_file, os.urandom(32).hex().encode())
+        vault = make_vault(area.authority, Unlock(passphrase_file=self.passphrase_file))
+        for folder, own in ((area.coordinator / "secrets", None), (area.authority / "secrets", vault)):
+            issue_server(root, root_key, folder / "server.crt", folder / "server.key", LOOPBACK, vault=own)
         keys.make_link_secrets(area.coordinator / "secrets")
         keys.make_secret(area.coordinator / "secrets" / "authority.token")
         token = (area.coordinator / "secrets" / "authority.token").read_bytes()
@@ -226,7 +234,7 @@ class Bed:
             issue_server(root, root_key, zone.secrets / "runtime.crt", zone.secrets / "runtime.key", LOOPBACK)
             make_identity(zone.secrets / IDENTITY_KEY)
             zone.logs.mkdir(parents=True)
-        authority = make_identity(area.authority / "secrets" / "authority.key")
+        authority = make_identity(area.authority / "secrets" / "authority.key", vault)
         commission = make_identity(area.pki / "commission.key")
         identities = {site: load_identity(area.site(site).secrets / IDENTITY_KEY).public for site in self.sites}
         roster = make_roster(

@@ -3,6 +3,7 @@
 WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta
                         secrets/   governance/   egress/   logs/
 WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
+WORK/passphrases/       what unlocks the authority's keys; on a medium of its own in a real region
 WORK/coordinator/       checkpoint and logs of runs
 WORK/registry/<task>/   released models
 WORK/gateway/           TLS, registered clinics

@@ -14,10 +14,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from contracts.errors import IntegrityError
 from contracts.wire import digest
 from governance.files import read_private, write_durable, write_private
+from governance.vault import Vault
 
 
-def make_root(certificate: Path, key: Path, name: str, days: int = 3650) -> None:
-    """Make a region's root: a self-signed CA certificate (PEM) and its key (PEM, mode 0600)."""
+def make_root(certificate: Path, key: Path, name: str, days: int = 3650, *, vault: Vault | None = None) -> None:
+    """Make a region's root: a self-signed CA certificate (PEM) and its key (PEM, mode 0600, sealed with a vault)."""
     private = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
@@ -27,16 +28,30 @@ def make_root(certificate: Path, key: Path, name: str, days: int = 3650) -> None
         .add_extension(usage, critical=True)
         .sign(private, hashes.SHA256())
     )
+    (vault.write if vault else write_private)(key, _pem(private))
     write_durable(certificate, signed.public_bytes(serialization.Encoding.PEM))
-    write_private(key, _pem(private))
 
 
 def issue_server(
-    root: Path, root_key: Path, certificate: Path, key: Path, hosts: tuple[str, ...], days: int = 825
+    root: Path,
+    root_key: Path,
+    certificate: Path,
+    key: Path,
+    hosts: tuple[str, ...],
+    days: int = 825,
+    *,
+    root_vault: Vault | None = None,
+    vault: Vault | None = None,
 ) -> None:
-    """Issue a server certificate for host names and IP addresses, with its key (mode 0600)."""
+    """Issue a server certificate for host names and IP addresses, with its key (mode 0600).
+
+    Args:
+        root_vault: what sealed the root's key; None: it stands in plain.
+        vault: encrypts the new key as PEM under ``vault.passphrase(key)``; None: in plain.
+    """
     issuer = x509.load_pem_x509_certificate(root.read_bytes())
-    issuer_key = serialization.load_pem_private_key(read_private(root_key), password=None)
+    root_pem = root_vault.read(root_key) if root_vault else read_private(root_key)
+    issuer_key = serialization.load_pem_private_key(root_pem, password=None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
         raise IntegrityError(f"{root_key} is not the elliptic-curve key of a region's root")
     private = ec.generate_private_key(ec.SECP256R1())
@@ -50,8 +65,22 @@ def issue_server(
         .add_extension(authority, critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
+    write_private(key, _pem(private, vault.passphrase(key) if vault else None))
     write_durable(certificate, signed.public_bytes(serialization.Encoding.PEM))
-    write_private(key, _pem(private))
+
+
+def server_passphrase(key: Path, vault: Vault) -> str:
+    """The passphrase of a server's key that ``issue_server`` encrypted, tried on it.
+
+    Raises:
+        IntegrityError: it is no such key, or was altered. CredentialError: others may read the file.
+    """
+    passphrase = vault.passphrase(key)
+    try:
+        serialization.load_pem_private_key(read_private(key), password=passphrase)
+    except (ValueError, TypeError) as error:
+        raise IntegrityError(f"{key} is not a key that this vault encrypted: issue the certificate again") from error
+    return passphrase.decode()
 
 
 def certificate_digest(certificate: Path) -> str:
@@ -95,7 +124,6 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _pem(private: ec.EllipticCurvePrivateKey) -> bytes:
-    return private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+def _pem(private: ec.EllipticCurvePrivateKey, passphrase: bytes | None = None) -> bytes:
+    encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
+    return private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)

@@ -9,6 +9,7 @@ from pathlib import Path
 from contracts.errors import CredentialError, UsageError
 
 PRIVATE_MODE = 0o600
+PUBLIC = frozenset({".crt", ".pub", ".memory"})
 
 
 def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -53,6 +54,27 @@ def read_private(path: Path) -> bytes:
     if mode & 0o077:
         raise CredentialError(f"{path} has mode {mode:04o}, expected 0600: run chmod 600 on it and rotate the key")
     return data
+
+
+def require_private(secrets: Path) -> None:
+    """Refuse a party's secrets that others could read or replace: called when a party starts.
+
+    Certificates, public keys and what is remembered of rosters and heads (``PUBLIC``) may be read, never written.
+
+    Raises:
+        UsageError: there is no such folder.
+        CredentialError: names the first file, or the folder, with the command that mends it.
+    """
+    if not secrets.is_dir():
+        raise UsageError(f"no folder {secrets}: make the keys at set-up first")
+    if stat.S_IMODE(secrets.stat().st_mode) & 0o022:
+        raise CredentialError(f"others may write into {secrets}: run `chmod 700 {secrets}` and rotate its keys")
+    for path in sorted(secrets.rglob("*")):
+        mode = stat.S_IMODE(path.lstat().st_mode)
+        if path.is_file() and mode & (0o022 if path.suffix in PUBLIC else 0o077):
+            raise CredentialError(
+                f"{path} has mode {mode:04o}, expected 0600: run `chmod 600 {path}` and rotate the key"
+            )
 
 
 def destroy(path: Path) -> None:

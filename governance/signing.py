@@ -21,6 +21,7 @@ from contracts.errors import IntegrityError, RefusedError
 from contracts.messages import Header, RefusalCode
 from contracts.wire import FrameError, canonical, digest, pack, parse_canonical, parts_digest, unpack
 from governance.files import read_private, write_private
+from governance.vault import Vault
 
 H = TypeVar("H", bound=Header)
 R = TypeVar("R", bound=BaseModel)
@@ -48,16 +49,16 @@ class Identity:
         return self.private.sign(data)
 
 
-def make_identity(path: Path) -> Identity:
-    """Make an identity and write its 32 secret bytes to ``path`` with mode 0600."""
+def make_identity(path: Path, vault: Vault | None = None) -> Identity:
+    """Make an identity and write its 32 secret bytes to ``path`` with mode 0600, sealed when there is a vault."""
     private = Ed25519PrivateKey.generate()
-    write_private(path, private.private_bytes_raw())
+    (vault.write if vault else write_private)(path, private.private_bytes_raw())
     return Identity(private)
 
 
-def load_identity(path: Path) -> Identity:
+def load_identity(path: Path, vault: Vault | None = None) -> Identity:
     """Read an identity. Raises CredentialError when others may read the file, IntegrityError when it is no key."""
-    data = read_private(path)
+    data = vault.read(path) if vault else read_private(path)
     if len(data) != 32:
         raise IntegrityError(f"{path} holds {len(data)} bytes, expected the 32 of an Ed25519 key")
     return Identity(Ed25519PrivateKey.from_private_bytes(data))

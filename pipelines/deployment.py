@@ -17,6 +17,7 @@ from federated.registration import register_nodes
 from federated.site.settings import WorkerSettings
 from governance.files import read_private, write_durable
 from governance.roster import load_roster
+from pipelines.authority_vault import read_unlock
 from pipelines.parties import Papers
 from pipelines.ports import LOOPBACK, free_ports, wait_for
 from pipelines.processes import Supervisor
@@ -54,7 +55,7 @@ class Deployment:
 
     def _start_authority(self) -> None:
         folder = self.area.authority
-        settings: dict[str, str | int] = {
+        settings: dict[str, str | int | list[str]] = {
             "folder": str(folder),
             "port": self._authority_port,
             "certificate": str(folder / "secrets" / "server.crt"),
@@ -62,6 +63,7 @@ class Deployment:
             "token_file": str(folder / "secrets" / "coordinator.token"),
             "roster": str(self.papers.roster),
             "commission": self.papers.commission,
+            **read_unlock(self.area).model_dump(mode="json", exclude_none=True),
         }
         config = folder / "authority.toml"
         write_durable(config, _toml(settings))
@@ -97,6 +99,6 @@ class Deployment:
         self._processes.start(f"worker of {site.name}", worker.argv, worker.env, zone.logs / "worker.out")
 
 
-def _toml(values: dict[str, str | int]) -> bytes:
-    """Flat TOML: JSON strings are TOML strings."""
+def _toml(values: dict[str, str | int | list[str]]) -> bytes:
+    """Flat TOML: JSON strings, and lists of them, are TOML's."""
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()).encode()

@@ -1,8 +1,8 @@
 """Set-up of the parties of a region that share one machine: keys, certificates, roster, approvals. Idempotent.
 
 Each party's folder has mode 0700: patient rows, raw exports and logs stand in it. Each private key is made inside its
-party's own folder with mode 0600 and never leaves it. What is public (root certificate, the commission's public key,
-the signed roster) goes to WORK/pki.
+party's own folder with mode 0600 and never leaves it; the authority's are sealed (pipelines.authority_vault). What
+is public (root certificate, the commission's public key, the signed roster) goes to WORK/pki.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from governance.certificates import certificate_digest, issue_server, make_root
 from governance.files import make_private, write_durable, write_private
 from governance.roster import load_roster, make_roster
 from governance.signing import Identity, load_identity, make_identity
+from governance.vault import Vault
+from pipelines.authority_vault import open_authority_vault, set_up_authority_vault
 
 HOSTS = ("localhost", "127.0.0.1")
 APPROVAL_DAYS = 365
@@ -50,16 +52,18 @@ def set_up_parties(region: Region, area: WorkArea) -> Papers:
     """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version."""
     for folder in (area.authority, area.coordinator, area.gateway, area.dagster):
         make_private(folder)
-    root, root_key = area.pki / "root.crt", area.authority / "secrets" / "root.key"
+    vault = set_up_authority_vault(area)
+    root = area.pki / "root.crt"
     if not root.exists():
-        make_root(root, root_key, f"Cloister region {region.name}")
-    commission = _identity(area.authority / "secrets" / "commission.key")
-    authority = _identity(area.authority / "secrets" / "authority.key")
+        make_root(root, vault.secrets / "root.key", f"Cloister region {region.name}", vault=vault)
+    commission = _identity(vault.secrets / "commission.key", vault)
+    authority = _identity(vault.secrets / "authority.key", vault)
     write_durable(area.pki / "commission.pub", commission.public.encode())
     write_durable(area.pki / AUTHORITY_KEY, authority.public.encode())
-    sites = {site.name: _set_up_site(area.site(site.name), root, root_key) for site in region.sites}
-    for folder in (area.authority, area.coordinator, area.gateway):
-        _server_certificate(root, root_key, folder / "secrets" / "server")
+    sites = {site.name: _set_up_site(area.site(site.name), root, vault) for site in region.sites}
+    _server_certificate(root, vault, vault.secrets / "server", own=vault)
+    for folder in (area.coordinator, area.gateway):
+        _server_certificate(root, vault, folder / "secrets" / "server")
     if not (area.coordinator / "secrets" / LINK_TOKEN).exists():
         make_link_secrets(area.coordinator / "secrets")
     token = area.coordinator / "secrets" / AUTHORITY_TOKEN
@@ -76,7 +80,7 @@ def approve(region: Region, area: WorkArea, task: Task) -> None:
 
     On one machine the person who runs the demo is the commission too; in a real region the commission does this.
     """
-    commission = _identity(area.authority / "secrets" / "commission.key")
+    commission = load_commission(area)
     folder, program = area.authority / "approvals", program_digest(task)
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -98,26 +102,34 @@ def approve(region: Region, area: WorkArea, task: Task) -> None:
         write_durable(folder / f"{approval.name}.json", sign_approval(commission, approval))
 
 
-def _set_up_site(zone: SiteZone, root: Path, root_key: Path) -> str:
+def load_commission(area: WorkArea) -> Identity:
+    """The commission's identity, which lies in the authority's vault here."""
+    vault = open_authority_vault(area)
+    return load_identity(vault.secrets / "commission.key", vault)
+
+
+def _set_up_site(zone: SiteZone, root: Path, issuer: Vault) -> str:
     """A site's identity, SuperNode keys, runtime certificate and pseudonym key; gives the identity's public key."""
     make_private(zone.root)
     for folder in (zone.landing, zone.lake, zone.egress, zone.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if not (zone.secrets / NODE_KEY).exists():
         make_site_secrets(zone.secrets)
-    _server_certificate(root, root_key, zone.secrets / "runtime")
+    _server_certificate(root, issuer, zone.secrets / "runtime")
     if not (zone.secrets / "pseudonym.key").exists():
         write_private(zone.secrets / "pseudonym.key", os.urandom(PSEUDONYM_KEY_BYTES))
     return _identity(zone.secrets / "identity.key").public
 
 
-def _server_certificate(root: Path, root_key: Path, stem: Path) -> None:
-    if not stem.with_suffix(".crt").exists():
-        issue_server(root, root_key, stem.with_suffix(".crt"), stem.with_suffix(".key"), HOSTS)
+def _server_certificate(root: Path, issuer: Vault, stem: Path, own: Vault | None = None) -> None:
+    """``issuer``: the vault of the root's key; ``own``: that of the party whose certificate it is."""
+    certificate, key = stem.with_suffix(".crt"), stem.with_suffix(".key")
+    if not certificate.exists():
+        issue_server(root, issuer.secrets / "root.key", certificate, key, HOSTS, root_vault=issuer, vault=own)
 
 
-def _identity(path: Path) -> Identity:
-    return load_identity(path) if path.exists() else make_identity(path)
+def _identity(path: Path, vault: Vault | None = None) -> Identity:
+    return load_identity(path, vault) if path.exists() else make_identity(path, vault)
 
 
 def _write_roster(

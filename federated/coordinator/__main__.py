@@ -20,9 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = parser.parse_args(arguments).config
     from federated.coordinator.run import train
     from federated.coordinator.settings import CoordinatorSettings
+    from governance.files import require_private
 
     try:
-        runs = train(CoordinatorSettings.load(config), _print)
+        settings = CoordinatorSettings.load(config)
+        require_private(settings.secrets)
+        runs = train(settings, _print)
     except CloisterError as error:
         _print({"event": "error", "task": None, "error": type(error).__name__, "message": str(error)})
         return exit_code(error)

@@ -127,9 +127,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = parser.parse_args(arguments).config
     from federated.site.app import SiteApplication
     from federated.site.settings import WorkerSettings
+    from governance.files import require_private
 
     try:
         settings = WorkerSettings.load(config)
+        require_private(settings.site_zone.secrets)
         log_to(settings.log_file)
         application = SiteApplication.open(settings)
         Worker(RuntimeConnection(settings.endpoint(), "cloister-worker"), application).run()

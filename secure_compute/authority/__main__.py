@@ -9,20 +9,28 @@ from pathlib import Path
 import uvicorn
 
 from contracts.errors import CloisterError, exit_code
-from governance.files import read_private
+from governance.certificates import server_passphrase
+from governance.files import read_private, require_private
 from governance.roster import load_roster
 from governance.signing import load_identity
+from governance.vault import open_vault
 from secure_compute.authority.opener import Opener
 from secure_compute.authority.service import make_service
 from secure_compute.authority.settings import AuthoritySettings, load_settings
 
 
 def serve(settings: AuthoritySettings) -> None:
-    """Serve until stopped by a signal. Raises CloisterError when a file, the roster or the chain is not sound."""
+    """Serve until stopped by a signal. Raises CloisterError when a file, the roster or the chain is not sound.
+
+    Nothing is served before the vault of the authority's keys is open.
+    """
+    secrets = settings.folder / "secrets"
+    require_private(secrets)
+    vault = open_vault(settings.folder, settings.unlock)
     roster = load_roster(settings.roster, settings.commission, settings.folder / "ledger" / "roster_seen.json")
     token = read_private(settings.token_file).decode().strip()
-    read_private(settings.private_key)  # for its file mode
-    opener = Opener(settings.folder, load_identity(settings.folder / "secrets" / "authority.key"), roster)
+    passphrase = server_passphrase(settings.private_key, vault)
+    opener = Opener(settings.folder, load_identity(secrets / "authority.key", vault), roster, vault)
     try:
         uvicorn.run(
             make_service(opener, token),
@@ -30,6 +38,7 @@ def serve(settings: AuthoritySettings) -> None:
             port=settings.port,
             ssl_certfile=str(settings.certificate),
             ssl_keyfile=str(settings.private_key),
+            ssl_keyfile_password=passphrase,
             log_level="warning",
             access_log=False,
             ws="none",

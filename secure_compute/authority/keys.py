@@ -1,6 +1,6 @@
 """Secrets of one run at the authority: BFV secret key, X25519 key, seed of r. On disk for the life of the run only.
 
-<authority>/secrets/runs/<run>/bfv.key, exchange.key, r.seed       mode 0600
+<authority>/secrets/runs/<run>/bfv.key, exchange.key, r.seed       sealed (governance.vault), mode 0600
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from contracts.messages import RunDescriptor
 from governance.approvals import Approval
-from governance.files import destroy, read_private, write_private
+from governance.files import destroy
+from governance.vault import Vault
 from secure_compute.bfv import BfvContext, make_keys
 from secure_compute.streams import KEY_BYTES
 
@@ -47,20 +48,20 @@ class Granted:
     pad_seeds: dict[str, bytes] = field(default_factory=dict)
 
 
-def make_run_keys(secrets: Path, run: str) -> tuple[RunKeys, bytes]:
+def make_run_keys(vault: Vault, run: str) -> tuple[RunKeys, bytes]:
     """Make a run's keys and keep them durably; also returns the public BFV context."""
     public, secret = make_keys()
     exchange = X25519PrivateKey.generate()
     r_seed = os.urandom(KEY_BYTES)
-    folder = _folder(secrets, run)
+    folder = _folder(vault.secrets, run)
     for name, data in zip(_NAMES, (secret, exchange.private_bytes_raw(), r_seed), strict=True):
-        write_private(folder / name, data)
+        vault.write(folder / name, data)
     return RunKeys(BfvContext(secret), exchange, r_seed), public
 
 
-def load_run_keys(secrets: Path, run: str) -> RunKeys:
-    """Read a run's keys. Raises CredentialError for a wrong file mode, UsageError when they are gone."""
-    secret, exchange, r_seed = (read_private(_folder(secrets, run) / name) for name in _NAMES)
+def load_run_keys(vault: Vault, run: str) -> RunKeys:
+    """Read a run's keys. Raises CredentialError (file mode), UsageError (gone), IntegrityError (altered)."""
+    secret, exchange, r_seed = (vault.read(_folder(vault.secrets, run) / name) for name in _NAMES)
     return RunKeys(BfvContext(secret), X25519PrivateKey.from_private_bytes(exchange), r_seed)
 
 

@@ -2,7 +2,7 @@
 
     <authority>/audit.jsonl                          the chain; everything below is derived from it at start
     <authority>/ledger/<run>/descriptor.bin, keys/<site>.bin
-    <authority>/ledger/<run>/total-<round>.sealed    the signed answer, encrypted at rest
+    <authority>/ledger/<run>/total-<round>.sealed    the signed answer, encrypted under secrets/storage.key
 
 Events: run_created, key_registered, intent (with its spend), opened, refused, run_failed, run_closed, model_signed.
 An intent is durable before anything is decrypted; each (run, round) has one (SECURE_SUM rule 10).
@@ -23,6 +23,7 @@ from contracts.errors import IntegrityError
 from contracts.messages import Head, first_state
 from governance.audit import AuditLog, Entry
 from governance.files import read_private, write_durable, write_private
+from governance.vault import Vault
 
 _NONCE_BYTES = 12
 
@@ -57,14 +58,14 @@ class RunRecord:
 class Ledger:
     """The one writer of the authority's chain and answers. Raises AuditChainError at start when the chain is broken."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, vault: Vault) -> None:
         self._folder = folder / "ledger"
         self.runs: dict[str, RunRecord] = {}
         self.spent: Counter[str] = Counter()
         self._log = AuditLog(folder / "audit.jsonl")
         for entry in self._log.entries:
             self._apply(entry)
-        self._storage = ChaCha20Poly1305(_storage_key(folder / "secrets" / "storage.key"))
+        self._storage = ChaCha20Poly1305(_storage_key(vault))
 
     @property
     def head(self) -> Head:
@@ -142,7 +143,8 @@ def _answer_name(run: str, round_no: int) -> bytes:
     return f"{run}/{round_no}".encode()
 
 
-def _storage_key(path: Path) -> bytes:
+def _storage_key(vault: Vault) -> bytes:
+    path = vault.secrets / "storage.key"
     if not path.exists():
-        write_private(path, ChaCha20Poly1305.generate_key())
-    return read_private(path)
+        vault.write(path, ChaCha20Poly1305.generate_key())
+    return vault.read(path)

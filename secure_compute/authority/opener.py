@@ -30,6 +30,7 @@ from contracts.messages import (
 from contracts.wire import canonical, digest, pack, parts_digest
 from governance.roster import Roster
 from governance.signing import Identity, open_message, sign_message, sign_record
+from governance.vault import Vault
 from secure_compute.authority.keys import Granted
 from secure_compute.authority.ledger import Ledger, RunRecord
 from secure_compute.authority.policy import Opening, judge_opening
@@ -47,8 +48,8 @@ _DETAIL_CHARACTERS = 300
 class Opener:
     """The authority's state and its five acts. ``folder``: the authority's own (contracts.zone.WorkArea.authority)."""
 
-    def __init__(self, folder: Path, identity: Identity, roster: Roster) -> None:
-        """Read the ledger.
+    def __init__(self, folder: Path, identity: Identity, roster: Roster, vault: Vault) -> None:
+        """Read the ledger. ``vault``: the folder's, open.
 
         Raises:
             AuditChainError: the chain is broken; nothing is opened until that is cleared up.
@@ -56,10 +57,10 @@ class Opener:
         """
         if roster.authority != identity.public:
             raise RefusedError(RefusalCode.WRONG_KEY, "the roster pins another key authority than this identity")
-        self.ledger = Ledger(folder)
+        self.ledger = Ledger(folder, vault)
         self._identity = identity
         self._roster = roster
-        self._runs = Runs(folder, identity, roster, self.ledger)
+        self._runs = Runs(folder, identity, roster, self.ledger, vault)
         self._lock = threading.Lock()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from contracts.wire import canonical, digest, parts_digest
 from governance.approvals import Approval, find_approval, read_approval
 from governance.roster import Roster
 from governance.signing import Identity, open_message, sign_message
+from governance.vault import Vault
 from secure_compute.authority.keys import Granted, destroy_run_keys, kept_runs, load_run_keys, make_run_keys
 from secure_compute.authority.ledger import Ledger, RunRecord
 from secure_compute.authority.policy import judge_run
@@ -26,9 +27,10 @@ _NOTHING = parts_digest(())
 class Runs:
     """All runs, by their ledger."""
 
-    def __init__(self, folder: Path, identity: Identity, roster: Roster, ledger: Ledger) -> None:
+    def __init__(self, folder: Path, identity: Identity, roster: Roster, ledger: Ledger, vault: Vault) -> None:
         """Destroys secrets of runs that are over, or that a crash kept from being granted."""
-        self._secrets = folder / "secrets"
+        self._vault = vault
+        self._secrets = vault.secrets
         self._approvals = folder / "approvals"
         self._identity = identity
         self._roster = roster
@@ -45,7 +47,7 @@ class Runs:
         )
         judge_run(self._roster, approval, request.roster)
         run = os.urandom(16).hex()
-        keys, public = make_run_keys(self._secrets, run)
+        keys, public = make_run_keys(self._vault, run)
         self._ledger.record(
             "run_created",
             run,
@@ -130,7 +132,7 @@ class Runs:
     def _load(self, run: str) -> Granted:
         raw = self._document(run)
         descriptor, _ = open_message(raw, RunDescriptor, self._identity.public)
-        granted = Granted(descriptor, digest(raw), self.approval(run), load_run_keys(self._secrets, run))
+        granted = Granted(descriptor, digest(raw), self.approval(run), load_run_keys(self._vault, run))
         for site in self._roster.sites:
             data = self._ledger.kept(run, _key_file(site))
             if data is not None:

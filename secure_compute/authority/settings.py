@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from contracts.errors import SpecError, UsageError
 from contracts.feature_spec import Frozen
 from contracts.messages import Key
 from contracts.region import read_toml
+from governance.vault import Unlock
 
 
 class AuthoritySettings(Frozen):
@@ -18,6 +19,8 @@ class AuthoritySettings(Frozen):
     host, port: where it listens, TLS only.
     certificate, private_key: PEM, issued by the region's root; the key with mode 0600.
     token_file: the coordinator's bearer token, mode 0600.
+    passphrase_file, unwrap_command: what opens the vault of the authority's keys, one of both (governance.vault). The
+        passphrase file has mode 0600 and lies outside ``folder``.
     roster: the signed roster.
     commission: the commission's Ed25519 public key (hex); compare its fingerprint by telephone.
     """
@@ -28,8 +31,19 @@ class AuthoritySettings(Frozen):
     certificate: Path
     private_key: Path
     token_file: Path
+    passphrase_file: Path | None = None
+    unwrap_command: tuple[str, ...] | None = None
     roster: Path
     commission: Key
+
+    @model_validator(mode="after")
+    def _one_way_to_unlock(self) -> AuthoritySettings:
+        _ = self.unlock
+        return self
+
+    @property
+    def unlock(self) -> Unlock:
+        return Unlock(passphrase_file=self.passphrase_file, unwrap_command=self.unwrap_command)
 
 
 def load_settings(path: Path) -> AuthoritySettings:
@@ -37,7 +51,7 @@ def load_settings(path: Path) -> AuthoritySettings:
     if not path.is_file():
         raise UsageError(f"no settings file at {path}")
     body = read_toml(path)
-    for name in ("folder", "certificate", "private_key", "token_file", "roster"):
+    for name in ("folder", "certificate", "private_key", "token_file", "passphrase_file", "roster"):
         if isinstance(body.get(name), str):
             body[name] = path.parent / body[name]
     try:

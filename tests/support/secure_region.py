@@ -15,9 +15,10 @@ from contracts.sums import Layout
 from contracts.wire import canonical, digest, pack, parts_digest, unpack
 from governance.approvals import Approval, sign_approval
 from governance.audit import read_audit
-from governance.files import write_durable
+from governance.files import write_durable, write_private
 from governance.roster import Roster, make_roster, read_roster
 from governance.signing import Identity, make_identity, open_message
+from governance.vault import Unlock, make_vault
 from secure_compute.aggregate import Aggregator
 from secure_compute.authority.opener import Opener
 from secure_compute.authority_client import AuthorityClient
@@ -95,7 +96,10 @@ class SecureRegion:
 
     def __post_init__(self) -> None:
         self.commission = make_identity(self.root / "commission.key")
-        self.authority_identity = make_identity(self.root / "authority" / "secrets" / "authority.key")
+        self.unlock = Unlock(passphrase_file=self.root / "authority.passphrase")
+        write_private(self.root / "authority.passphrase", b"a passphrase of this test")
+        self.vault = make_vault(self.folder, self.unlock, cost=2)
+        self.authority_identity = make_identity(self.folder / "secrets" / "authority.key", self.vault)
         self.identities: dict[str, Identity] = {
             site: make_identity(self.root / site / "identity.key") for site in self.sites
         }
@@ -133,7 +137,7 @@ class SecureRegion:
         return approval
 
     def opener(self) -> Opener:
-        return Opener(self.folder, self.authority_identity, self.roster)
+        return Opener(self.folder, self.authority_identity, self.roster, self.vault)
 
     def authority(self) -> DirectAuthority:
         return DirectAuthority(self.opener(), self.roster, self.root / "coordinator.head")

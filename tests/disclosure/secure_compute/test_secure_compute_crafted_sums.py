@@ -57,7 +57,7 @@ class Attack:
 
     def opened_without_a_tag(self, sums: list[bytes]) -> np.ndarray:
         """The count block that decryption alone would release."""
-        key = load_run_keys(self.region.folder / "secrets", self.run.run).bfv
+        key = load_run_keys(self.region.vault, self.run.run).bfv
         return centred(key.decrypt(key.read(sums[0])))[:5]
 
     def is_refused(self, sums: list[bytes]) -> None:
@@ -180,7 +180,7 @@ def test_the_sum_of_another_attempt_is_refused(attack: Attack) -> None:
 
 def test_a_ciphertext_that_would_open_to_the_secret_key_is_refused(attack: Attack) -> None:
     crafted = [key_revealing_ciphertext()] * 2
-    key = load_run_keys(attack.region.folder / "secrets", attack.run.run).bfv
+    key = load_run_keys(attack.region.vault, attack.run.run).bfv
     coefficients = first_coefficients(key.decrypt(key.read(crafted[0])))
     # The secret key's coefficients are -1, 0 and 1: here they are, all of them could be read off.
     assert set(coefficients) == {0, 1, T - 1}

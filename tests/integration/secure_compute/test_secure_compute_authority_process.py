@@ -48,7 +48,8 @@ class Process:
         root, key = region.root / "root.crt", region.root / "root.key"
         make_root(root, key, "test region")
         server = region.folder / "secrets" / "server.crt"
-        issue_server(root, key, server, server.with_suffix(".key"), ("localhost", "127.0.0.1"))
+        hosts = ("localhost", "127.0.0.1")
+        issue_server(root, key, server, server.with_suffix(".key"), hosts, vault=region.vault)
         write_private(region.folder / "secrets" / "coordinator.token", TOKEN.encode())
         write_durable(region.root / "roster.json", region.signed_roster)
         with socket.socket() as free:
@@ -60,6 +61,7 @@ class Process:
             f'folder = "authority"\nport = {self.port}\ncertificate = "authority/secrets/server.crt"\n'
             'private_key = "authority/secrets/server.key"\ntoken_file = "authority/secrets/coordinator.token"\n'
             f'roster = "roster.json"\ncommission = "{region.commission.public}"\n'
+            'passphrase_file = "authority.passphrase"\n'
         )
         self.running: subprocess.Popen[bytes] | None = None
 

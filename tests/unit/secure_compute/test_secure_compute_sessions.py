@@ -148,5 +148,7 @@ def test_the_authoritys_secrets_are_its_owners_alone(region: SecureRegion) -> No
     with region.authority() as authority:
         region.start(authority).open(LAYOUT, TERMS)
         secrets = [path for path in (region.folder / "secrets").rglob("*") if path.is_file()]
-        assert {path.name for path in secrets} == {"authority.key", "storage.key", "bfv.key", "exchange.key", "r.seed"}
+        assert {path.name for path in secrets} == {
+            "vault.json", "authority.key", "storage.key", "bfv.key", "exchange.key", "r.seed",
+        }  # fmt: skip
         assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
