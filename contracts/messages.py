@@ -1,9 +1,11 @@
 """The closed list of wire messages of a secure sum, as frozen types with one canonical form (contracts.wire).
 
-    site -> outside   KeyMessage, TermHeader (+ ciphertexts), Refusal, Heartbeat          nothing else (SECURE_SUM 11)
+    site -> outside   KeyMessage, TermHeader (+ ciphertexts, sealed shares), SurvivorsMessage, ShareMessage (+ shares),
+                      Refusal, Heartbeat                                                  nothing else (SECURE_SUM 11)
     authority -> all  RunDescriptor (+ public key, approval), SealedSeed (+ sealed seed), TotalHeader (+ totals),
                       ModelSignature (a record)
-    coordinator -> authority   CreateRun, KeyBatch, OpenRequest (+ signed term headers, summed ciphertexts), SignModel
+    coordinator -> authority   CreateRun, KeyBatch, OpenRequest (+ signed term headers, agreements, summed
+                      ciphertexts without masks), SignModel
 
 A header names everything it depends on by digest; ``content`` is the digest of the parts that travel with it.
 Signing and checking is governance.signing's business.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -30,6 +33,12 @@ Count = Annotated[int, Field(ge=0, le=2**53)]
 HexFloat = Annotated[str, Field(pattern=r"^-?0x[01]\.[0-9a-f]+p[+-][0-9]+$")]
 
 NO_DIGEST = "0" * 64
+
+SEALED_SHARE_BYTES = 51
+"""A share of a self-mask's seed (SHARE_BYTES) and its ChaCha20-Poly1305 tag."""
+
+SHARE_BYTES = 35
+SEED_BYTES = 32
 
 
 class RefusalCode(StrEnum):
@@ -52,11 +61,19 @@ class RefusalCode(StrEnum):
     WRONG_LENGTH = "wrong_length"
     CONTENT_ALTERED = "content_altered"
     DUPLICATE = "duplicate"
+    WRONG_MEMBERS = "wrong_members"
+    WRONG_SURVIVORS = "wrong_survivors"
+    ALREADY_REVEALED = "already_revealed"
+    BAD_SHARE = "bad_share"
+    ROSTER_TOO_CLOSE = "roster_too_close"
+    NEAR_REPEAT = "near_repeat"
     RANGE = "range"
     QUORUM_NOT_MET = "quorum_not_met"
     APPROVAL_MISSING = "approval_missing"
     APPROVAL_EXPIRED = "approval_expired"
     APPROVAL_SPENT = "approval_spent"
+    APPROVAL_REVOKED = "approval_revoked"
+    APPROVAL_NOT_COUNTERSIGNED = "approval_not_countersigned"
     BILATERAL_NOT_APPROVED = "bilateral_not_approved"
     THRESHOLD_TOO_LOW = "threshold_too_low"
     TAG_FAILED = "tag_failed"
@@ -119,7 +136,13 @@ class RunDescriptor(Header):
 
 
 class KeyMessage(Header):
-    """A site's X25519 public key for one run. No parts. ``remembered``: the last audit head the site knows."""
+    """A site's X25519 public keys for one run. No parts.
+
+    Attributes:
+        site_key: for the exchange with the authority: seed of a_i, seal of r.
+        mask_key: for the exchange with every other site: pairwise masks, sealed shares.
+        remembered: the last audit head the site knows.
+    """
 
     kind: Literal["key"] = "key"
     run: RunId
@@ -127,6 +150,7 @@ class KeyMessage(Header):
     roster: Digest
     descriptor: Digest
     site_key: Key
+    mask_key: Key
     remembered: Head | None
 
 
@@ -140,9 +164,13 @@ class SealedSeed(Header):
 
 
 class TermHeader(Header):
-    """What a site says about its term (SECURE_SUM 5). Parts: its ciphertexts in order; ``content`` is their digest.
+    """What a site says about its term (SECURE_SUM 5). Parts: its ciphertexts in order, then the sealed shares.
+
+    By signing it the site agrees to ``members`` as survivors, should all of them contribute.
 
     Attributes:
+        members: digest of the sites that this term is masked with and of their mask keys (``members_digest``).
+        commitment: digest of the seed of the site's self-mask, by which its shares are checked.
         layout: digest of the blocks with bound (clip) and resolution; with ``sites`` it fixes the limbs.
         sites: sites of the roster, for which limbs are wide enough.
         state: digest of the public state, chained over the totals opened so far.
@@ -165,6 +193,43 @@ class TermHeader(Header):
     bfv: Digest
     slots: Count
     ciphertexts: Count
+    members: Digest
+    commitment: Digest
+    shares: Count
+
+
+class SurvivorsMessage(Header):
+    """A site agrees to a list of survivors that leaves out some of ``members`` (SECURE_SUM 8). No parts.
+
+    ``survivors``: digest of the list (``survivors_digest``).
+    """
+
+    kind: Literal["survivors"] = "survivors"
+    run: RunId
+    round: Count
+    attempt: Count
+    site: SiteName
+    members: Digest
+    survivors: Digest
+
+
+class ShareMessage(Header):
+    """What a site reveals for one list of survivors (SECURE_SUM 8). Part: shares, then pair seeds, concatenated.
+
+    Attributes:
+        shares: one of each survivor's self-mask, in the list's order, ``SHARE_BYTES`` each.
+        seeds: of this round's pairwise mask with each member that is no survivor, in order, ``SEED_BYTES`` each.
+    """
+
+    kind: Literal["share"] = "share"
+    run: RunId
+    round: Count
+    attempt: Count
+    site: SiteName
+    members: Digest
+    survivors: Digest
+    shares: Count
+    seeds: Count
 
 
 class Refusal(Header):
@@ -186,13 +251,21 @@ class Heartbeat(Header):
 
 
 class OpenRequest(Header):
-    """Please open this sum. Parts: a signed TermHeader frame (no ciphertexts) for each site, then the ciphertexts."""
+    """Please open this sum. Parts: a signed TermHeader frame (no ciphertexts) for each site, then the agreements
+    (signed SurvivorsMessages, none when all members are survivors), then the summed ciphertexts without masks.
+
+    Attributes:
+        sites: the survivors, whose terms are in the sum.
+        members: the sites whose terms were masked with one another.
+    """
 
     kind: Literal["open"] = "open"
     run: RunId
     round: Count
     attempt: Count
     sites: tuple[SiteName, ...]
+    members: tuple[SiteName, ...]
+    agreements: Count
     layout: tuple[BlockRecord, ...]
 
 
@@ -264,6 +337,8 @@ MODEL_SIGNATURE = "model_signature"
 SITE_MESSAGES: dict[str, type[Header]] = {
     "key": KeyMessage,
     "term": TermHeader,
+    "survivors": SurvivorsMessage,
+    "share": ShareMessage,
     "refusal": Refusal,
     "heartbeat": Heartbeat,
 }
@@ -308,6 +383,16 @@ def layout_of(records: tuple[BlockRecord, ...]) -> Layout:
 def layout_digest(layout: Layout) -> str:
     """What a TermHeader calls ``layout``."""
     return digest(canonical([record.model_dump(mode="json") for record in layout_records(layout)]))
+
+
+def members_digest(mask_keys: Mapping[str, str]) -> str:
+    """What headers call ``members``: the sites that mask with one another and their mask keys, by site."""
+    return digest(b"cloister/members/1\n" + canonical([[site, mask_keys[site]] for site in sorted(mask_keys)]))
+
+
+def survivors_digest(survivors: Iterable[str]) -> str:
+    """What messages call ``survivors``."""
+    return digest(b"cloister/survivors/1\n" + canonical(sorted(survivors)))
 
 
 def first_state(program: str) -> str:

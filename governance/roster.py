@@ -6,15 +6,17 @@ Its version only rises. The coordinator can neither add a site nor swap the auth
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from contracts.errors import IntegrityError
 from contracts.feature_spec import Frozen
 from contracts.messages import Count, Digest, Key, SiteName
 from governance.files import write_durable
-from governance.quorum import default_quorum
+from governance.quorum import allowed_quorums, default_quorum
 from governance.signing import Identity, open_record, record_digest, sign_record
 
 KIND = "roster"
@@ -37,6 +39,8 @@ class Roster(Frozen):
     tls_root: SHA-256 of the DER certificate that all TLS of the region chains to.
     quorum: fewest sites in an opened sum.
     threshold: sites that must agree to unmask.
+    approvers: Ed25519 public keys (hex) of those who countersign approvals; none: the commission's signature is enough.
+    approvals_needed: how many different approvers an approval needs.
     """
 
     region: str
@@ -47,6 +51,8 @@ class Roster(Frozen):
     tls_root: Digest
     quorum: Count
     threshold: Count
+    approvers: tuple[Key, ...] = ()
+    approvals_needed: Count = 1
 
     @model_validator(mode="after")
     def _sound(self) -> Roster:
@@ -55,9 +61,26 @@ class Roster(Frozen):
             raise ValueError("members are sorted by site and each site is there once")
         if len({member.identity for member in self.members}) != len(names):
             raise ValueError("two members share an identity")
-        if not (1 <= self.quorum <= len(names) and self.quorum <= self.threshold <= len(names)):
-            raise ValueError("quorum and threshold lie between 1 and the number of sites, quorum <= threshold")
+        if not default_quorum(len(names)) <= self.quorum <= self.threshold <= len(names):
+            raise ValueError(f"quorum {self.quorum}, threshold {self.threshold}: {allowed_quorums(len(names))}")
+        if len({*self.approvers, self.commission, self.authority}) != len(self.approvers) + 2:
+            raise ValueError("approvers are different people, neither the commission nor the authority")
+        if not 1 <= self.approvals_needed <= max(1, len(self.approvers)):
+            raise ValueError("approvals_needed lies between 1 and the number of approvers")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Rosters that name no approvers read, and are signed, as before there were any."""
+        body: dict[str, Any] = write(self)
+        if not self.approvers:
+            del body["approvers"], body["approvals_needed"]
+        return body
+
+    @property
+    def approval_signers(self) -> tuple[str, ...]:
+        """Who may revoke an approval: the commission and every approver."""
+        return (self.commission, *self.approvers)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -69,7 +92,16 @@ class Roster(Frozen):
 
     def identity(self, site: str) -> str | None:
         """Public key of a site, None when it is not on the roster."""
-        return next((member.identity for member in self.members if member.site == site), None)
+        place = self._places.get(site)
+        return None if place is None else self.members[place].identity
+
+    def number(self, site: str) -> int:
+        """The site's place on the roster, from 1: its number as a holder of shares. Raises KeyError."""
+        return self._places[site] + 1
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {member.site: place for place, member in enumerate(self.members)}
 
 
 def make_roster(
@@ -81,8 +113,13 @@ def make_roster(
     tls_root: str,
     version: int = 1,
     quorum: int | None = None,
+    approvers: tuple[str, ...] = (),
+    approvals_needed: int = 1,
 ) -> bytes:
-    """A signed roster of ``{site: public key}``. ``quorum`` None is the protocol's default."""
+    """A signed roster of ``{site: public key}``. ``quorum`` None is the protocol's default.
+
+    Raises ValueError for a quorum that is not allowed, and for approvers that are not different people.
+    """
     quorum = default_quorum(len(identities)) if quorum is None else quorum
     members = tuple(Member(site=site, identity=identities[site]) for site in sorted(identities))
     roster = Roster(
@@ -94,6 +131,8 @@ def make_roster(
         tls_root=tls_root,
         quorum=quorum,
         threshold=max(quorum, default_quorum(len(identities))),
+        approvers=tuple(sorted(approvers)),
+        approvals_needed=approvals_needed,
     )
     return sign_record(commission, KIND, roster)
 

@@ -15,7 +15,7 @@ Integers = NDArray[np.int64]
 
 _LOW_BITS = 20
 _LOW = np.uint64((1 << _LOW_BITS) - 1)
-_MAX_DOT = 1 << 13
+_MAX_TERMS = 1 << 13
 
 
 def to_residues(values: Integers) -> Residues:
@@ -35,20 +35,34 @@ def add(left: Residues, right: Residues) -> Residues:
     return np.where(total >= T, total - np.uint64(T), total)
 
 
-def dot(left: Residues, right: Residues) -> int:
-    """Sum of products of two vectors of at most 8192 residues, as a residue.
+def subtract(left: Residues, right: Residues) -> Residues:
+    """Difference of residues, element by element."""
+    return np.where(left >= right, left - right, left + np.uint64(T) - right)
 
-    Each residue is split into halves of 20 bits; a dot product of 8192 half products of 40 bits stays below 2^53, so
+
+def dot(left: Residues, right: Residues) -> int:
+    """Sum of products of two vectors of at most 8192 residues, as a residue."""
+    if left.shape != right.shape or left.ndim != 1:
+        raise ValueError(f"dot takes two vectors of one length, got {left.shape} and {right.shape}")
+    return int(matmul(left, right))
+
+
+def matmul(left: Residues, right: Residues) -> Residues:
+    """Matrix product of residues over at most 8192 products a sum; vectors as in ``numpy.matmul``.
+
+    Each residue is split into halves of 20 bits; a sum of 8192 half products of 40 bits stays below 2^53, so
     float64 holds every partial sum exactly in any order and BLAS may be used.
     """
-    if left.shape != right.shape or left.ndim != 1 or left.size > _MAX_DOT:
-        raise ValueError(f"dot takes two vectors of one length up to {_MAX_DOT}, got {left.shape} and {right.shape}")
+    if left.shape[-1] > _MAX_TERMS:
+        raise ValueError(f"sums of at most {_MAX_TERMS} products, got {left.shape[-1]}")
     left_high, left_low = _halves(left)
     right_high, right_low = _halves(right)
-    high = int(left_high @ right_high)
-    middle = int(left_high @ right_low) + int(left_low @ right_high)
-    low = int(left_low @ right_low)
-    return ((high << (2 * _LOW_BITS)) + (middle << _LOW_BITS) + low) % T
+    high = np.asarray(left_high @ right_high).astype(np.uint64) % T
+    middle = np.asarray(left_high @ right_low).astype(np.uint64) + np.asarray(left_low @ right_high).astype(np.uint64)
+    low = np.asarray(left_low @ right_low).astype(np.uint64)
+    shift = np.uint64(_LOW_BITS)
+    # Below 2^60 + 2^54 in each step, so nothing overflows.
+    return ((((high << shift) + middle) % T << shift) + low) % T
 
 
 def _halves(residues: Residues) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

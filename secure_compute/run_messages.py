@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,18 @@ import numpy as np
 from contracts.errors import IntegrityError, RangeError, RefusedError
 from contracts.messages import (
     BlockRecord,
+    KeyMessage,
     RefusalCode,
     RunDescriptor,
+    ShareMessage,
+    SurvivorsMessage,
     TermHeader,
     TotalHeader,
     layout_digest,
     layout_of,
+    members_digest,
     next_state,
+    survivors_digest,
 )
 from contracts.wire import FrameError, digest
 from governance.approvals import Approval, read_approval
@@ -56,7 +61,7 @@ def read_descriptor(data: bytes, roster: Roster) -> Run:
 
     Raises:
         RefusedError: not signed by the roster's authority, another roster, an approval that is not the commission's,
-            not live or for something else, a key that is not the one named, or a context that holds a secret key.
+            not countersigned as the roster asks, not live or for something else, a key that is not the one named, or a context that holds a secret key.
     """
     descriptor, parts = open_message(data, RunDescriptor, roster.authority)
     if len(parts) != 2:
@@ -64,7 +69,7 @@ def read_descriptor(data: bytes, roster: Roster) -> Run:
     if descriptor.roster != roster.digest:
         raise RefusedError(RefusalCode.WRONG_ROSTER, f"the run is for roster version {descriptor.roster_version}")
     try:
-        approval = read_approval(bytes(parts[1]), roster.commission)
+        approval = read_approval(bytes(parts[1]), roster)
     except IntegrityError as error:
         raise RefusedError(RefusalCode.WRONG_APPROVAL, str(error)) from error
     if approval.digest != descriptor.approval:
@@ -114,10 +119,82 @@ def read_plan(layout: tuple[BlockRecord, ...], sites: int) -> Plan:
         raise RefusedError(RefusalCode.RANGE, str(error)) from error
 
 
+def check_key(
+    data: bytes | memoryview, descriptor: RunDescriptor, descriptor_digest: str, roster: Roster, site: str
+) -> KeyMessage:
+    """A site's key message for a run, checked against the roster's identity of the site.
+
+    Raises:
+        RefusedError: unknown_site, bad_signature, or wrong_run for one made for another run or roster.
+    """
+    identity = roster.identity(site)
+    if identity is None:
+        raise RefusedError(RefusalCode.UNKNOWN_SITE, "a key of a site that is not on the roster")
+    key, _ = open_message(data, KeyMessage, identity)
+    made_for = (key.run, key.site, key.descriptor, key.roster)
+    if made_for != (descriptor.run, site, descriptor_digest, descriptor.roster):
+        raise RefusedError(RefusalCode.WRONG_RUN, f"the key of '{site}' was made for another run or roster")
+    return key
+
+
+def members_of(mask_keys: Mapping[str, str], members: Sequence[str], roster: Roster) -> str:
+    """The digest of the members of a round.
+
+    Raises:
+        RefusedError: wrong_members when they are not sorted, or not all known by their keys; quorum_not_met.
+    """
+    if list(members) != sorted(set(members)) or not set(members) <= set(mask_keys):
+        raise RefusedError(
+            RefusalCode.WRONG_MEMBERS, "members are sorted, each there once, each with a key for the run"
+        )
+    if len(members) < roster.quorum:
+        raise RefusedError(RefusalCode.QUORUM_NOT_MET, f"{len(members)} members, quorum {roster.quorum}")
+    return members_digest({site: mask_keys[site] for site in members})
+
+
+def check_survivors(survivors: Sequence[str], members: Sequence[str], roster: Roster) -> None:
+    """Raise RefusedError wrong_survivors or quorum_not_met unless a round of these members may end with these sites."""
+    if list(survivors) != sorted(set(survivors)) or not set(survivors) <= set(members):
+        raise RefusedError(RefusalCode.WRONG_SURVIVORS, "survivors are sorted members, each there once")
+    if len(survivors) < max(roster.quorum, roster.threshold):
+        raise RefusedError(RefusalCode.QUORUM_NOT_MET, f"{len(survivors)} survivors, quorum {roster.quorum}")
+
+
+def check_agreements(
+    frames: Sequence[bytes | memoryview], expected: Mapping[str, str | int], survivors: Sequence[str], roster: Roster
+) -> None:
+    """Raise RefusedError unless ``threshold`` survivors signed that list (SECURE_SUM rule 8).
+
+    ``expected``: run, round, attempt, members of the round.
+    """
+    signers = set()
+    for frame in frames:
+        claimed, _ = open_message(frame, SurvivorsMessage, None)
+        if claimed.site not in survivors:
+            raise RefusedError(RefusalCode.WRONG_SURVIVORS, "an agreement of a site that is no survivor")
+        header, _ = open_message(frame, SurvivorsMessage, roster.identity(claimed.site))
+        check_spoken(header, expected, survivors_digest(survivors))
+        signers.add(header.site)
+    if len(signers) < roster.threshold:
+        raise RefusedError(RefusalCode.QUORUM_NOT_MET, f"{len(signers)} agreements, threshold {roster.threshold}")
+
+
+def check_spoken(header: SurvivorsMessage | ShareMessage, expected: Mapping[str, str | int], survivors: str) -> None:
+    """Raise RefusedError naming the first thing that an agreement or a share was made for and that is not this one."""
+    for name in ("run", "round", "attempt", "members"):
+        if getattr(header, name) != expected[name]:
+            raise RefusedError(_WRONG[name], f"'{header.site}' answered for another {name}")
+    if header.survivors != survivors:
+        raise RefusedError(RefusalCode.WRONG_SURVIVORS, f"'{header.site}' answered for other survivors")
+
+
 def expected_term(
-    descriptor: RunDescriptor, round_no: int, attempt: int, state: str, plan: Plan
+    descriptor: RunDescriptor, round_no: int, attempt: int, state: str, plan: Plan, members: str, count: int
 ) -> dict[str, str | int]:
-    """What the header of every site's term of a round must say (SECURE_SUM rule 5)."""
+    """What the header of every site's term of a round must say (SECURE_SUM rule 5).
+
+    ``members``: their digest; ``count``: how many they are.
+    """
     return {
         "run": descriptor.run,
         "round": round_no,
@@ -131,6 +208,8 @@ def expected_term(
         "slots": plan.slots,
         "ciphertexts": plan.chunks,
         "state": state,
+        "members": members,
+        "shares": count - 1,
     }
 
 
@@ -154,4 +233,6 @@ _WRONG = {
     "slots": RefusalCode.WRONG_LENGTH,
     "ciphertexts": RefusalCode.WRONG_LENGTH,
     "state": RefusalCode.WRONG_STATE,
+    "members": RefusalCode.WRONG_MEMBERS,
+    "shares": RefusalCode.WRONG_LENGTH,
 }

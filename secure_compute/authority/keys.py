@@ -11,11 +11,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from contracts.messages import RunDescriptor
+from contracts.messages import KeyMessage, RunDescriptor
 from governance.approvals import Approval
 from governance.files import destroy
 from governance.vault import Vault
 from secure_compute.bfv import BfvContext, make_keys
+from secure_compute.key_exchange import pad_seed
 from secure_compute.streams import KEY_BYTES
 
 _NAMES = ("bfv.key", "exchange.key", "r.seed")
@@ -38,7 +39,9 @@ class RunKeys:
 class Granted:
     """An open run: its documents and secrets, read once.
 
-    ``pad_seeds``: of each site that registered its key, the seed of its a_i.
+    Attributes:
+        pad_seeds: of each site that registered its keys, the seed of its a_i.
+        mask_keys: of the same sites, the public key that others mask with (hex).
     """
 
     descriptor: RunDescriptor
@@ -46,6 +49,12 @@ class Granted:
     approval: Approval
     keys: RunKeys
     pad_seeds: dict[str, bytes] = field(default_factory=dict)
+    mask_keys: dict[str, str] = field(default_factory=dict)
+
+    def take_key(self, key: KeyMessage, shared: bytes) -> None:
+        """Take a site's checked keys; ``shared``: the Diffie-Hellman secret with it."""
+        self.pad_seeds[key.site] = pad_seed(shared, key.run, key.site)
+        self.mask_keys[key.site] = key.mask_key
 
 
 def make_run_keys(vault: Vault, run: str) -> tuple[RunKeys, bytes]:

@@ -4,14 +4,15 @@
     <authority>/ledger/<run>/descriptor.bin, keys/<site>.bin
     <authority>/ledger/<run>/total-<round>.sealed    the signed answer, encrypted under secrets/storage.key
 
-Events: run_created, key_registered, intent (with its spend), opened, refused, run_failed, run_closed, model_signed.
+Events: run_created, key_registered, intent (with its spend), opened, refused, run_failed, run_closed, model_signed,
+approval_revoked.
 An intent is durable before anything is decrypted; each (run, round) has one (SECURE_SUM rule 10).
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -56,12 +57,20 @@ class RunRecord:
 
 
 class Ledger:
-    """The one writer of the authority's chain and answers. Raises AuditChainError at start when the chain is broken."""
+    """The one writer of the authority's chain and answers. Raises AuditChainError at start when the chain is broken.
+
+    Attributes:
+        spent: openings by approval.
+        opened: by program and state, then by run, the sites of an opening and the snapshots of their data (SECURE_SUM
+            rule 9).
+    """
 
     def __init__(self, folder: Path, vault: Vault) -> None:
         self._folder = folder / "ledger"
         self.runs: dict[str, RunRecord] = {}
         self.spent: Counter[str] = Counter()
+        self.opened: defaultdict[tuple[str, str], dict[str, dict[str, str]]] = defaultdict(dict)
+        self.revoked: set[str] = set()
         self._log = AuditLog(folder / "audit.jsonl")
         for entry in self._log.entries:
             self._apply(entry)
@@ -121,6 +130,9 @@ class Ledger:
                 run, facts["task"], facts["program"], facts["approval"], facts["roster"], state, entry.at
             )
             return
+        if entry.event == "approval_revoked":
+            self.revoked.add(facts["approval"])
+            return
         record = self.runs.get(run)
         if record is None:
             return
@@ -128,6 +140,8 @@ class Ledger:
             record.intents[facts["round"]] = (facts["request"], Head(entries=entry.number + 1, last=entry.hash))
             record.snapshots.update(facts["new_snapshots"])
             self.spent[record.approval] += facts["spend"]
+            asked = {site: record.snapshots[site] for site in facts["sites"]}
+            self.opened[record.program, record.state][run] = asked
         elif entry.event == "opened":
             record.rounds = facts["round"] + 1
             record.state = facts["next_state"]
@@ -135,6 +149,7 @@ class Ledger:
             record.status = "closed"
         elif entry.event == "run_failed":
             record.status = "failed"
+            self.opened[record.program, record.state].pop(run, None)  # its tag failed: nothing was told
         elif entry.event == "model_signed":
             record.card = facts["card"]
 

@@ -112,8 +112,7 @@ class Opener:
         if request.round in record.intents:
             return self._open_again(record, request, parts, request_digest)
         granted = self._runs.granted(run)
-        spent = self.ledger.spent[record.approval]
-        opening = judge_opening(request, parts, record, granted, self._roster, spent)
+        opening = judge_opening(request, parts, record, granted, self._roster, self.ledger)
         new = {site: snapshot for site, snapshot in opening.snapshots.items() if site not in record.snapshots}
         self.ledger.record(
             "intent",
@@ -137,8 +136,7 @@ class Opener:
         stored = self.ledger.answer(record.run, request.round)
         if stored is None:
             granted = self._runs.granted(record.run)
-            spent_before = self.ledger.spent[record.approval] - 1
-            opening = judge_opening(request, parts, record, granted, self._roster, spent_before)
+            opening = judge_opening(request, parts, record, granted, self._roster, self.ledger, again=True)
             return self._answer(record, granted, opening, request_digest)
         if request.round == record.rounds:  # the crash came between the answer and its entry
             self._record_opened(record, open_message(stored, TotalHeader, self._identity.public)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from contracts.errors import RefusedError
@@ -11,17 +11,28 @@ from governance.approvals import Approval
 from governance.roster import Roster
 from governance.signing import open_message
 from secure_compute.authority.keys import Granted
-from secure_compute.authority.ledger import RunRecord
+from secure_compute.authority.ledger import Ledger, RunRecord
 from secure_compute.fixed_point import Plan
-from secure_compute.run_messages import check_term, expected_term, read_plan
+from secure_compute.run_messages import (
+    check_agreements,
+    check_survivors,
+    check_term,
+    expected_term,
+    members_of,
+    read_plan,
+)
 
 FEWEST_WITHOUT_CONSENT = 3
 """Rosters below this need the approval flag ``bilateral``: each side could derive the other's sums (rule 9)."""
 
 
+FEWEST_DIFFERENCES = 2
+"""Sites by which rosters of two openings of the same state differ, unless they are equal (rule 9)."""
+
+
 @dataclass(frozen=True)
 class Opening:
-    """A request that passed every check that needs no key."""
+    """A request that passed every check that needs no key. ``snapshots``: of each site's data."""
 
     request: OpenRequest
     plan: Plan
@@ -46,15 +57,17 @@ def judge_opening(
     record: RunRecord,
     granted: Granted,
     roster: Roster,
-    spent: int,
+    ledger: Ledger,
+    *,
+    again: bool = False,
 ) -> Opening:
-    """Whether a sum may be opened: roster, quorum, approval, layout, and every site's signed header.
+    """Whether a sum may be opened: roster, quorum, survivors, approval, layout, and every site's signed header.
 
-    ``spent``: openings under the approval so far, in all runs.
+    ``again``: its intent is in the ledger already, so that it is neither counted nor compared with itself.
     """
     approval = granted.approval
     _judge_sites(request, roster, granted.pad_seeds)
-    _judge_approval(approval, spent)
+    _judge_approval(approval, ledger.spent[record.approval] - again)
     if request.round != record.rounds:
         raise RefusedError(RefusalCode.WRONG_ROUND, f"round {request.round}, but {record.rounds} were opened")
     plan = read_plan(request.layout, len(roster.sites))
@@ -64,13 +77,34 @@ def judge_opening(
                 RefusalCode.THRESHOLD_TOO_LOW,
                 f"block '{block.name}' releases counts from {block.at_least}, the approval from {approval.at_least}",
             )
-    if len(parts) != len(request.sites) + plan.chunks:
-        raise RefusedError(RefusalCode.WRONG_LENGTH, "expected one header a site and one ciphertext a chunk")
-    expected = expected_term(granted.descriptor, request.round, request.attempt, record.state, plan)
+    sites, agreements = len(request.sites), request.agreements
+    if len(parts) != sites + agreements + plan.chunks:
+        raise RefusedError(RefusalCode.WRONG_LENGTH, "expected a header a site, the agreements, a ciphertext a chunk")
+    members = members_of(granted.mask_keys, request.members, roster)
+    expected = expected_term(
+        granted.descriptor, request.round, request.attempt, record.state, plan, members, len(request.members)
+    )
+    check_survivors(request.sites, request.members, roster)
+    if request.sites != request.members:
+        check_agreements(parts[sites : sites + agreements], expected, request.sites, roster)
     snapshots = {}
     for site, part in zip(request.sites, parts, strict=False):
         snapshots[site] = _judge_term(site, part, roster, expected, record).snapshot
-    return Opening(request, plan, snapshots, parts[len(request.sites) :])
+    if not again:
+        _judge_difference(snapshots, ledger.opened[record.program, record.state].values())
+    return Opening(request, plan, snapshots, parts[sites + agreements :])
+
+
+def _judge_difference(snapshots: Mapping[str, str], opened: Iterable[Mapping[str, str]]) -> None:
+    """SECURE_SUM rule 9: no two openings of one state over rosters whose difference would be one site's term."""
+    for before in opened:
+        members = before.keys() ^ snapshots.keys()
+        changed = {site for site in before.keys() & snapshots.keys() if before[site] != snapshots[site]}
+        if members and len(members | changed) < FEWEST_DIFFERENCES:
+            raise RefusedError(
+                RefusalCode.ROSTER_TOO_CLOSE,
+                "the same sum was opened over a roster that differs by one site: the difference would be its own term",
+            )
 
 
 def _judge_sites(request: OpenRequest, roster: Roster, keys: Mapping[str, bytes]) -> None:

@@ -10,13 +10,15 @@ from contracts.errors import RefusedError
 from contracts.messages import CreateRun, Head, KeyMessage, RefusalCode, RunDescriptor, SealedSeed
 from contracts.wire import canonical, digest, parts_digest
 from governance.approvals import Approval, find_approval, read_approval
+from governance.revocations import read_approval_revocations
 from governance.roster import Roster
 from governance.signing import Identity, open_message, sign_message
 from governance.vault import Vault
 from secure_compute.authority.keys import Granted, destroy_run_keys, kept_runs, load_run_keys, make_run_keys
 from secure_compute.authority.ledger import Ledger, RunRecord
 from secure_compute.authority.policy import judge_run
-from secure_compute.key_exchange import pad_seed, seal, shared_secret
+from secure_compute.key_exchange import seal, shared_secret
+from secure_compute.run_messages import check_key
 
 RUN_LIFETIME = timedelta(days=7)
 """A run that its coordinator left behind is closed after it, and its keys are destroyed."""
@@ -43,7 +45,7 @@ class Runs:
         self._sweep()
         self._require_remembered(request.remembered)
         approval, signed_approval = find_approval(
-            self._approvals, self._roster.commission, self._roster.region, request.task, request.program
+            self._approvals, self._roster, request.task, request.program, revoked=self._revoked()
         )
         judge_run(self._roster, approval, request.roster)
         run = os.urandom(16).hex()
@@ -86,18 +88,19 @@ class Runs:
         if kept is None:
             self._ledger.keep(run, _key_file(site), data)
             self._ledger.record("key_registered", run, site=site, key=key.site_key)
-        granted.pad_seeds[site] = pad_seed(shared, run, site)
+        granted.take_key(key, shared)
         header = SealedSeed(content=_NOTHING, run=run, site=site, head=self._ledger.head)
         parts = (seal(shared, run, site, granted.keys.r_seed, canonical(header)),)
         return sign_message(self._identity, header.model_copy(update={"content": parts_digest(parts)}), parts)
 
     def granted(self, run: str) -> Granted:
-        """An open run. Raises RefusedError unknown_run, run_closed or wrong_roster."""
+        """An open run. Raises RefusedError unknown_run, run_closed, wrong_roster or approval_revoked."""
         record = self.record(run)
         if record.status != "open":
             raise RefusedError(RefusalCode.RUN_CLOSED, f"the run is {record.status}: its keys are destroyed")
         if record.roster != self._roster.digest:
             raise RefusedError(RefusalCode.WRONG_ROSTER, "the run was granted for another roster")
+        self._require_not_revoked(record)
         if run not in self._granted:
             self._granted[run] = self._load(run)
         return self._granted[run]
@@ -109,9 +112,10 @@ class Runs:
         return self._ledger.runs[run]
 
     def approval(self, run: str) -> Approval:
-        """The approval under which a run was granted, open or not."""
+        """The approval under which a run was granted, open or not. Raises RefusedError approval_revoked."""
+        self._require_not_revoked(self.record(run))
         _, parts = open_message(self._document(run), RunDescriptor, self._identity.public)
-        return read_approval(bytes(parts[1]), self._roster.commission)
+        return read_approval(bytes(parts[1]), self._roster)
 
     def forget(self, run: str) -> None:
         """Destroy a run's secrets (SECURE_SUM rule 2)."""
@@ -119,15 +123,26 @@ class Runs:
         destroy_run_keys(self._secrets, run)
 
     def _sweep(self) -> None:
-        """End runs that outlived their time or were never handed out; destroy secrets that no open run needs."""
-        oldest = (datetime.now(UTC) - RUN_LIFETIME).isoformat()
+        """End runs that nothing can be opened for any more; destroy secrets that no open run needs."""
+        kept = set(kept_runs(self._secrets))
         for record in self._ledger.runs.values():
-            handed_out = self._ledger.kept(record.run, "descriptor.bin") is not None
-            if record.status == "open" and (record.created < oldest or not handed_out):
-                self._ledger.record("run_closed", record.run, rounds=record.rounds, why="outlived its time")
+            why = self._why_over(record, kept) if record.status == "open" else None
+            if why is not None:
+                self._ledger.record("run_closed", record.run, rounds=record.rounds, why=why)
         for run in kept_runs(self._secrets):
             if run not in self._ledger.runs or self._ledger.runs[run].status != "open":
                 self.forget(run)
+
+    def _why_over(self, record: RunRecord, kept: set[str]) -> str | None:
+        if record.created < (datetime.now(UTC) - RUN_LIFETIME).isoformat():
+            return "outlived its time"
+        if self._ledger.kept(record.run, "descriptor.bin") is None:
+            return "never handed out"
+        if record.roster != self._roster.digest:
+            return "granted for another roster"
+        if record.run not in kept:
+            return "its keys are gone"
+        return None
 
     def _load(self, run: str) -> Granted:
         raw = self._document(run)
@@ -136,25 +151,29 @@ class Runs:
         for site in self._roster.sites:
             data = self._ledger.kept(run, _key_file(site))
             if data is not None:
-                shared = shared_secret(granted.keys.exchange, self._check_key(granted, site, data).site_key)
-                granted.pad_seeds[site] = pad_seed(shared, run, site)
+                key = self._check_key(granted, site, data)
+                granted.take_key(key, shared_secret(granted.keys.exchange, key.site_key))
         return granted
 
     def _check_key(self, granted: Granted, site: str, data: bytes) -> KeyMessage:
-        identity = self._roster.identity(site)
-        if identity is None:
-            raise RefusedError(RefusalCode.UNKNOWN_SITE, "a key of a site that is not on the roster")
-        key, _ = open_message(data, KeyMessage, identity)
-        made_for = (key.run, key.site, key.descriptor, key.roster)
-        if made_for != (granted.descriptor.run, site, granted.digest, granted.descriptor.roster):
-            raise RefusedError(RefusalCode.WRONG_RUN, f"the key of '{site}' was made for another run or roster")
-        return key
+        return check_key(data, granted.descriptor, granted.digest, self._roster, site)
 
     def _document(self, run: str) -> bytes:
         raw = self._ledger.kept(run, "descriptor.bin")
         if raw is None:
             raise RefusedError(RefusalCode.UNKNOWN_RUN, "the run was never handed out")
         return raw
+
+    def _require_not_revoked(self, record: RunRecord) -> None:
+        if record.approval in self._revoked():
+            raise RefusedError(RefusalCode.APPROVAL_REVOKED, "the approval of the run was revoked")
+
+    def _revoked(self) -> frozenset[str]:
+        """Approvals that were revoked; one that is new is recorded first, and holds though its file be removed."""
+        for approval in read_approval_revocations(self._approvals, self._roster.approval_signers):
+            if approval not in self._ledger.revoked:
+                self._ledger.record("approval_revoked", None, approval=approval)
+        return frozenset(self._ledger.revoked)
 
     def _require_remembered(self, head: Head | None) -> None:
         if not self._ledger.contains(head):

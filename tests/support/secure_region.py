@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from contracts.messages import OpenRequest, first_state
+from contracts.messages import OpenRequest, TermHeader, first_state, parse_site_message
 from contracts.sums import Layout
 from contracts.wire import canonical, digest, pack, parts_digest, unpack
 from governance.approvals import Approval, sign_approval
@@ -61,23 +61,73 @@ class RunningRun:
     authority: AuthorityClient
 
     def contributions(
-        self, layout: Layout, terms: Mapping[str, Mapping[str, np.ndarray]], attempt: int = 0
+        self,
+        layout: Layout,
+        terms: Mapping[str, Mapping[str, np.ndarray]],
+        attempt: int = 0,
+        members: Sequence[str] | None = None,
     ) -> dict[str, bytes]:
+        """Frames of the sites of ``terms``, masked among ``members`` (default: these sites)."""
+        among = sorted(terms if members is None else members)
         return {
-            site: self.sessions[site].contribute(self.aggregator.round, attempt, layout, term, SNAPSHOT)
+            site: self.sessions[site].contribute(self.aggregator.round, attempt, layout, term, SNAPSHOT, among)
             for site, term in terms.items()
         }
 
-    def request(self, layout: Layout, contributions: Mapping[str, bytes], attempt: int = 0) -> bytes:
-        """An honest coordinator's request to open the sum of these contributions."""
-        self.aggregator.start(self.aggregator.round, attempt, layout, self.aggregator.state)
+    def closed(
+        self,
+        layout: Layout,
+        contributions: Mapping[str, bytes],
+        attempt: int = 0,
+        members: Sequence[str] | None = None,
+    ) -> bytes:
+        """Add the contributions up and close the round; what the coordinator keeps of it."""
+        among = sorted(contributions if members is None else members)
+        self.aggregator.start(self.aggregator.round, attempt, layout, self.aggregator.state, among)
         for contribution in contributions.values():
             self.aggregator.add(contribution)
+        return self.aggregator.close()
+
+    def request(
+        self,
+        layout: Layout,
+        contributions: Mapping[str, bytes],
+        attempt: int = 0,
+        members: Sequence[str] | None = None,
+        silent: Sequence[str] = (),
+    ) -> bytes:
+        """An honest coordinator's request to open the sum of these contributions; ``silent`` sites reveal nothing."""
+        self.closed(layout, contributions, attempt, members)
+        self.unmask(attempt, silent)
         return self.aggregator.request()
 
-    def open(self, layout: Layout, terms: Mapping[str, Mapping[str, np.ndarray]]) -> Total:
-        """A whole honest round: contribute, add, open, and every site accepts the total."""
-        signed = self.authority.open(self.run, self.request(layout, self.contributions(layout, terms)))
+    def unmask(self, attempt: int = 0, silent: Sequence[str] = ()) -> None:
+        """Let the survivors agree, where a member dropped out, and reveal."""
+        added = self.aggregator
+        survivors, place = added.sites, (added.round, attempt, added.members)
+        if survivors != added.members:
+            for site in survivors:
+                added.agree(self.sessions[site].agree(*place, survivors))
+        for site in survivors:
+            if site not in silent:
+                sealed = added.sealed_for(site)
+                added.reveal(self.sessions[site].reveal(*place, survivors, sealed, added.agreements))
+
+    def open(
+        self,
+        layout: Layout,
+        terms: Mapping[str, Mapping[str, np.ndarray]],
+        members: Sequence[str] | None = None,
+        silent: Sequence[str] = (),
+    ) -> Total:
+        """A whole honest round: contribute, add, unmask, open, and every site accepts the total.
+
+        Args:
+            members: sites that are asked; those without a term drop out. Default: the sites of ``terms``.
+            silent: sites that contribute and then reveal nothing.
+        """
+        frames = self.contributions(layout, terms, members=members)
+        signed = self.authority.open(self.run, self.request(layout, frames, members=members, silent=silent))
         total = self.aggregator.accept_total(signed)
         for site, session in self.sessions.items():
             values = session.accept_total(signed)
@@ -143,7 +193,9 @@ class SecureRegion:
         return DirectAuthority(self.opener(), self.roster, self.root / "coordinator.head")
 
     def session(self, site: str) -> SiteSession:
-        return SiteSession(site, self.identities[site], self.roster, self.root / site / "authority.head")
+        return SiteSession(
+            site, self.identities[site], self.roster, self.root / site / "authority.head", self.root / site / "runs"
+        )
 
     def start(self, authority: AuthorityClient, sites: Sequence[str] | None = None) -> RunningRun:
         """Grant a run and let sites join it."""
@@ -152,8 +204,10 @@ class SecureRegion:
         keys = {site: session.join(descriptor, PROGRAM) for site, session in sessions.items()}
         aggregator = Aggregator(descriptor, self.roster)
         run = aggregator.run.descriptor.run
+        aggregator.learn_keys(keys.values())
         for site, sealed in authority.register_keys(run, keys).items():
             sessions[site].receive_seed(sealed)
+            sessions[site].receive_keys(keys.values())
         assert all(session.state == first_state(PROGRAM) for session in sessions.values())
         return RunningRun(run, descriptor, sessions, aggregator, authority)
 
@@ -165,17 +219,22 @@ class SecureRegion:
 def forge(
     request: bytes, *, heads: Sequence[bytes] | None = None, sums: Sequence[bytes] | None = None, **fields: object
 ) -> bytes:
-    """What a malicious coordinator sends: an honest request with other signed headers, ciphertexts or fields."""
+    """What a malicious coordinator sends: an honest request with other signed headers, ciphertexts or fields.
+
+    ``heads``: with the agreements behind them, if there are any.
+    """
     header, parts = open_message(request, OpenRequest, None)
-    count = len(header.sites)
+    count = len(header.sites) + header.agreements
     new_parts = [*(parts[:count] if heads is None else heads), *(parts[count:] if sums is None else sums)]
     forged = header.model_copy(update={"content": parts_digest(new_parts), **fields})
     return pack(canonical(forged), b"", new_parts)
 
 
 def ciphertexts_of(contribution: bytes) -> list[bytes]:
-    """The ciphertexts of a site's contribution."""
-    return [bytes(part) for part in unpack(contribution).parts]
+    """The ciphertexts of a site's contribution, without the sealed shares behind them."""
+    header = parse_site_message(contribution)
+    assert isinstance(header, TermHeader)
+    return [bytes(part) for part in unpack(contribution).parts[: header.ciphertexts]]
 
 
 def head_of(contribution: bytes) -> bytes:

@@ -66,7 +66,7 @@ def test_unknown_fields_and_protocols_are_refused() -> None:
 
 
 def test_the_list_of_what_a_site_may_send_is_closed() -> None:
-    assert set(SITE_MESSAGES) == {"key", "term", "refusal", "heartbeat"}
+    assert set(SITE_MESSAGES) == {"key", "term", "survivors", "share", "refusal", "heartbeat"}
     assert parse_site_message(pack(canonical(BEAT), bytes(64))) == BEAT
     for header in (b'{"kind":"total"}', b'{"kind":["key"]}', b"[]", b'{"kind":"metrics"}'):
         with pytest.raises(FrameError):
