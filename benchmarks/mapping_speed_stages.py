@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -18,8 +19,8 @@ from fhir_mapping.identity.key import KEY_FILE
 from fhir_mapping.mapping import map_day
 from fhir_mapping.silver import build_silver
 from fhir_mapping.sources.ndjson import parse_path
-from fhir_mapping.sources.parallel import worker_count
-from fhir_mapping.sources.processes import in_processes
+from fhir_mapping.sources.parallel import in_threads, worker_count
+from fhir_mapping.sources.processes import in_process
 from fhir_mapping.validation import validate_sample
 from lake.engine import EngineSettings, open_engine
 
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> None:
         spark.range(1).collect()
         # Models and processes are there before the clock starts, as the rival's are.
         get_fhir_model_class("Observation")
-        list(in_processes(parse_path, ["id"] * 2 * worker_count()))
+        list(in_threads(partial(in_process, parse_path), ["id"] * 2 * worker_count()))
         watch.stage("start-up")
         if what == "map":
             said = map_days(spark, Path(place), other, days, watch)

@@ -1,8 +1,8 @@
-"""One part of a table, written by the engine as plain files and committed by delta-rs.
+"""One part of a table, written as plain files by the engine or by Arrow, and committed by delta-rs.
 
-An engine's own partitioned write splits every batch by the partition column, which copies each nested field: for one
-part, where there is nothing to split, that is most of the cost (measured: 2.0 against 0.8 CPU seconds for 394 thousand
-Observations).
+A partitioned write splits every batch by the partition column, which copies each field: for one part, where there is
+nothing to split, that is most of the cost (measured: 2.0 against 0.8 CPU seconds for 394 thousand Observations by the
+engine, 2.3 against 1.2 µs a line of FHIR JSON).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import json
 import re
 import shutil
 import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
@@ -22,6 +24,9 @@ from lake.partitions import Where
 
 _PLAIN = re.compile("[A-Za-z0-9._-]+")
 """Values that are written in a path as they are."""
+GROUP_ROWS = 1 << 15
+"""An engine splits the scan of a file at its row groups: with the usual million rows one core reads it alone."""
+FILE_BYTES = 100 << 20
 
 
 def is_one_part(where: Where | None, partition_by: tuple[str, ...]) -> bool:
@@ -39,10 +44,33 @@ def replace_part(rows: DataFrame, path: Path, column: str, value: str) -> None:
         rows: the table's columns but ``column``, conformed. What the engine raises over them leaves the part as it was.
         path: of a table partitioned by ``column``.
     """
+
+    def write(staged: Path) -> None:
+        rows.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
+
+    _replace(write, path, column, value)
+
+
+def replace_part_arrow(batches: Iterable[pa.RecordBatch], path: Path, column: str, value: str) -> None:
+    """What ``replace_part`` does, without an engine; batches stream through, and what they raise is passed on.
+
+    Args:
+        batches: of the table's columns, ``column`` among them, conformed; every row is of the part.
+    """
+
+    def write(staged: Path) -> None:
+        staged.mkdir(parents=True)
+        _write_files((batch.drop_columns([column]) for batch in batches), staged)
+
+    _replace(write, path, column, value)
+
+
+def _replace(write: Callable[[Path], None], path: Path, column: str, value: str) -> None:
+    """Let ``write`` write the part's files to a folder of their own, then commit them in place of the part's."""
     folder = path / f"{column}={value}"
     staged = folder / f"staged-{uuid.uuid4()}"
     try:
-        rows.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
+        write(staged)
         files = [_moved(file, folder) for file in sorted(staged.glob("*.parquet"))] if staged.is_dir() else []
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -55,6 +83,32 @@ def replace_part(rows: DataFrame, path: Path, column: str, value: str) -> None:
         partition_by=[column],
         partition_filters=[(column, "=", value)],
     )
+
+
+def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
+    """Parquet files of about ``FILE_BYTES`` at most, in row groups of ``GROUP_ROWS``, no values in their footers."""
+    groups = _groups(batches)
+    for first in groups:
+        file = folder / f"{uuid.uuid4()}.parquet"
+        with pq.ParquetWriter(file, first.schema, compression="snappy", write_statistics=False) as writer:
+            writer.write_table(first, GROUP_ROWS)
+            while file.stat().st_size < FILE_BYTES and (group := next(groups, None)) is not None:
+                writer.write_table(group, GROUP_ROWS)
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The rows in tables of ``GROUP_ROWS``, the last one shorter."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        waiting.append(batch)
+        rows += len(batch)
+        while rows >= GROUP_ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, GROUP_ROWS)
+            waiting, rows = table.slice(GROUP_ROWS).to_batches(), rows - GROUP_ROWS
+    if rows:
+        yield pa.Table.from_batches(waiting)
 
 
 def _moved(file: Path, folder: Path) -> Path:

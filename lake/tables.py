@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
 
 from contracts.errors import DataError, SchemaDriftError
-from lake.part_write import is_one_part, replace_part
+from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow
 from lake.partitions import Where, check_where, predicate
 from lake.schemas import check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 
@@ -31,10 +31,9 @@ _OUTSIDE = "cloister:row-outside-where"
 # Minimum and maximum of the first 32 columns would stand in the log as plain text and outlive the files.
 _PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0"}
 
-# An engine splits the scan of a file at its row groups: with the default of a million rows one core reads it alone.
 _WRITER = WriterProperties(
     compression="SNAPPY",
-    max_row_group_size=1 << 15,
+    max_row_group_size=GROUP_ROWS,
     default_column_properties=ColumnProperties(statistics_enabled="NONE"),
 )
 
@@ -142,11 +141,15 @@ def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Wher
         check_where(where, table.partition_by, table.path.name)
     check_same(from_arrow(data.schema), table.schema, table.path, "what is to be written")
     _create(table)
-    rows = predicate(where) if where is not None else None
+    batches = _conform_batches(data, table, where)
+    if where is not None and is_one_part(where, table.partition_by):
+        ((column, (value,)),) = where.items()
+        replace_part_arrow(batches, table.path, column, value)
+        return
     faults: list[Exception] = []
-    batches = _remember_faults(_conform_batches(data, table, where), faults)
     try:
-        reader = pa.RecordBatchReader.from_batches(arrow_schema(table), batches)
+        reader = pa.RecordBatchReader.from_batches(arrow_schema(table), _remember_faults(batches, faults))
+        rows = predicate(where) if where is not None else None
         write_deltalake(str(table.path), reader, mode="overwrite", predicate=rows, writer_properties=_WRITER)
     except DeltaError:
         if faults:

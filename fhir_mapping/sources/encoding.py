@@ -33,6 +33,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
+import pyarrow as pa
+
 from fhir_mapping.sources import utf16
 
 UTF_8 = "utf-8"
@@ -99,6 +102,8 @@ def decode(data: bytes, codec: str, newline: str) -> tuple[bytes, frozenset[int]
 
     Those lines come escaped. ``newline`` is one character and separates the lines.
     """
+    if codec == UTF_8 and b"\0" not in data and _is_utf8(data):
+        return data, frozenset()
     try:
         text = data.decode(codec)
     except UnicodeDecodeError:
@@ -106,7 +111,7 @@ def decode(data: bytes, codec: str, newline: str) -> tuple[bytes, frozenset[int]
         text = data.decode(codec, "surrogateescape")
     else:
         if b"\0" not in data:
-            return (data if codec == UTF_8 else text.encode()), frozenset()
+            return text.encode(), frozenset()
     lines = text.replace("\0", "\udc00").split(newline)
     bad = [number for number, line in enumerate(lines) if _ESCAPED_BYTE.search(line)]
     for number in bad:
@@ -158,9 +163,21 @@ def _holds_control(data: bytes) -> bool:
 def _is_text(data: bytes, codec: str) -> bool:
     if _holds_control(data):
         return False
+    if codec == UTF_8:
+        return _is_utf8(data)
     try:
         data.decode(codec)
     except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_utf8(data: bytes) -> bool:
+    # Arrow only looks, several times as fast as to decode.
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, ends, pa.py_buffer(data)).validate(full=True)
+    except pa.ArrowInvalid:
         return False
     return True
 

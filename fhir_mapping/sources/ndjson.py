@@ -9,24 +9,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.region import Source
 from fhir_mapping.sources.encoding import decode
+from fhir_mapping.sources.json_columns import read_columns, schema_of
 from fhir_mapping.sources.json_paths import Path, Reader, Texts, compile_paths
 from fhir_mapping.sources.lines import Lines, read_whole_lines
-from fhir_mapping.sources.processes import are_running, in_processes
+from fhir_mapping.sources.parallel import in_threads
+from fhir_mapping.sources.processes import in_process
 from fhir_mapping.sources.record import BAD_ENCODING, BAD_JSON, Block
 
 _STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _MAY_HOLD_SURROGATE = re.compile(r"\\u[dD]")
-_ALONE = 3
-"""A file of fewer blocks is read by this process alone, unless others run already: starting them takes longer."""
+_MANY = 2_000
+"""Lines of a block that Python reads one by one in another process: other threads would wait for fewer no longer."""
 _UNLIKE_LINES = 200
 """Lines of a block that may be written in another style than the compact one before that style counts as usual."""
 
@@ -38,7 +40,7 @@ class _Number(str):
 
 
 class _Piece(NamedTuple):
-    """Whole lines of a file, and what is needed to read them in another process."""
+    """Whole lines of a file, and how they are read."""
 
     data: bytes
     codec: str
@@ -47,30 +49,61 @@ class _Piece(NamedTuple):
     names: tuple[str, ...]
 
 
+class _Left(NamedTuple):
+    """Lines that are read one by one, and which of them are escaped."""
+
+    texts: list[bytes]
+    is_bad: list[bool]
+    paths: tuple[Path, ...]
+
+
 def read_blocks(source: Source, stream: BinaryIO, codec: str, newline: str, block_bytes: int) -> Iterator[Block]:
     """The records of a file, block by block; ``stream`` stands after the byte-order mark. Large files use all cores."""
     names = tuple(column.name for column in source.column)
     paths = tuple(parse_path(column.path or column.name) for column in source.column)
     lines = read_whole_lines(stream, newline, block_bytes)
-    pieces = (_Piece(data, codec, newline, paths, names) for data, _ in lines)
-    first = list(islice(pieces, _ALONE))
-    if len(first) < _ALONE and not are_running():
-        return map(_read_piece, first)
-    return in_processes(_read_piece, chain(first, pieces))
+    return in_threads(_read_piece, (_Piece(data, codec, newline, paths, names) for data, _ in lines))
 
 
 def _read_piece(piece: _Piece) -> Block:
     text, bad = decode(piece.data, piece.codec, piece.newline)
     lines = Lines.of(text, piece.newline)
-    numbers = np.flatnonzero(~lines.is_blank)
+    rows = np.flatnonzero(~lines.is_blank)
     raw = lines.to_arrow()
-    raw = raw if len(numbers) == len(raw) else raw.take(pa.array(numbers))
-    ends = zip(lines.start[numbers].tolist(), lines.stop[numbers].tolist(), strict=True)
-    texts = [text[start:stop] for start, stop in ends]
-    errors, columns = _read_lines(texts, [number in bad for number in numbers.tolist()], piece.paths)
-    arrays = [pa.array(column, pa.string()) for column in columns]
-    values = dict(zip(piece.names, arrays, strict=True))
-    return Block(raw, pa.array(errors, pa.string()), values, len(lines), len(lines) - len(numbers))
+    raw = raw if len(rows) == len(raw) else raw.take(pa.array(rows))
+    is_bad = np.zeros(len(lines), dtype=bool)
+    is_bad[list(bad)] = True
+    errors, values = _read_rows(piece, lines, rows, is_bad)
+    return Block(raw, errors, dict(zip(piece.names, values, strict=True)), len(lines), len(lines) - len(rows))
+
+
+def _read_rows(
+    piece: _Piece, lines: Lines, rows: np.ndarray, is_bad: np.ndarray
+) -> tuple[pa.StringArray, list[pa.StringArray]]:
+    """Errors and values of the lines that are not blank: most by Arrow, the others one by one."""
+    schema = schema_of(piece.paths) if piece.newline == "\n" else None
+    is_read = np.zeros(len(rows), dtype=bool)
+    values = [pa.nulls(len(rows), pa.string())] * len(piece.paths)
+    if schema is not None and len(rows):
+        is_read, values = read_columns(lines, ~is_bad, piece.paths, schema)
+    left = rows[~is_read]
+    if not len(left):
+        return pa.nulls(len(rows), pa.string()), values
+    ends = zip(lines.start[left].tolist(), lines.stop[left].tolist(), strict=True)
+    texts = [lines.data[start:stop] for start, stop in ends]
+    work = _Left(texts, is_bad[left].tolist(), piece.paths)
+    errors, columns = in_process(_read_lines, work) if len(left) > _MANY else _read_lines(work)
+    is_left = pa.array(~is_read)
+    return _put(pa.nulls(len(rows), pa.string()), is_left, errors), [
+        _put(array, is_left, column) for array, column in zip(values, columns, strict=True)
+    ]
+
+
+def _put(array: pa.StringArray, is_left: pa.BooleanArray, texts: Texts) -> pa.StringArray:
+    """The array with texts in place of what is left."""
+    if not any(text is not None for text in texts):
+        return array
+    return pc.replace_with_mask(array, is_left, pa.array(texts, pa.string()))
 
 
 def parse_path(path: str) -> Path:
@@ -117,16 +150,14 @@ def _refuse(constant: str) -> None:
 _DECODER = json.JSONDecoder(parse_int=_Number, parse_float=_Number, parse_constant=_refuse)
 
 
-def _read_lines(
-    texts: list[bytes], is_bad: list[bool], paths: tuple[Path, ...]
-) -> tuple[list[str | None], list[Texts]]:
+def _read_lines(work: _Left) -> tuple[Texts, list[Texts]]:
     """The error of each line, and each path's values."""
-    read = compile_paths(paths)
-    nothing: Texts = (None,) * len(paths)
+    read = compile_paths(work.paths)
+    nothing: Texts = (None,) * len(work.paths)
     errors: list[str | None] = []
     rows: list[Texts] = []
     unlike = 0
-    for text, bad in zip(texts, is_bad, strict=True):
+    for text, bad in zip(work.texts, work.is_bad, strict=True):
         error: str | None = BAD_ENCODING if bad else None
         row: Texts | None = nothing if bad else None
         if row is None and 2 * unlike <= len(rows) + _UNLIKE_LINES:
@@ -140,7 +171,7 @@ def _read_lines(
                 error, row = BAD_JSON, nothing
         errors.append(error)
         rows.append(row)
-    return errors, list(zip(*rows, strict=True)) if rows else [()] * len(paths)
+    return tuple(errors), list(zip(*rows, strict=True)) if rows else [()] * len(work.paths)
 
 
 def _read_canonical(line: bytes, read: Reader) -> Texts | None:

@@ -9,9 +9,8 @@ import atexit
 import multiprocessing
 import os
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -24,31 +23,13 @@ _starting = threading.Lock()
 _pools: dict[int, ProcessPoolExecutor] = {}
 
 
-def in_processes(function: Callable[[Piece], Result], pieces: Iterable[Piece]) -> Iterator[Result]:
-    """``function`` (of a module, not nested) of each piece, in order; in this process on one core.
+def in_process(function: Callable[[Piece], Result], piece: Piece) -> Result:
+    """``function`` (of a module, not nested) of a piece, in another process, while this thread waits.
 
-    At most two pieces a core wait or are worked on.
+    On one core, in this process. Meant to be called by as many threads as there are cores.
     """
     workers = worker_count()
-    if workers == 1:
-        yield from map(function, pieces)
-        return
-    pool, waiting = _pool(workers), deque[Future[Result]]()
-    try:
-        for piece in pieces:
-            waiting.append(pool.submit(function, piece))
-            if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
-def are_running() -> bool:
-    """Whether the processes were started before: then they are the faster way for little work too."""
-    return bool(_pools)
+    return function(piece) if workers == 1 else _pool(workers).submit(function, piece).result()
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

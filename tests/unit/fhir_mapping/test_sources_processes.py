@@ -1,24 +1,27 @@
-"""Worker processes: results in order, and none is left behind when the program is killed."""
+"""Worker processes: each thread gets its own result, and none is left behind when the program is killed."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from fhir_mapping.sources.processes import in_processes
+from fhir_mapping.sources.processes import in_process
 
 _SCRIPT = """
 import time
-from fhir_mapping.sources.processes import in_processes
-print(*in_processes(hash, range(3)), flush=True)
+from fhir_mapping.sources.processes import in_process
+print(*[in_process(hash, number) for number in range(3)], flush=True)
 time.sleep(60)
 """
 
 
-def test_results_come_in_the_order_of_the_pieces() -> None:
-    assert list(in_processes(abs, range(-20, 0))) == list(range(20, 0, -1))
+def test_threads_share_the_processes() -> None:
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(partial(in_process, abs), range(-20, 0))) == list(range(20, 0, -1))
 
 
 def test_workers_end_with_a_program_that_is_killed() -> None:
