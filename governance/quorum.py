@@ -1,6 +1,7 @@
 """How many sites an opened sum needs, and what that tolerates.
 
-Default quorum = threshold = min(n, max(3, ceil(2n/3) + 1)) (SECURE_SUM, Claims).
+Default quorum = threshold = min(n, max(3, ceil(2n/3) + 1)) (SECURE_SUM, Claims). A region may ask for more sites, never
+for fewer: below it two disjoint groups could each be opened, or unmasked, with few colluding sites.
 """
 
 from __future__ import annotations
@@ -31,6 +32,13 @@ def default_quorum(sites: int) -> int:
     if sites < 1:
         raise ValueError("a roster has at least one site")
     return min(sites, max(3, -(-2 * sites // 3) + 1))
+
+
+def allowed_quorums(sites: int) -> str:
+    """In words: which quorums a roster of ``sites`` may have."""
+    least = default_quorum(sites)
+    span = str(sites) if least == sites else f"{least} to {sites}"
+    return f"a roster of {sites} sites has a quorum of {span} (the default is the least)"
 
 
 def tolerance(sites: int, quorum: int | None = None, threshold: int | None = None) -> Tolerance:

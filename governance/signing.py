@@ -1,8 +1,8 @@
 """Ed25519 identities in files, and the two things they sign: wire messages and records (roster, approval).
 
 A message is a frame whose signature covers the header; the header binds the parts by digest. A record is a JSON file
-``{"kind", "record", "signature"}`` for humans to read and parties to check. Both signatures name their kind, so that
-none can stand for another.
+``{"kind", "record", "signature"}`` for humans to read and parties to check, perhaps with ``"countersignatures"`` by
+public key. Every signature names its kind, so that none can stand for another.
 """
 
 from __future__ import annotations
@@ -131,9 +131,44 @@ def open_record(data: bytes, kind: str, model: type[R], public: str) -> R:
     return record
 
 
+def countersign_record(data: bytes, kind: str, model: type[R], public: str, identity: Identity) -> bytes:
+    """A signed record with one more countersignature: another person's agreement to the same content.
+
+    Args:
+        public: who must have signed the record itself (hex).
+
+    Raises:
+        IntegrityError: the record is not what ``public`` signed.
+    """
+    record = open_record(data, kind, model, public)
+    body = json.loads(data)
+    signature = identity.sign(_countersigned_bytes(kind, record)).hex()
+    body["countersignatures"] = {**body.get("countersignatures", {}), identity.public: signature}
+    return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def countersigners(data: bytes, kind: str, record: BaseModel) -> frozenset[str]:
+    """Public keys (hex) of those whose countersignature of the record, which ``data`` holds, is true."""
+    found = json.loads(data).get("countersignatures")
+    pairs = found.items() if isinstance(found, dict) else ()
+    signed = _countersigned_bytes(kind, record)
+    return frozenset(public for public, signature in pairs if is_signed_by(public, signed, _unhex(signature)))
+
+
 def record_digest(kind: str, record: BaseModel) -> str:
     """Digest by which messages name a record."""
     return digest(_record_bytes(kind, record))
+
+
+def _countersigned_bytes(kind: str, record: BaseModel) -> bytes:
+    return _record_bytes(f"{kind}_countersignature", record)
+
+
+def _unhex(text: object) -> bytes:
+    try:
+        return bytes.fromhex(str(text))
+    except ValueError:
+        return b""
 
 
 def _record_bytes(kind: str, record: BaseModel) -> bytes:

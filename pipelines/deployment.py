@@ -24,14 +24,15 @@ from pipelines.processes import Supervisor
 
 
 class Deployment:
-    """Starts everything in ``start``; the supervisor given stops it."""
+    """Starts everything in ``start``; the supervisor given stops it. ``region``: its sites that the roster names."""
 
     def __init__(self, region: Region, area: WorkArea, papers: Papers, processes_: Supervisor) -> None:
-        self.region = region
+        self.roster = load_roster(papers.roster, papers.commission)
+        members = tuple(site for site in region.sites if site.name in self.roster.sites)
+        self.region = region = region.model_copy(update={"sites": members})
         self.area = area
         self.nodes: dict[str, int] = {}
         self.papers = papers
-        self.roster = load_roster(papers.roster, papers.commission)
         self._processes = processes_
         ports = free_ports(2 + len(region.sites))
         self.authority_url = f"https://{LOOPBACK}:{ports[0]}"

@@ -45,7 +45,7 @@ class FederationSession:
         papers = set_up_parties(self.region, self.area)
         deployment = Deployment(self.region, self.area, papers, self._open.enter_context(Supervisor()))
         deployment.start()
-        count = len(self.region.sites)
+        count = len(deployment.region.sites)
         seconds = time.monotonic() - started
         self.report("processes", f"authority, SuperLink, {count} SuperNodes, {count} workers in {seconds:.1f} s")
         return deployment
@@ -81,7 +81,7 @@ class FederationSession:
         """Baselines on public data, kept beside the run's checkpoint for the report."""
         found = self._public(task)
         model = trained_model(found, self.area, self.deployment.roster)
-        baselines = compare_with_baselines(self.region, found, self.area, model)
+        baselines = compare_with_baselines(self.deployment.region, found, self.area, model)
         write_durable(self.area.coordinator / "runs" / task / "baselines.json", json.dumps(baselines).encode())
         gap = baselines["max_coefficient_gap"]
         self.report("baselines", f"{task}: pooled accuracy {baselines['pooled']['accuracy']:.3f}, gap {gap:.1e}")

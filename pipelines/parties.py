@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from contracts.errors import RefusedError
+from contracts.messages import RefusalCode
 from contracts.region import Region, Task
 from contracts.zone import SiteZone, WorkArea
 from federated.keys import LINK_TOKEN, NODE_KEY, make_link_secrets, make_secret, make_site_secrets
@@ -20,13 +21,14 @@ from federated.programs import program_digest
 from governance.approvals import Approval, find_approval, sign_approval
 from governance.certificates import certificate_digest, issue_server, make_root
 from governance.files import make_private, write_durable, write_private
-from governance.roster import load_roster, make_roster
 from governance.signing import Identity, load_identity, make_identity
 from governance.vault import Vault
 from pipelines.authority_vault import open_authority_vault, set_up_authority_vault
+from pipelines.rosters import COMMISSION_KEY, ROSTER, Approvers, read_region_roster, require_quorum, write_roster
 
 HOSTS = ("localhost", "127.0.0.1")
 APPROVAL_DAYS = 365
+APPROVAL_OPENINGS = 100_000
 PSEUDONYM_KEY_BYTES = 32
 AUTHORITY_TOKEN = "authority.token"
 AUTHORITY_KEY = "authority.pub"
@@ -48,8 +50,12 @@ class Papers:
     commission: str
 
 
-def set_up_parties(region: Region, area: WorkArea) -> Papers:
-    """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version."""
+def set_up_parties(region: Region, area: WorkArea, approvers: Approvers | None = None) -> Papers:
+    """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version.
+
+    ``approvers``: of the roster from now on; None: they stay. Raises as pipelines.rosters.write_roster.
+    """
+    require_quorum(region)
     for folder in (area.authority, area.coordinator, area.gateway, area.dagster):
         make_private(folder)
     vault = set_up_authority_vault(area)
@@ -58,7 +64,7 @@ def set_up_parties(region: Region, area: WorkArea) -> Papers:
         make_root(root, vault.secrets / "root.key", f"Cloister region {region.name}", vault=vault)
     commission = _identity(vault.secrets / "commission.key", vault)
     authority = _identity(vault.secrets / "authority.key", vault)
-    write_durable(area.pki / "commission.pub", commission.public.encode())
+    write_durable(area.pki / COMMISSION_KEY, commission.public.encode())
     write_durable(area.pki / AUTHORITY_KEY, authority.public.encode())
     sites = {site.name: _set_up_site(area.site(site.name), root, vault) for site in region.sites}
     _server_certificate(root, vault, vault.secrets / "server", own=vault)
@@ -70,36 +76,66 @@ def set_up_parties(region: Region, area: WorkArea) -> Papers:
     if not token.exists():
         make_secret(token)
     write_private(area.authority / "secrets" / "coordinator.token", token.read_bytes())
-    roster = area.pki / "roster.json"
-    _write_roster(roster, region, sites, authority.public, commission, certificate_digest(root))
-    return Papers(root, roster, commission.public)
+    write_roster(
+        region,
+        area,
+        sites,
+        authority=authority.public,
+        commission=commission,
+        tls_root=certificate_digest(root),
+        approvers=approvers,
+    )
+    return Papers(root, area.pki / ROSTER, commission.public)
 
 
 def approve(region: Region, area: WorkArea, task: Task) -> None:
     """Sign an approval of the task's program unless a live one covers it.
 
     On one machine the person who runs the demo is the commission too; in a real region the commission does this.
+
+    Raises:
+        RefusedError: approval_revoked: what was revoked is not approved again by itself; approval_not_countersigned.
     """
-    commission = load_commission(area)
-    folder, program = area.authority / "approvals", program_digest(task)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, roster = area.authority / "approvals", read_region_roster(area)
     try:
-        find_approval(folder, commission.public, region.name, task.name, program)
-    except RefusedError:
-        now = datetime.now(UTC).replace(microsecond=0)
-        approval = Approval(
-            name=f"{region.name}-{task.name}-{program[:12]}-{now:%Y%m%d%H%M%S}",
-            region=region.name,
-            task=task.name,
-            program=program,
-            purpose=task.purpose,
-            valid_from=now.isoformat(),
-            valid_until=(now + timedelta(days=APPROVAL_DAYS)).isoformat(),
-            max_openings=100_000,
-            bilateral=len(region.sites) < 3,
-            at_least=task.training.min_patients,
-        )
-        write_durable(folder / f"{approval.name}.json", sign_approval(commission, approval))
+        find_approval(folder, roster, task.name, program_digest(task))
+    except RefusedError as refusal:
+        if refusal.code not in (RefusalCode.APPROVAL_MISSING, RefusalCode.APPROVAL_EXPIRED):
+            raise
+        new_approval(region, area, task)
+        find_approval(folder, roster, task.name, program_digest(task))
+
+
+def new_approval(
+    region: Region,
+    area: WorkArea,
+    task: Task,
+    *,
+    days: int = APPROVAL_DAYS,
+    openings: int = APPROVAL_OPENINGS,
+    bilateral: bool | None = None,
+) -> Path:
+    """Sign another approval of the task's program from now on; its file.
+
+    ``bilateral`` None: for a roster of fewer than three sites.
+    """
+    commission, roster, program = load_commission(area), read_region_roster(area), program_digest(task)
+    now = datetime.now(UTC).replace(microsecond=0)
+    approval = Approval(
+        name=f"{region.name}-{task.name}-{program[:12]}-{now:%Y%m%d%H%M%S}",
+        region=region.name,
+        task=task.name,
+        program=program,
+        purpose=task.purpose,
+        valid_from=now.isoformat(),
+        valid_until=(now + timedelta(days=days)).isoformat(),
+        max_openings=openings,
+        bilateral=len(roster.sites) < 3 if bilateral is None else bilateral,
+        at_least=task.training.min_patients,
+    )
+    path = area.authority / "approvals" / f"{approval.name}.json"
+    write_durable(path, sign_approval(commission, approval))
+    return path
 
 
 def load_commission(area: WorkArea) -> Identity:
@@ -130,27 +166,3 @@ def _server_certificate(root: Path, issuer: Vault, stem: Path, own: Vault | None
 
 def _identity(path: Path, vault: Vault | None = None) -> Identity:
     return load_identity(path, vault) if path.exists() else make_identity(path, vault)
-
-
-def _write_roster(
-    path: Path, region: Region, sites: dict[str, str], authority: str, commission: Identity, tls_root: str
-) -> None:
-    """Write the roster; the same content keeps its version (Ed25519 is deterministic), another one rises."""
-
-    def signed(version: int) -> bytes:
-        return make_roster(
-            region.name,
-            sites,
-            authority=authority,
-            commission=commission,
-            tls_root=tls_root,
-            version=version,
-            quorum=region.quorum,
-        )
-
-    if not path.exists():
-        write_durable(path, signed(1))
-        return
-    version = load_roster(path, commission.public).version
-    if path.read_bytes() != signed(version):
-        write_durable(path, signed(version + 1))

@@ -43,8 +43,8 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
             require_finished(settings.area.site(site.name))
         console.say(f"Region {region.name}: {region.title} ({len(region.sites)} hospitals; engine {settings.engine})")
         with _timed(stages, "prepare"):
-            _prepare(region, settings, chosen)
-        console.stage("region", "parties", f"{len(region.sites)} sites on the roster, keys and certificates in place")
+            members = _prepare(region, settings, chosen)
+        console.stage("region", "parties", f"{members} sites on the roster, keys and certificates in place")
         with _timed(stages, "deliver"):
             console.stage("region", "delivery", _deliver(region, settings))
         try:
@@ -81,7 +81,9 @@ def _run_jobs(
 def _require(region: Region, settings: Settings, baselines: bool) -> None:
     """Say what is missing before anything is made."""
     from pipelines.delivery import require_data
+    from pipelines.rosters import require_quorum
 
+    require_quorum(region)
     if baselines and not region.public_data:
         raise UsageError(
             f"region '{region.name}' is not marked public_data: pooled and single-site baselines would need its rows "
@@ -101,14 +103,17 @@ def require_engine(settings: Settings) -> None:
         jars.class_path(jars.default_folder())
 
 
-def _prepare(region: Region, settings: Settings, tasks: Sequence[str]) -> None:
+def _prepare(region: Region, settings: Settings, tasks: Sequence[str]) -> int:
+    """Keys, roster, approvals, Dagster's home; the number of sites on the roster."""
     from pipelines.dagster_home import prepare_dagster_home
     from pipelines.parties import approve, set_up_parties
+    from pipelines.rosters import read_region_roster
 
     set_up_parties(region, settings.area)
     for name in tasks:
         approve(region, settings.area, region.task(name))
     prepare_dagster_home(settings.area)
+    return len(read_region_roster(settings.area).sites)
 
 
 def _deliver(region: Region, settings: Settings) -> str:

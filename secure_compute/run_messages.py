@@ -61,7 +61,8 @@ def read_descriptor(data: bytes, roster: Roster) -> Run:
 
     Raises:
         RefusedError: not signed by the roster's authority, another roster, an approval that is not the commission's,
-            not countersigned as the roster asks, not live or for something else, a key that is not the one named, or a context that holds a secret key.
+            not countersigned as the roster asks, not live or for something else, a key that is not the one named, or
+            a context that holds a secret key.
     """
     descriptor, parts = open_message(data, RunDescriptor, roster.authority)
     if len(parts) != 2:

@@ -13,7 +13,7 @@ from contracts.wire import digest
 from governance.approvals import Approval, find_approval, read_approval, sign_approval
 from governance.files import destroy, write_durable
 from governance.quorum import default_quorum, tolerance
-from governance.roster import load_roster, make_roster, read_roster
+from governance.roster import Roster, load_roster, make_roster, read_roster
 from governance.signing import Identity, fingerprint, is_signed_by, load_identity, make_identity
 
 KEYS = {name: digest(name.encode()) for name in ("east", "north", "south", "west")}
@@ -27,6 +27,10 @@ def commission(tmp_path: Path) -> Identity:
 def roster_bytes(commission: Identity, **changes: object) -> bytes:
     body: dict = {"authority": digest(b"authority"), "commission": commission, "tls_root": digest(b"root")}
     return make_roster("testland", KEYS, **(body | changes))
+
+
+def roster_of(commission: Identity, **changes: object) -> Roster:
+    return read_roster(roster_bytes(commission, **changes), commission.public)
 
 
 def approval(**changes: object) -> Approval:
@@ -95,7 +99,7 @@ def test_a_roster_is_what_the_commission_signed(commission: Identity, tmp_path: 
 
 def test_a_signature_for_one_kind_of_record_is_none_for_another(commission: Identity) -> None:
     with pytest.raises(IntegrityError):
-        read_approval(roster_bytes(commission), commission.public)
+        read_approval(roster_bytes(commission), roster_of(commission))
 
 
 def test_a_rosters_version_only_rises(commission: Identity, tmp_path: Path) -> None:
@@ -106,7 +110,7 @@ def test_a_rosters_version_only_rises(commission: Identity, tmp_path: Path) -> N
     path.write_bytes(roster_bytes(commission, version=4))
     with pytest.raises(IntegrityError, match="older than version 5"):
         load_roster(path, commission.public, memory)
-    path.write_bytes(roster_bytes(commission, version=5, quorum=3))
+    path.write_bytes(roster_bytes(commission, version=5, tls_root=digest(b"another root")))
     with pytest.raises(IntegrityError, match="two different rosters"):
         load_roster(path, commission.public, memory)
 
@@ -147,14 +151,13 @@ def test_the_approval_that_ends_last_is_found(commission: Identity, tmp_path: Pa
     forged = sign_approval(stranger, approval(name="forged", valid_until="2030-01-01T00:00:00+00:00"))
     write_durable(folder / "forged.json", forged)
     write_durable(folder / "note.json", b"not a record")
-    found, _ = find_approval(folder, commission.public, "testland", "sepsis", digest(b"program"), now)
+    roster = roster_of(commission)
+    found, _ = find_approval(folder, roster, "sepsis", digest(b"program"), now)
     assert found.name == "long"
     with pytest.raises(RefusedError, match="approval_expired"):
-        find_approval(
-            folder, commission.public, "testland", "sepsis", digest(b"program"), datetime(2027, 1, 1, tzinfo=UTC)
-        )
+        find_approval(folder, roster, "sepsis", digest(b"program"), datetime(2027, 1, 1, tzinfo=UTC))
     with pytest.raises(RefusedError, match="approval_missing"):
-        find_approval(folder, commission.public, "testland", "stroke", digest(b"program"), now)
+        find_approval(folder, roster, "stroke", digest(b"program"), now)
 
 
 def test_times_without_an_offset_are_refused() -> None:

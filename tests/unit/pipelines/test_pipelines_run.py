@@ -15,6 +15,7 @@ from contracts.region import load_region
 from contracts.zone import WorkArea
 from federated.programs import program_digest
 from governance.approvals import find_approval
+from governance.roster import load_roster
 from pipelines.console import Console
 from pipelines.federation import FederationSession
 from pipelines.parties import approve, set_up_parties
@@ -86,7 +87,6 @@ def test_setting_up_and_approving_again_changes_nothing(tmp_path: Path) -> None:
     approve(region, area, region.tasks[0])
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     task = region.tasks[0]
-    found, _ = find_approval(
-        area.authority / "approvals", first.commission, region.name, task.name, program_digest(task)
-    )
+    roster = load_roster(first.roster, first.commission)
+    found, _ = find_approval(area.authority / "approvals", roster, task.name, program_digest(task))
     assert found.at_least == task.training.min_patients
