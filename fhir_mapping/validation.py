@@ -7,26 +7,28 @@ a validator that shares no code with them. The models of R4B fit R4 for the type
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, StructType
+from pyspark.sql.types import ArrayType, DataType, StructField, StructType
 
 from contracts.errors import DataError
 from contracts.fhir import to_fhir_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.tables import silver_table, silver_types
-from lake.reader import fillings
+from lake.reader import Filling, fillings
 from lake.tables import read
 
 RULE = "fhir_invalid"
 _ENTRIES = 2
 """Entries of a list whose shape counts; longer lists are told apart by their length only."""
+
+Fillings = Mapping[tuple[str, ...], Filling]
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,10 @@ def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at
     faults: Counter[str] = Counter()
     rows = shapes = validated = 0
     for resource in silver_types(zone):
-        count, representatives = _representatives(spark, zone, resource)
+        filled = fillings(silver_table(zone, resource).path)
+        count, representatives = _representatives(spark, zone, resource, filled)
         rows, shapes = rows + count, shapes + len(representatives)
-        for body in _chosen(spark, zone, resource, representatives, min(share, at_most / max(count, 1))):
+        for body in _chosen(spark, zone, resource, filled, representatives, min(share, at_most / max(count, 1))):
             validated += 1
             faults.update(_faults(resource, body))
     if faults:
@@ -60,14 +63,12 @@ def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at
     return ValidationReport(rows, shapes, validated)
 
 
-def _representatives(spark: SparkSession, zone: SiteZone, resource: str) -> tuple[int, list[str]]:
+def _representatives(spark: SparkSession, zone: SiteZone, resource: str, filled: Fillings) -> tuple[int, list[str]]:
     """The number of rows of a silver table, and the id of one row of each shape.
 
-    Columns that the files' footers show to be filled alike in all rows tell no shapes apart, and are not read.
+    Leaves that the files' footers show to be filled alike in all rows tell no shapes apart, and are not read.
     """
-    filled = fillings(silver_table(zone, resource).path)
-    elements = struct_type(resource)
-    varying = StructType([f for f in elements.fields if f.name in filled and not filled[f.name].is_uniform])
+    varying = _kept(struct_type(resource), {path for path, filling in filled.items() if not filling.is_uniform})
     silver = read(spark, silver_table(zone, resource))
     shaped = silver.select("id", _shape(varying).alias("_shape")).groupBy("_shape")
     found = shaped.agg(F.count(F.lit(1)).alias("n"), F.min("id").alias("id")).collect()
@@ -75,17 +76,32 @@ def _representatives(spark: SparkSession, zone: SiteZone, resource: str) -> tupl
 
 
 def _chosen(
-    spark: SparkSession, zone: SiteZone, resource: str, representatives: list[str], share: float
+    spark: SparkSession, zone: SiteZone, resource: str, filled: Fillings, representatives: list[str], share: float
 ) -> Iterator[dict[str, Any]]:
     """The representatives and a share of the others as FHIR JSON; columns that are empty throughout are not read."""
     if not representatives:
         return
-    filled = fillings(silver_table(zone, resource).path)
     silver = read(spark, silver_table(zone, resource))
-    used = [name for name in struct_type(resource).names if name not in filled or not filled[name].is_empty]
-    chosen = silver.select(*used).where(F.col("id").isin(representatives) | _sampled(share))
-    for row in chosen.toArrow().to_pylist():
+    used = {path[0] for path, filling in filled.items() if not filling.is_empty}
+    chosen = silver.select(*[name for name in struct_type(resource).names if name in used])
+    for row in chosen.where(F.col("id").isin(representatives) | _sampled(share)).toArrow().to_pylist():
         yield to_fhir_json(resource, row, number=Decimal)
+
+
+def _kept(kind: StructType, leaves: Set[tuple[str, ...]], above: tuple[str, ...] = ()) -> StructType:
+    """The type with nothing but these leaves, and what leads to them."""
+    fields = []
+    for field in kind.fields:
+        path = (*above, field.name)
+        inner = field.dataType.elementType if isinstance(field.dataType, ArrayType) else field.dataType
+        if isinstance(inner, StructType):
+            inner = _kept(inner, leaves, path)
+            is_kept = bool(inner.fields)
+        else:
+            is_kept = path in leaves
+        if is_kept:
+            fields.append(StructField(field.name, ArrayType(inner) if isinstance(field.dataType, ArrayType) else inner))
+    return StructType(fields)
 
 
 def _faults(resource: str, body: dict) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from deltalake.exceptions import TableNotFoundError
 
 from contracts.errors import UsageError
 from lake.partitions import Where, filters
+
+_LIST_LEVELS = re.compile(r"\.list\.(element|item)(?=\.|$)")
+"""What Parquet puts into the name of a leaf for each list on the way to it."""
 
 
 def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
@@ -44,21 +48,22 @@ def partition_values(path: Path, name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Filling:
-    """How the rows of a table fill a column, as the footers of its data files tell.
+    """How the rows of a table fill a leaf of a column, as the footers of its data files tell.
 
     Attributes:
-        is_empty: no row has a value at any depth.
-        is_uniform: every row has a value at the very same depths; lists have one entry.
+        is_empty: no row has a value.
+        is_uniform: none or every row has one, and just one where it stands in a list.
     """
 
     is_empty: bool
     is_uniform: bool
 
 
-def fillings(path: Path) -> dict[str, Filling]:
-    """How each top column is filled, read from the footers alone; a footer that does not tell counts as neither.
+def fillings(path: Path) -> dict[tuple[str, ...], Filling]:
+    """How each leaf is filled, read from the footers alone; where one does not tell, it counts as neither.
 
-    Partition columns stand in no file and are left out.
+    Leaves are named by the fields that lead to them, lists left out: ``("component", "code", "text")``. Partition
+    columns stand in no file and are left out.
 
     Raises:
         UsageError: no table at ``path``.
@@ -71,15 +76,12 @@ def fillings(path: Path) -> dict[str, Filling]:
                 told = chunk.statistics is not None and chunk.statistics.has_null_count
                 nulls = chunk.statistics.null_count if told else None
                 _count_leaf(leaves.setdefault(chunk.path_in_schema, [0, 0, 0]), group.num_rows, chunk.num_values, nulls)
-    found: dict[str, list[tuple[bool, bool]]] = {}
+    found = {}
     for name, (rows, values, nulls) in leaves.items():
-        is_known = nulls is not None
-        filled = (is_known and nulls == values, is_known and (nulls == values or (nulls == 0 and values == rows)))
-        found.setdefault(name.split(".")[0], []).append(filled)
-    return {
-        name: Filling(all(empty for empty, _ in parts), all(uniform for _, uniform in parts))
-        for name, parts in found.items()
-    }
+        is_empty = nulls is not None and nulls == values
+        filling = Filling(is_empty, is_empty or (nulls == 0 and values == rows))
+        found[tuple(_LIST_LEVELS.sub("", name).split("."))] = filling
+    return found
 
 
 def _count_leaf(sums: list[int | None], rows: int, values: int, nulls: int | None) -> None:

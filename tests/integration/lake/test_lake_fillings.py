@@ -34,16 +34,20 @@ ROWS = [
     },
 ]
 EXPECTED = {
-    "full": Filling(False, True),
-    "empty": Filling(True, True),
-    "half": Filling(False, False),
-    "one_each": Filling(False, True),
-    "one_or_two": Filling(False, False),
-    "struct": Filling(False, False),
+    ("full",): Filling(False, True),
+    ("empty", "a"): Filling(True, True),
+    ("empty", "b"): Filling(True, True),
+    ("half",): Filling(False, False),
+    ("one_each", "a"): Filling(False, True),
+    ("one_each", "b"): Filling(True, True),
+    ("one_or_two", "a"): Filling(False, False),
+    ("one_or_two", "b"): Filling(True, True),
+    ("struct", "a"): Filling(False, True),
+    ("struct", "b"): Filling(False, False),
 }
 
 
-def test_footers_tell_which_columns_are_empty_and_which_are_filled_alike(spark, tmp_path: Path) -> None:
+def test_footers_tell_which_leaves_are_empty_and_which_are_filled_alike(spark, tmp_path: Path) -> None:
     source = Table(tmp_path / "source", SCHEMA)
     write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(source)), source)
     target = Table(tmp_path / "target", SCHEMA, partition_by=("day",))
