@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from contracts.errors import UsageError
 from contracts.region import Site, Source
@@ -20,6 +23,9 @@ from fhir_mapping.sources.record import RecordFile, Refusal
 NO_SOURCE = "no_source"
 SEVERAL_SOURCES = "several_sources"
 COMPRESSED_FILE = "compressed_file"
+
+_GROUP_BYTES = 8 << 20
+_SMALL = 1 << 20
 
 _LINE_ENDS = {"\n": "LF", "\r": "CR", None: None}
 
@@ -60,8 +66,8 @@ def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
             f"There are {len(landing_days(zone))}."
         )
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    looked = in_threads(partial(_look, site, day, folder), paths)
-    return sorted(looked, key=lambda found: found.entry.file_name)
+    looked = in_threads(partial(_look_at_all, site, day, folder), _groups(paths))
+    return sorted(chain.from_iterable(looked), key=lambda found: found.entry.file_name)
 
 
 def claim(site: Site, file_name: str) -> Source | str:
@@ -75,21 +81,38 @@ def claim(site: Site, file_name: str) -> Source | str:
     return COMPRESSED_FILE if stem != file_name and isinstance(claim(site, stem), Source) else NO_SOURCE
 
 
+def _groups(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Files in groups: a large one alone, small ones together, for which threads would only wait for one another."""
+    group: list[Path] = []
+    size = 0
+    for path in paths:
+        group.append(path)
+        size += path.stat().st_size
+        if size > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _look_at_all(site: Site, day: str, folder: Path, paths: Sequence[Path]) -> list[Delivered]:
+    return [_look(site, day, folder, path) for path in paths]
+
+
 def _look(site: Site, day: str, folder: Path, path: Path) -> Delivered:
     # A name that is not UTF-8 must still be a row of a table.
     name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     source = claim(site, name)
-    if isinstance(source, str):
-        return Delivered(path, _entry(site, day, name, path, None, Refusal(source)), None)
     with path.open("rb") as stream:
-        found = inspect(source, stream)
-    return Delivered(path, _entry(site, day, name, path, source, found), None if isinstance(found, Refusal) else found)
+        found = Refusal(source) if isinstance(source, str) else inspect(source, stream)
+        sha256, size = _sha256_and_size(stream)
+    entry = _entry(site, day, name, None if isinstance(source, str) else source, found, sha256, size)
+    return Delivered(path, entry, None if isinstance(found, Refusal) else found)
 
 
 def _entry(
-    site: Site, day: str, name: str, path: Path, source: Source | None, found: RecordFile | Refusal
+    site: Site, day: str, name: str, source: Source | None, found: RecordFile | Refusal, sha256: str, size: int
 ) -> FileEntry:
-    sha256 = _sha256(path)
     identity = "|".join((site.name, source.name if source else "", sha256))
     return FileEntry(
         delivery_date=day,
@@ -98,7 +121,7 @@ def _entry(
         file_name=name,
         file_id=hashlib.sha256(identity.encode()).hexdigest()[:32],
         sha256=sha256,
-        bytes=path.stat().st_size,
+        bytes=size,
         declared_encoding=source.encoding if source else None,
         detected_encoding=found.encoding.label if found.encoding else None,
         records=0,
@@ -112,9 +135,15 @@ def _entry(
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _sha256_and_size(stream: BinaryIO) -> tuple[str, int]:
+    stream.seek(0)
+    start = stream.read(_SMALL)
+    digest = hashlib.sha256(start)
+    size = len(start)
+    while part := stream.read(_SMALL) if size % _SMALL == 0 else b"":
+        digest.update(part)
+        size += len(part)
+    return digest.hexdigest(), size
 
 
 def _matches(source: Source, file_name: str) -> bool:

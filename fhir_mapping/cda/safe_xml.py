@@ -3,12 +3,14 @@
 A DOCTYPE is refused before the parser sees it (entities in attribute values are expanded by libxml2 whatever its
 options say); depth, names and text lengths keep libxml2's own limits (``huge_tree=False``).
 Fragments are mended where only their surroundings are missing: undeclared prefixes, several roots.
+A plain UTF-8 document, the common case, goes to libxml2 as it is; all else is decoded and looked at more closely.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+import threading
 
 from lxml import etree
 
@@ -18,20 +20,56 @@ _DECLARED = re.compile(rb"^\s*<\?xml\b[^>]*?encoding\s*=\s*[\"']([A-Za-z][A-Za-z
 _DECLARATION = re.compile(r"^\s*<\?xml\b[^>]*\?>", re.S)
 # What may stand before the root element; whatever else starts with "<!" there is a DOCTYPE.
 _PROLOG = re.compile(r"(?:\s+|<\?(?:[^?]|\?(?!>))*\?>|<!--(?:[^-]|-(?!->))*-->)*", re.S)
+_PLAIN = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?xml(?:\s++version\s*+=\s*+[\"'][0-9.]++[\"'])?"
+    rb"(?:\s++encoding\s*+=\s*+[\"'](?i:utf-?8)[\"'])?(?:\s++standalone\s*+=\s*+[\"'](?:yes|no)[\"'])?\s*+\?>\s*+)?"
+    rb"(?P<body>(?:\s++|<\?(?!xml[\s?])(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+<[A-Za-z_])"
+)
+"""How a document of UTF-8 without a DOCTYPE begins; ``body`` is what the parser gets."""
 _GB = {"gb18030", "gbk", "gb2312", "cp936", "hz"}
 _ALLOWED = _GB | {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp950", "latin-1", "iso8859-1"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _CHINESE = re.compile(rb"realmCode[^>]{0,40}[\"']CN[\"']|2\.16\.156\.10011|languageCode[^>]{0,40}[\"']zh")
-_LARGEST_TREE_DEPTH = 200
+_local = threading.local()
 
 
-def parse_document(data: bytes) -> etree._Element:
+def parse_document(data: bytes, *, is_utf8: bool = False) -> etree._Element:
     """The root element of a document, section or entry; comments and processing instructions are left out.
+
+    Args:
+        is_utf8: the bytes are known to be valid UTF-8, and need not be looked through for that.
 
     Raises:
         RecordError: ``unsafe_xml`` (DOCTYPE, entities, nesting or sizes beyond libxml2's limits), ``bad_encoding``,
             ``bad_xml`` (not well-formed) or ``not_a_clinical_document`` (no XML at all).
     """
+    root = _parse_plain(data) if is_utf8 or _is_utf8(data) else None
+    return _parse_closely(data) if root is None else root
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parse_plain(data: bytes) -> etree._Element | None:
+    """The root of valid UTF-8 that claims nothing else, if it is well-formed; None: look at it more closely."""
+    start = _PLAIN.match(data)
+    if start is None:
+        return None
+    if not hasattr(_local, "parser"):
+        _local.parser = _parser()
+    try:
+        root = etree.fromstring(data[start.start("body") :], _local.parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    return _checked(root)
+
+
+def _parse_closely(data: bytes) -> etree._Element:
     text = _decode(data)
     prolog = _PROLOG.match(text)
     rest = text[prolog.end() if prolog else 0 :]

@@ -52,19 +52,25 @@ class Step:
     attribute: tuple[str, str] | None = None
     index: int | None = None
 
-    def xpath(self, prefix: str) -> str:
-        """The step in XPath; ``prefix`` is that of names without one (``d:``, or nothing)."""
+    def moves(self, prefix: str) -> tuple[str, ...]:
+        """The step in XPath, in parts that are written one after the other; ``prefix`` is that of names without one
+        (``d:``, or nothing).
+
+        A code is looked for by going to the ``code`` elements and back, so that steps to other codes share the way.
+        """
         if self.axis == "parent":
-            return ".."
+            return ("/..",)
         named = self.name if self.name == "*" or ":" in self.name else prefix + self.name
-        text = {"child": "", "descendant": "descendant::", "ancestor": "ancestor::"}[self.axis] + named
+        text = {"child": "/", "descendant": "/descendant::", "ancestor": "/ancestor::"}[self.axis] + named
         if self.axis == "ancestor":
             text += "[1]"
-        if self.codes:
-            text += "[" + " or ".join(f"{prefix}code/@code='{code}'" for code in self.codes) + "]"
-        elif self.attribute is not None:
+        if self.attribute is not None:
             text += f"[@{self.attribute[0]}='{self.attribute[1]}']"
-        return text if self.index is None else f"{text}[{self.index}]"
+        if self.index is not None:
+            text += f"[{self.index}]"
+        if not self.codes:
+            return (text,)
+        return text, f"/{prefix}code", "[" + " or ".join(f"@code='{code}'" for code in self.codes) + "]", "/.."
 
 
 @dataclass(frozen=True)
@@ -75,14 +81,15 @@ class Place:
     attribute: str | None
     is_absolute: bool
 
-    def xpath(self, prefix: str) -> str:
-        """The first value there, white space collapsed; an empty text where there is none."""
-        steps = [step.xpath(prefix) for step in self.steps]
-        steps = ["", "*", *steps] if self.is_absolute else steps
-        path = "/".join(steps) or "."
+    def moves(self, prefix: str) -> tuple[str, ...]:
+        """The way from the root element, or from the row, in parts (see ``Step.moves``)."""
+        return tuple(move for step in self.steps for move in step.moves(prefix))
+
+    def xpath(self, path: str) -> str:
+        """The first value where ``path`` (the steps) leads, white space collapsed; an empty text if there is none."""
         if self.attribute:
             return f"normalize-space({path}/@{self.attribute})"
-        return f"normalize-space(({path})[normalize-space()])" if steps else "normalize-space()"
+        return f"normalize-space(({path})[normalize-space()])" if self.steps else f"normalize-space({path})"
 
 
 @dataclass(frozen=True)

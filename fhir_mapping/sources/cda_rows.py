@@ -91,7 +91,7 @@ class DocumentFile:
     def blocks(self, stream: BinaryIO, block_bytes: int = _MAX_BYTES) -> Iterator[Block]:
         """All records of the document."""
         stream.seek(0)
-        yield extract(self.plan, [(0, stream.read())])[0]
+        yield extract(self.plan, [stream.read()])[0]
 
 
 def inspect(source: Source, stream: BinaryIO) -> DocumentFile | Refusal:
@@ -100,77 +100,97 @@ def inspect(source: Source, stream: BinaryIO) -> DocumentFile | Refusal:
     return DocumentFile(source) if stream.read(1 << 16).strip() else Refusal("empty_file")
 
 
-def extract(plan: Plan, files: Sequence[tuple[int, bytes]]) -> tuple[Block, np.ndarray]:
-    """The rows of documents, and for each row the number of its file. Never raises."""
-    rows = _Rows(plan)
-    for number, data in files:
-        rows.add(number, data)
-    return rows.block(), np.array(rows.file, dtype=np.int64)
+def extract(plan: Plan, documents: Sequence[bytes]) -> tuple[Block, np.ndarray]:
+    """The rows of documents, and how many of them are each's (at least one). Never raises."""
+    raw, errors, is_utf8 = _texts(documents)
+    read = [
+        _read(plan, data, is_utf8=is_utf8) if error is None else error
+        for data, error in zip(documents, errors, strict=True)
+    ]
+    nothing = b"\t" * (plan.header + 1 + plan.own)
+    rows = _Rows(plan, [found if isinstance(found, bytes) else nothing for found in read])
+    error = pa.array([None if isinstance(found, bytes) else found for found in read], pa.string())
+    return rows.block(raw, error.take(rows.document)), rows.counts
+
+
+def _read(plan: Plan, data: bytes, *, is_utf8: bool) -> bytes | str:
+    """What the sheet reads of a document, with a row at least; or the error."""
+    try:
+        found = plan.sheet.read(parse_document(data, is_utf8=is_utf8))
+    except RecordError as caught:
+        return caught.rule
+    return found if found.count(b"\t") > plan.header else found + b"\t" * (1 + plan.own)
+
+
+def _texts(documents: Sequence[bytes]) -> tuple[pa.StringArray, list[str | None], bool]:
+    """Documents as text, the error of each, and whether all are UTF-8: then no Python object is made of a text."""
+    try:
+        texts = pa.array(documents, pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        decoded = [document_text(data) for data in documents]
+        return pa.array([text for text, _ in decoded], pa.string()), [error for _, error in decoded], False
+    return texts, [None] * len(documents), True
 
 
 class _Rows:
-    """Rows of documents on their way to a block; headers are kept once a document."""
+    """What the sheet read of documents, as columns.
 
-    def __init__(self, plan: Plan) -> None:
-        self.file: list[int] = []
+    Attributes:
+        counts: rows of each document.
+        document: the number of each row's document.
+    """
+
+    def __init__(self, plan: Plan, read: Sequence[bytes]) -> None:
         self._plan = plan
-        self._header: list[list[str]] = []
-        self._own: list[list[str]] = []
-        self._raw: list[str] = []
-        self._error: list[str | None] = []
-        self._first: list[int] = []
+        width = 1 + plan.own
+        tabs = np.array([found.count(b"\t") for found in read], dtype=np.int64)
+        self.counts = (tabs - plan.header) // width
+        number = np.repeat(np.arange(len(read)), self.counts)
+        self.document = pa.array(number)
+        self._row_no = np.arange(len(number)) - np.repeat(np.cumsum(self.counts) - self.counts, self.counts)
+        # Where the header's values, and the row's, begin among all values.
+        self._header = (np.cumsum(tabs) - tabs)[number]
+        self._own = self._header + plan.header + 1 + self._row_no * width
+        self._values = _split(b"".join(read))
 
-    def add(self, number: int, data: bytes) -> None:
-        text, error = document_text(data)
-        header, own = [""] * self._plan.header, [[""] * self._plan.own]
-        if error is None:
-            try:
-                header, found = self._plan.sheet.read(parse_document(data))
-                own = found or own
-            except RecordError as caught:
-                error = caught.rule
-        self._first.append(len(self.file))
-        self.file += [number] * len(own)
-        self._raw += [text, *[""] * (len(own) - 1)]
-        self._error += [error] * len(own)
-        self._header.append(header)
-        self._own += own
-
-    def block(self) -> Block:
-        count = len(self.file)
-        lengths = np.diff(np.append(np.array(self._first, dtype=np.int64), count))
-        document = pa.array(np.repeat(np.arange(len(lengths)), lengths))
-        slots = [column.take(document) for column in _columns(self._header, self._plan.header)]
-        slots += _columns(self._own, self._plan.own)
-        error = pa.array(self._error, pa.string())
+    def block(self, raw: pa.StringArray, error: pa.StringArray) -> Block:
+        """The rows, with their documents' text (the first row's) and error."""
+        count = len(self.document)
+        slots = [self._values.take(pa.array(self._header + slot)) for slot in range(self._plan.header)]
+        slots += [self._values.take(pa.array(self._own + slot)) for slot in range(self._plan.own)]
         values = {name: self._value(name, places, slots) for name, places in self._plan.columns.items()}
         if error.null_count < count:
             none, is_good = pa.scalar(None, pa.string()), pc.is_null(error)
             values = {name: pc.if_else(is_good, column, none) for name, column in values.items()}
-        return Block(pa.array(self._raw, pa.string()), error, values, count, 0)
+        return Block(_first_only(raw, self.counts), error, values, count, 0)
 
     def _value(self, name: str, places: str | tuple[int | str, ...], slots: list[pa.StringArray]) -> pa.StringArray:
         if isinstance(places, str):
             return self._pseudo(places)
-        parts = [pa.repeat(place, len(self.file)) if isinstance(place, str) else slots[place] for place in places]
+        parts = [pa.repeat(place, len(self.document)) if isinstance(place, str) else slots[place] for place in places]
         found = pc.coalesce(*parts) if len(parts) > 1 else parts[0]
         return each_text(found, iso_time) if name in self._plan.times else found
 
     def _pseudo(self, name: str) -> pa.StringArray:
-        starts = np.array(self._first, dtype=np.int64)
-        lengths = np.diff(np.append(starts, len(self.file)))
-        number = np.arange(len(self.file)) - np.repeat(starts, lengths) + 1
         if name == "row_no":
-            return pa.array(number).cast(pa.string())
-        return pc.if_else(pa.array(number == 1), "true", "false")
+            return pa.array(self._row_no + 1).cast(pa.string())
+        return pc.if_else(pa.array(self._row_no == 0), "true", "false")
 
 
-def _columns(rows: list[list[str]], width: int) -> list[pa.StringArray]:
-    """Rows of texts as columns; an empty text is no value."""
-    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] or [
-        pa.array([], pa.string())
-    ] * width
-    return [pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column) for column in columns]
+def _split(text: bytes) -> pa.StringArray:
+    """Values that each end with a tab; an empty one is null."""
+    offsets = pa.py_buffer(np.array([0, len(text)], dtype=np.int32))
+    whole = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(text))
+    values = pc.split_pattern(whole, "\t").flatten()
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.string()), values)
+
+
+def _first_only(texts: pa.StringArray, counts: np.ndarray) -> pa.StringArray:
+    """Each text ``counts`` times, but empty after the first time; shares the texts' bytes."""
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset :][: len(texts) + 1]
+    of_rows = np.concatenate([ends[:1], np.repeat(ends[1:], counts)])
+    return pa.StringArray.from_buffers(len(of_rows) - 1, pa.py_buffer(of_rows), data)
 
 
 def document_text(data: bytes) -> tuple[str, str | None]:

@@ -1,13 +1,15 @@
 """A plan of places as a stylesheet: libxslt reads all rows of a document in C, without a Python object a node.
 
 The stylesheet is made here from checked paths; a document cannot add to it, and it may open no file or address. Its
-output is text: the header's values, then a line a row, values between tabs (collapsed white space has neither).
+output is text: the header's values, then for each row an empty text and its values. A tab ends each; collapsed white
+space has none.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -17,6 +19,7 @@ from fhir_mapping.document import RecordError
 from fhir_mapping.sources.cda_path import NAMESPACES, OWN, Place, Step
 
 _ACCESS: Any = etree.XSLTAccessControl
+_TAB = "<xsl:text>&#9;</xsl:text>"
 _KEPT = 16
 """Namespaces whose stylesheets a thread keeps; documents of one source have one, or two."""
 
@@ -33,18 +36,16 @@ class Sheet:
         self._rows, self._header, self._own = rows, header, own
         self._local = threading.local()
 
-    def read(self, root: etree._Element) -> tuple[list[str], list[list[str]]]:
-        """The header's values and those of each row; an empty text is no value.
+    def read(self, root: etree._Element) -> bytes:
+        """The header's values, then those of each row after an empty one, in UTF-8 with a tab after each.
 
         Raises:
             RecordError: ``bad_xml``: the tree is beyond libxslt's limits.
         """
         try:
-            text = str(self._transform(root.tag.rpartition("}")[0].lstrip("{"))(root))
+            return bytes(self._transform(root.tag.rpartition("}")[0].lstrip("{"))(root))
         except etree.XSLTError as error:
             raise RecordError("bad_xml", "/") from error
-        lines = [line.split("\t")[:-1] for line in text.split("\n")[:-1]]
-        return lines[0], lines[1:]
 
     def _transform(self, namespace: str) -> etree.XSLT:
         known: dict[str, etree.XSLT] = self._local.__dict__
@@ -59,16 +60,45 @@ def _compile(namespace: str, rows: Sequence[Step], header: Sequence[Place], own:
     prefix = f"{OWN}:" if namespace else ""
     declared = {name: uri for name, uri in NAMESPACES.items() if name != "xml"} | ({OWN: namespace} if prefix else {})
     names = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in declared.items())
-    way = "/".join(step.xpath(prefix) for step in rows) or "."
+    way = "".join([".", *(move for step in rows for move in step.moves(prefix))])
     sheet = (
         f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" {names}>'
         '<xsl:output method="text" encoding="UTF-8"/><xsl:template match="/*">'
-        f"{_line(header, prefix)}<xsl:for-each select={quoteattr(way)}>{_line(own, prefix)}</xsl:for-each>"
-        "</xsl:template></xsl:stylesheet>"
+        f"{_values(header, prefix, '/*', 'document')}<xsl:for-each select={quoteattr(way)}>{_TAB}"
+        f"{_values(own, prefix, '.', 'row')}</xsl:for-each></xsl:template></xsl:stylesheet>"
     )
     return etree.XSLT(etree.fromstring(sheet), access_control=_ACCESS.DENY_ALL)
 
 
-def _line(places: Sequence[Place], prefix: str) -> str:
-    values = (f"<xsl:value-of select={quoteattr(place.xpath(prefix))}/><xsl:text>&#9;</xsl:text>" for place in places)
-    return "".join(values) + "<xsl:text>&#10;</xsl:text>"
+def _values(places: Sequence[Place], prefix: str, start: str, kind: str) -> str:
+    """Instructions that write the places' values; what several places' ways have in common is gone once."""
+    variables: list[str] = []
+    paths: dict[Place, str] = {}
+
+    def follow(start: str, ways: dict[Place, tuple[str, ...]]) -> None:
+        for own in _by_first(ways):
+            if len(own) == 1 or () in own.values():
+                paths.update((place, start + "".join(way)) for place, way in own.items())
+                continue
+            shared = _common(list(own.values()))
+            variable = f"{kind}{len(variables)}"
+            variables.append(f'<xsl:variable name="{variable}" select={quoteattr(start + "".join(shared))}/>')
+            follow(f"${variable}", {place: way[len(shared) :] for place, way in own.items()})
+
+    follow(start, {place: place.moves(prefix) for place in places})
+    values = (f"<xsl:value-of select={quoteattr(place.xpath(paths[place]))}/>{_TAB}" for place in places)
+    return "".join([*variables, *values])
+
+
+def _common(ways: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The moves with which all ways begin."""
+    alike = (moves[0] for moves in takewhile(lambda moves: len(set(moves)) == 1, zip(*ways, strict=False)))
+    return tuple(alike)
+
+
+def _by_first(ways: dict[Place, tuple[str, ...]]) -> list[dict[Place, tuple[str, ...]]]:
+    """Places whose ways begin alike."""
+    groups: dict[tuple[str, ...], dict[Place, tuple[str, ...]]] = {}
+    for place, way in ways.items():
+        groups.setdefault(way[:1], {})[place] = way
+    return list(groups.values())

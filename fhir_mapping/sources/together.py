@@ -1,6 +1,7 @@
 """Many files of one source read together: small HL7 v2 and CDA files share a block, all cores read them.
 
 Ten thousand files of one message each would otherwise be ten thousand blocks, each with the cost of a large one.
+Threads read HL7 v2, processes CDA (see ``cda_files``).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fhir_mapping.sources import cda_rows, hl7v2_rows
+from fhir_mapping.sources import cda_files, hl7v2_rows
 from fhir_mapping.sources.cda_rows import DocumentFile
 from fhir_mapping.sources.hl7v2_rows import MessageFile
 from fhir_mapping.sources.parallel import in_threads
@@ -51,6 +52,9 @@ class _Piece:
 
 def read_files(files: Files) -> Iterator[FileRows]:
     """All records of files of one source, in the files' order; never raises for what the bytes are."""
+    if files and isinstance(files[0][0], DocumentFile):
+        yield from _documents(files[0][0], [path for _, path in files])
+        return
     pending: list[_Piece] = []
     for piece in _pieces(files):
         if len(piece.numbers) == 1 and not _is_small(piece.files[0], piece.paths[0]):
@@ -60,6 +64,13 @@ def read_files(files: Files) -> Iterator[FileRows]:
         else:
             pending.append(piece)
     yield from in_threads(_read, pending)
+
+
+def _documents(first: DocumentFile, paths: Sequence[Path]) -> Iterator[FileRows]:
+    start = 0
+    for block, counts in cda_files.read_documents(first.source, paths):
+        yield FileRows(block, tuple(range(start, start + len(counts))), counts)
+        start += len(counts)
 
 
 def _pieces(files: Files) -> Iterator[_Piece]:
@@ -86,8 +97,6 @@ def _piece(files: Files, numbers: Sequence[int]) -> _Piece:
 
 
 def _is_small(file: RecordFile, path: Path) -> bool:
-    if isinstance(file, DocumentFile):
-        return True
     return isinstance(file, MessageFile) and path.stat().st_size <= SMALL
 
 
@@ -100,14 +109,9 @@ def _one(piece: _Piece) -> Iterator[FileRows]:
 def _read(piece: _Piece) -> FileRows:
     """The rows of small files, read by the plan of the first: they are of one source."""
     first = piece.files[0]
-    if isinstance(first, DocumentFile):
-        documents = [(number, path.read_bytes()) for number, path in zip(piece.numbers, piece.paths, strict=True)]
-        block, owner = cda_rows.extract(first.plan, documents)
-    else:
-        assert isinstance(first, MessageFile)
-        codecs = [file.encoding.codec for file in piece.files if file.encoding is not None]
-        data = [path.read_bytes() for path in piece.paths]
-        found = hl7v2_rows.extract(first.plan, list(zip(piece.numbers, data, codecs, strict=True)))
-        block, owner = hl7v2_rows.numbered(first.plan, found, 0), found.file
-    counts = np.bincount(owner - piece.numbers[0], minlength=len(piece.numbers))
-    return FileRows(block, piece.numbers, tuple(counts.tolist()))
+    assert isinstance(first, MessageFile)
+    codecs = [file.encoding.codec for file in piece.files if file.encoding is not None]
+    data = [path.read_bytes() for path in piece.paths]
+    found = hl7v2_rows.extract(first.plan, list(zip(piece.numbers, data, codecs, strict=True)))
+    counts = np.bincount(found.file - piece.numbers[0], minlength=len(piece.numbers))
+    return FileRows(hl7v2_rows.numbered(first.plan, found, 0), piece.numbers, tuple(counts.tolist()))
