@@ -120,6 +120,16 @@ def maps_of(emit: Emit) -> set[str]:
     return found
 
 
+def tested_columns(emits: Iterable[Emit]) -> frozenset[str]:
+    """Source columns that say whether an emit or one of its elements is there."""
+    found: set[str] = set()
+    for emit in emits:
+        found |= columns_of(emit.when)
+        for expression in flatten(emit.elements.values()):
+            found |= columns_of(expression.when)
+    return frozenset(found)
+
+
 def converts(emit: Emit) -> bool:
     """Whether an emit converts values to another unit."""
     return any(isinstance(part, Quantity) and part.convert_to is not None for part in flatten(emit.elements.values()))

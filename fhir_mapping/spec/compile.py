@@ -12,15 +12,15 @@ from operator import add, and_, or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, IntegerType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import ArrayType, BooleanType, IntegerType, LongType, StringType, StructField, StructType
 
 from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.rules.checks import check_rules
-from fhir_mapping.rules.conditions import condition_column
-from fhir_mapping.spec.check import check_emit, converts, maps_of
+from fhir_mapping.rules.conditions import all_hold, condition_column, tests_of
+from fhir_mapping.spec.check import check_emit, converts, maps_of, tested_columns
 from fhir_mapping.spec.coded import id_column
-from fhir_mapping.spec.evaluate import evaluate_part, order_text
+from fhir_mapping.spec.evaluate import evaluate_element, order_text
 from fhir_mapping.spec.expressions import Expression
 from fhir_mapping.spec.keep import keep_elements
 from fhir_mapping.spec.model import Emit
@@ -130,14 +130,19 @@ class SourceMapping:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """One emit: its tree, id, condition, ``(rule column, path)`` of what may be broken, and paths not kept."""
+    """One emit: its tree, id, tests of its ``when``, ``(rule column, path)`` of what may be broken, paths not kept."""
 
     emit: Emit
     node: Node
     made_id: Column
-    wanted: Column
+    tests: list[str]
     rules: list[tuple[Column, str]]
     dropped: list[str]
+
+    @property
+    def wanted(self) -> Column:
+        """Whether a record is to emit it."""
+        return all_hold(self.tests)
 
 
 def compile_source(
@@ -152,7 +157,7 @@ def compile_source(
         SpecError: a spec does not fit FHIR, its source or the others of its source.
     """
     masked = None if setting.identifying else tuple(column.name for column in source.column if column.identifying)
-    plan = Plan(source.null_values, dict(maps), masked, setting.years)
+    plan = Plan(source.null_values, dict(maps), masked, setting.years, tested_columns(emits))
     compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}
     if any(converts(emit) for emit in emits):
@@ -195,6 +200,15 @@ def _resource_field(compiled: _Compiled) -> StructField:
 
 
 def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap]) -> _Compiled:
+    tests = [] if emit.when is None else tests_of(plan, emit.when)
+    with plan.only_where(tests):
+        return _compile_wanted(plan, setting, source, emit, maps, tests)
+
+
+def _compile_wanted(
+    plan: Plan, setting: Setting, source: Source, emit: Emit, maps: Mapping[str, CodeMap], tests: list[str]
+) -> _Compiled:
+    """The emit for the records that its ``when`` wants, for which all ``tests`` hold."""
     label = emit.resource if emit.item is None else f"{emit.resource}[{emit.item}]"
     node, rules = Node(emit.resource, setting.identifying), []
     texts = [source_text(plan, part.column, (), part.extract, part.normalise) for part in emit.key]
@@ -203,7 +217,7 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))
     kept, dropped = keep_elements(emit, setting, check_emit(emit, source, maps))
     for steps, expression in kept:
-        part = evaluate_part(plan, setting, steps, expression)
+        part = evaluate_element(plan, setting, steps, expression)
         path = ".".join([label, *map(str, steps)])
         try:
             node.add(steps, part)
@@ -216,8 +230,7 @@ def _compile_emit(plan: Plan, setting: Setting, source: Source, emit: Emit, maps
     rules += [(_required(broken, path, rules), path) for broken, path in required_rules(node, label, None)]
     rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
     rules += [(F.when(broken, F.lit("period_order")), path) for broken, path in period_rules(node, label)]
-    wanted = F.lit(True) if emit.when is None else condition_column(plan, emit.when)
-    return _Compiled(emit, node, made, wanted, rules, dropped)
+    return _Compiled(emit, node, made, tests, rules, dropped)
 
 
 def _required(missing: Column, path: str, rules: Sequence[tuple[Column, str]]) -> Column:
@@ -231,14 +244,14 @@ def _final_columns(
     plan: Plan, setting: Setting, source: Source, compiled: Sequence[_Compiled], digest: str, version: str
 ) -> list[Column]:
     read = F.col("_error").isNull()
-    skip = _skip_rule(plan, compiled)
-    rules = _stored_rules(plan, source, compiled)
-    broken = fold_balanced(or_, [F.lit(False), *[rule.isNotNull() for rule, _ in rules]])
-    entries = [_entry(F.col("_error"), "")] + [_entry(F.when(read & skip.isNull(), r), path) for r, path in rules]
-    is_bad = ~read | (skip.isNull() & broken)
-    # Almost every record takes the first branch, which builds no entries.
-    errors = F.when(~is_bad, F.filter(F.array(entries[0]), _is_there)).otherwise(F.filter(F.array(*entries), _is_there))
-    fine = read & skip.isNull() & ~broken
+    skip = plan.define(Stage.RULES, "skip", _skip_rule(plan, compiled))
+    rules, broken = _rules(plan, source, compiled)
+    is_mapped = read & skip.isNull()
+    is_bad = plan.define(Stage.VERDICT, "bad", ~read | (is_mapped & broken), BooleanType())
+    fine = plan.define(Stage.VERDICT, "fine", is_mapped & ~broken, BooleanType())
+    # Which rules a record breaks is worked out for those alone that break one.
+    entries = [_entry(F.col("_error"), "")] + [_entry(F.when(is_mapped, rule), path) for rule, path in rules]
+    errors = F.when(is_bad, F.filter(F.array(*entries), _is_there)).otherwise(F.array().cast(ArrayType(RULE)))
     emitted_count = fold_balanced(add, [F.lit(0), *[(fine & c.wanted).cast("int") for c in compiled]])
     nothing = F.when(fine & (emitted_count == 0), F.lit(NOTHING_TO_MAP))
     lineage = [
@@ -257,16 +270,29 @@ def _final_columns(
     return lineage + [F.when(fine & c.wanted, c.made_id).alias(c.emit.column) for c in compiled]
 
 
-def _stored_rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> list[tuple[Column, str]]:
-    """``(broken rule or null, path)`` of all emits and checks, as stored columns: each is used twice."""
-    rules = [(F.when(c.wanted, rule), path) for c in compiled for rule, path in c.rules]
+def _rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> tuple[list[tuple[Column, str]], Column]:
+    """``(broken rule or null, path)`` of all emits and checks, and whether any is broken."""
+    rules: list[tuple[Column, str]] = []
+    broken = [F.lit(False)]
+    for one in compiled:
+        rules += [(F.when(one.wanted, rule), path) for rule, path in one.rules]
+        with plan.only_where(one.tests):
+            own = plan.define(Stage.RULES, ("broken", one.emit.column), _any_broken(one.rules), BooleanType())
+        broken.append(F.coalesce(own, F.lit(False)))
+    others: list[tuple[Column, str]] = []
     if source.format == "ndjson" and compiled:
         # It changes what the resource means, and none is known here. Inside a JSON string the quotes are escaped.
         modified = F.col("_raw").contains('"modifierExtension"')
-        rules.append((F.when(modified, F.lit(UNKNOWN_MODIFIER)), ""))
+        others.append((F.when(modified, F.lit(UNKNOWN_MODIFIER)), ""))
     checks = {check: None for c in compiled for check in c.emit.check}
-    rules += [(rule, column) for check in checks for rule, column in check_rules(plan, check)]
-    return [(plan.define(Stage.RULES, ("rule", number), rule), path) for number, (rule, path) in enumerate(rules)]
+    others += [(rule, column) for check in checks for rule, column in check_rules(plan, check)]
+    if others:
+        broken.append(plan.define(Stage.RULES, "broken", _any_broken(others), BooleanType()))
+    return rules + others, fold_balanced(or_, broken)
+
+
+def _any_broken(rules: Sequence[tuple[Column, str]]) -> Column:
+    return fold_balanced(or_, [rule.isNotNull() for rule, _ in rules])
 
 
 def _skip_rule(plan: Plan, compiled: Sequence[_Compiled]) -> Column:

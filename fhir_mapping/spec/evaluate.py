@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType
 
 from contracts.fhir import Step
-from fhir_mapping.rules.conditions import condition_column
+from contracts.fhir.elements import TYPES
+from fhir_mapping.rules.conditions import all_hold, tests_of
 from fhir_mapping.rules.values import not_in_binding
-from fhir_mapping.spec import coded, dates, reading
+from fhir_mapping.spec import coded, dates, numbers, reading
 from fhir_mapping.spec.check import binding_of
 from fhir_mapping.spec.expressions import (
     Code,
@@ -30,9 +34,48 @@ from fhir_mapping.spec.offsets import distant
 from fhir_mapping.spec.parts import Leaf, Part, first_of
 from fhir_mapping.spec.plan import Plan, Setting, Stage
 
+_TYPED: dict[str, DataType] = {"boolean": BooleanType(), "decimal": numbers.DECIMAL_TYPE}
+_TYPED |= dict.fromkeys(reading.INTEGER_TYPES, IntegerType())
+
 
 def evaluate_part(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: Expression) -> Part:
     """The expression at the element that ``steps`` lead to, modifiers applied."""
+    if expression.when is None:
+        part = _read(plan, setting, steps, expression)
+        return _required(part, F.lit(True)) if expression.required else part
+    tests = tests_of(plan, expression.when)
+    with plan.only_where(tests):
+        part = _read(plan, setting, steps, expression)
+    holds = all_hold(tests)
+    part = part.only_when(holds)
+    return _required(part, holds) if expression.required else part
+
+
+def evaluate_element(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: Expression) -> Part:
+    """``evaluate_part`` for an element of a resource: what ``first_of`` chooses is worked out once a record."""
+    part = evaluate_part(plan, setting, steps, expression)
+    if not isinstance(expression, FirstOf):
+        return part
+    key = ("first_of", expression, steps[-1].element.type)
+    leaves = {}
+    for below, leaf in part.leaves.items():
+        kind = _leaf_type(steps[-1].element.type, [name for name, _ in below])
+        column = plan.define(Stage.CHOSEN, (*key, below), leaf.column.cast(kind), kind)
+        text = None if leaf.text is None else plan.define(Stage.CHOSEN, (*key, below, "text"), leaf.text)
+        leaves[below] = Leaf(column, text=text)
+    rules = (plan.define(Stage.CHOSEN, (*key, "rule", n), rule) for n, rule in enumerate(part.rules))
+    return Part(leaves, tuple(rules))
+
+
+def _leaf_type(type_name: str, below: Sequence[str]) -> DataType:
+    """Spark's type of the primitive that a path below an element of this type leads to."""
+    for name in below:
+        type_name = TYPES[type_name].elements[name].type
+    return _TYPED.get(type_name, StringType())
+
+
+def _read(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: Expression) -> Part:
+    """The expression's own part, whenever it is asked for."""
     part = _operator(plan, setting, steps, expression)
     if isinstance(expression, ColumnText) and steps[-1].element.type == "code":
         part = _bound(part, binding_of(steps))
@@ -40,10 +83,6 @@ def evaluate_part(plan: Plan, setting: Setting, steps: tuple[Step, ...], express
         part = part.forgiving()
     elif isinstance(expression.on_error, Default):
         part = _defaulted(part, expression.on_error)
-    if expression.when is not None:
-        part = part.only_when(condition_column(plan, expression.when))
-    if expression.required:
-        part = _required(plan, part, expression)
     return part
 
 
@@ -135,13 +174,12 @@ def _defaulted(part: Part, default: Default) -> Part:
     return Part({(): Leaf(F.when(broken, F.lit(default.default)).otherwise(leaf.column), text=text)})
 
 
-def _required(plan: Plan, part: Part, expression: Expression) -> Part:
+def _required(part: Part, holds: Column) -> Part:
+    """The part with a rule more: no value, though its condition holds and no other rule says why."""
     present = part.present()
     if present is None:
         return part
     missing = ~present
     for rule in part.rules:
         missing = missing & rule.isNull()
-    if expression.when is not None:
-        missing = missing & condition_column(plan, expression.when)
-    return Part(part.leaves, (*part.rules, F.when(missing, F.lit("required"))))
+    return Part(part.leaves, (*part.rules, F.when(missing & holds, F.lit("required"))))

@@ -3,14 +3,19 @@
 A stage is one projection; a column refers to columns of earlier stages by name. So the engines neither repeat a parsed
 date for each of the ten resources that carry it, nor see expressions of unbounded depth. Code maps are joined between
 two stages: literal maps as expressions are ruinous on one of the engines, joins are not.
+
+What only some records need is computed for these alone: a column that is asked for under conditions (``when`` of an
+emit or element) is null where none of them holds, and costs nothing there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,8 +27,9 @@ from fhir_mapping.terminology.code_map import CodeMap
 PLAUSIBLE_YEARS = (1850, 2100)
 """Years outside are implausible in a record of a patient, unless the region says otherwise."""
 
-CASE_ROWS = 20
-"""A map of at most so many rows is a CASE expression, a larger one a broadcast join."""
+CASE_TARGETS, CASE_TARGETS_OF_SOME = 20, 60
+"""A map with at most so many targets (asked for every record, for some) is a CASE expression, another a broadcast join:
+a branch costs about a tenth of a join, which takes every column of the record along."""
 
 
 _TEXT = StringType()
@@ -33,15 +39,19 @@ _NAME = re.compile("_[xm][0-9_a-z]+")
 class Stage(IntEnum):
     """In order; a column may use columns of smaller stages only. Maps are joined after ASKED."""
 
-    TEXT = 0
-    KEYED = 1
-    SPLIT = 2
-    ASKED = 3
-    PARSED = 4
-    CHECKED = 5
-    JUDGED = 6
-    PLACED = 7
-    RULES = 8
+    TESTED = 0
+    TESTS = 1
+    TEXT = 2
+    KEYED = 3
+    SPLIT = 4
+    ASKED = 5
+    PARSED = 6
+    CHECKED = 7
+    JUDGED = 8
+    PLACED = 9
+    CHOSEN = 10
+    RULES = 11
+    VERDICT = 12
 
 
 def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
@@ -80,30 +90,61 @@ class Plan:
         maps: code maps by name, as far as the specs use them.
         masked: columns whose values are masked in the free text of their record; None: nothing is masked.
         years: first and last year that a date may have.
+        tested: source columns that conditions read; their texts come first and are there for every record.
     """
 
     null_values: tuple[str, ...]
     maps: dict[str, CodeMap]
     masked: tuple[str, ...] | None = ()
     years: tuple[int, int] = PLAUSIBLE_YEARS
+    tested: frozenset[str] = frozenset()
     _names: dict[Hashable, str] = field(default_factory=dict)
     _kinds: dict[str, DataType] = field(default_factory=dict)
     _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)
     _joins: list[tuple[str, str, str]] = field(default_factory=list)
+    _under: frozenset[str] = frozenset()
+    _asked: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+
+    @contextmanager
+    def only_where(self, tests: Iterable[str]) -> Iterator[None]:
+        """What is asked for inside is needed only where these boolean columns, and those of the outer ones, hold."""
+        outer = self._under
+        self._under = outer | frozenset(tests)
+        try:
+            yield
+        finally:
+            self._under = outer
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """What is asked for inside is needed for every record."""
+        outer, self._under = self._under, frozenset()
+        try:
+            yield
+        finally:
+            self._under = outer
 
     def define(self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT) -> Column:
         """The column of this key: the one that was defined first, or this one, computed at this stage."""
+        return F.col(self.name(stage, key, column, kind))
+
+    def name(self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT) -> str:
+        """Name of the column that ``define`` gives."""
         known = (stage, key)
         if known not in self._names:
             self._names[known] = f"_x{stage.value}_{len(self._names)}"
             self._kinds[self._names[known]] = kind
             self._stages.setdefault(stage, []).append((self._names[known], column))
-        return F.col(self._names[known])
+        self._asked.setdefault(self._names[known], set()).add(self._under)
+        return self._names[known]
 
     def text(self, name: str) -> Column:
         """A source column prepared for parsing: half-width, trimmed, null values gone."""
         prepared = without_nulls(fold_column(F.col(f"`{name}`").cast("string")), self.null_values)
-        return self.define(Stage.TEXT, ("text", name), prepared)
+        if name not in self.tested:
+            return self.define(Stage.TEXT, ("text", name), prepared)
+        with self.everywhere():
+            return self.define(Stage.TESTED, ("text", name), prepared)
 
     def free_text(self, name: str, mask: bool, names: tuple[str, ...] = ()) -> Column:
         """A source column as written but trimmed, null where ``text`` is, masked (see ``masked_text``)."""
@@ -135,7 +176,9 @@ class Plan:
         code_map = self.maps[map_name]
         asked = self.define(Stage.ASKED, ("asked", key), text)
         known = ("join", map_name, key)
-        if len(code_map.rows) <= CASE_ROWS:
+        limit = CASE_TARGETS_OF_SOME if self._under else CASE_TARGETS
+        is_case = known not in self._names and len(set(code_map.rows.values())) <= limit
+        if is_case or (Stage.PARSED, (known, _PARTS[0])) in self._names:
             parts = [self.define(Stage.PARSED, (known, part), _as_case(code_map, asked, part)) for part in _PARTS]
         else:
             if known not in self._names:
@@ -168,8 +211,18 @@ class Plan:
                 df = self._join(spark, df)
             columns = self._stages.get(stage, [])
             if columns:
-                df = df.select("*", *[column.alias(name) for name, column in columns])
+                df = df.select("*", *[self._where_asked(name, column).alias(name) for name, column in columns])
         return df
+
+    def _where_asked(self, name: str, column: Column) -> Column:
+        """A column, null where nothing asks for it."""
+        asked = self._asked[name]
+        # Where some tests hold, fewer of them hold too.
+        widest = [tests for tests in asked if not any(other < tests for other in asked)]
+        if frozenset() in widest:
+            return column
+        cases = [fold_balanced(and_, [F.col(test) for test in sorted(tests)]) for tests in widest]
+        return F.when(fold_balanced(or_, sorted(cases, key=str)), column)
 
     def _join(self, spark: SparkSession, df: DataFrame) -> DataFrame:
         frames: dict[str, DataFrame] = {}
