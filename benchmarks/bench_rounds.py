@@ -42,7 +42,7 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
     try:
         started = time.monotonic()
         bed.start()
-        with Session(bed.link, bed.credentials, bed.node_ids) as session:
+        with bed.session() as session:
             if session.wait_online(120) != set(SITES):
                 raise RuntimeError("not all sites came online")
             up = time.monotonic() - started
@@ -86,7 +86,7 @@ def _round(session: Session, number: int) -> float:
 
 
 def _cpu(bed: Bed) -> dict[str, float]:
-    return {name: bed.cpu_seconds(name) for name in bed.running}
+    return {name: bed.cpu_seconds(name) for name in bed.ids()}
 
 
 def _difference(after: dict[str, float], before: dict[str, float]) -> dict[str, float]:

@@ -1,14 +1,22 @@
-"""A small federation on loopback for benchmarks and functional tests: real processes, real keys, nothing supervised.
+"""A small federation on loopback for benchmarks and functional tests: real processes, real keys, supervised.
 
-Lays out one work area with roots, identities, a signed roster and secrets, then starts SuperLink, SuperNodes and
-workers from ``federated.processes``. Supervision with progress and restarts is pipelines' business; this stops hard.
+Lays out one work area with roots, identities, a signed roster and secrets, then starts authority, SuperLink,
+SuperNodes and workers from ``federated.processes`` under ``pipelines.processes.Supervisor``, which starts again what
+ends by itself. To break things, by name (``authority``, ``superlink``, ``supernode-SITE``, ``worker-SITE``):
+
+    bed.kill("superlink")                 kill -9; back by itself after 0.2 s (and the 2 s that it takes to start)
+    bed.kill("worker-east", down=True)    kill -9; stays away ...
+    bed.restart("worker-east")            ... until now
+    bed.ids()                             process ids by name, of those that run
+
+The coordinator is a process too: ``bed.start_coordinator(settings)`` gives it as a Popen, ``bed.run_coordinator``
+runs it to its end, ``bed.session()`` is a Session in this process. Logs are ``bed.root/NAME.log``.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Sequence
@@ -19,11 +27,11 @@ from typing import Any
 
 from contracts.zone import WorkArea
 from federated import keys, processes
-from federated.coordinator.session import Credentials
+from federated.coordinator.flower_run import Credentials
+from federated.coordinator.session import Session
 from federated.coordinator.settings import CoordinatorSettings
 from federated.leash import leash
 from federated.processes import Command, LinkAddress
-from federated.registration import register_nodes
 from federated.site.settings import IDENTITY_KEY, WorkerSettings
 from governance.approvals import Approval, sign_approval
 from governance.certificates import certificate_digest, issue_server, make_root
@@ -31,6 +39,8 @@ from governance.files import write_private
 from governance.roster import make_roster
 from governance.signing import Identity, load_identity, make_identity
 from governance.vault import Unlock, make_vault
+from pipelines.ports import free_ports, wait_for
+from pipelines.processes import Supervisor
 
 LOOPBACK = ("127.0.0.1", "localhost")
 PROGRAMS = "federated.programs"
@@ -46,9 +56,8 @@ class Bed:
     region: Path
     sites: tuple[str, ...]
     programs: str = PROGRAMS
-    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    supervisor: Supervisor = field(default_factory=Supervisor)
     started_in: dict[str, float] = field(default_factory=dict)
-    node_ids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.area = WorkArea(self.root)
@@ -71,21 +80,39 @@ class Bed:
         folder = self.area.coordinator / "secrets"
         return Credentials((folder / keys.LINK_TOKEN).read_bytes(), (folder / keys.SUPEREXEC_SECRET).read_bytes())
 
+    @property
+    def node_keys(self) -> dict[str, str]:
+        return {site: (self.area.site(site).secrets / keys.NODE_PUBLIC_KEY).read_text() for site in self.sites}
+
     def start(self, sites: Sequence[str] | None = None) -> None:
-        """Start authority and SuperLink, register all sites, start SuperNode and worker of ``sites`` (default: all)."""
+        """Start authority, SuperLink, and SuperNode and worker of ``sites`` (default: all)."""
         self.start_authority()
         self.start_link()
-        self.register()
         chosen = self.sites if sites is None else sites
         for site in chosen:
             self.start_site(site)
         for site in chosen:
             self.wait_port(f"supernode-{site}", self.node_ports[site])
 
+    def session(self, **options: Any) -> Session:
+        """A session of the coordinator in this process; ``options`` as Session takes them."""
+        return Session(self.link, self.credentials, self.node_keys, **options)
+
+    def kill(self, name: str, *, down: bool = False) -> None:
+        """Kill a process hard; it comes back by itself, or, ``down``, by ``restart``."""
+        self.supervisor.kill(name, down=down)
+
+    def restart(self, name: str) -> None:
+        """Start a process that is down; one that runs is killed first."""
+        self.supervisor.restart(name)
+
+    def ids(self) -> dict[str, int]:
+        """Process ids by name, of those that run."""
+        return self.supervisor.ids()
+
     def start_link(self) -> None:
         folder = self.area.coordinator / "secrets"
-        command = processes.superlink(self.link, folder, folder / "server.crt", folder / "server.key", tie=leash())
-        self.launch("superlink", command)
+        self.launch("superlink", processes.superlink(self.link, folder, folder / "server.crt", folder / "server.key"))
         self.wait_port("superlink", self.link.port)
 
     def start_authority(self) -> None:
@@ -104,7 +131,7 @@ class Bed:
         config = folder / "authority.toml"
         config.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
         argv = (*processes.python_module("secure_compute.authority"), "--config", str(config))
-        self.launch("authority", Command(argv, processes.environment(folder / "flwr", leash())))
+        self.launch("authority", Command(argv, processes.environment(folder / "flwr")))
 
     def approve(self, task: str, program: str) -> None:
         """Sign an approval of a program for a day."""
@@ -136,31 +163,34 @@ class Bed:
             secrets=folder / "secrets",
             authority=f"https://127.0.0.1:{self.authority_port}",
             memory=folder / "authority.memory",
-            nodes=self.node_ids,
+            node_keys=self.node_keys,
             programs=self.programs,
         )
         return settings.model_copy(update=changes)
 
     def run_coordinator(self, settings: CoordinatorSettings) -> tuple[int, list[dict[str, Any]]]:
         """Run the coordinator's process to its end; its exit code and its progress."""
+        with self.start_coordinator(settings) as process:
+            try:
+                output, _ = process.communicate(timeout=300)
+            finally:
+                process.kill()
+        return process.returncode, [json.loads(line) for line in output.splitlines()]
+
+    def start_coordinator(self, settings: CoordinatorSettings) -> subprocess.Popen[bytes]:
+        """Start the coordinator's process; its progress is on its standard output, a line of JSON an event."""
         config = self.area.coordinator / "coordinator.json"
         config.write_text(settings.model_dump_json(indent=2))
         command = processes.coordinator(config, self.area.coordinator / "flwr", tie=leash())
         with (self.root / "coordinator.log").open("ab") as log:
-            done = subprocess.run(command.argv, env=self._env(command), stdout=subprocess.PIPE, stderr=log, timeout=300)
-        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
-
-    def register(self) -> None:
-        public = {site: self.area.site(site).secrets / keys.NODE_PUBLIC_KEY for site in self.sites}
-        self.node_ids = register_nodes(self.link, self.credentials.token, public)
+            return subprocess.Popen(command.argv, env=self._env(command), stdout=subprocess.PIPE, stderr=log)
 
     def start_site(self, site: str) -> None:
         """Start SuperNode and worker of one site; does not wait."""
         zone = self.area.site(site)
         home = zone.root / "flwr"
-        node = processes.supernode(self.link, zone.secrets, home, self.node_ports[site], tie=leash())
-        self.launch(f"supernode-{site}", node)
-        self.launch(f"worker-{site}", processes.worker(self.worker_config(site), home, tie=leash()))
+        self.launch(f"supernode-{site}", processes.supernode(self.link, zone.secrets, home, self.node_ports[site]))
+        self.launch(f"worker-{site}", processes.worker(self.worker_config(site), home))
 
     def worker_config(self, site: str) -> Path:
         zone = self.area.site(site)
@@ -179,39 +209,23 @@ class Bed:
         path.write_text(settings.model_dump_json(indent=2))
         return path
 
-    def launch(self, name: str, command: Command) -> subprocess.Popen[bytes]:
-        with (self.root / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(command.argv, env=self._env(command), stdout=log, stderr=log)
+    def launch(self, name: str, command: Command) -> None:
+        """Start a process and keep it running."""
+        self.supervisor.start(name, command.argv, self._env(command), self.root / f"{name}.log")
         self.started_in[name] = time.monotonic()
-        return self.running[name]
 
     def wait_port(self, name: str, port: int, seconds: float = 90.0) -> None:
-        """Wait until ``name`` listens on ``port``; notes how long its start took. Raises RuntimeError with its log."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and self.running[name].poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                self.started_in[name] = time.monotonic() - self.started_in[name]
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"{name} did not start:\n{(self.root / f'{name}.log').read_text()[-2000:]}")
+        """Wait until ``name`` listens on ``port``; notes how long its start took. Raises CloisterError with its log."""
+        wait_for(port, name, seconds)
+        self.started_in[name] = time.monotonic() - self.started_in[name]
 
     def stop(self) -> None:
         """End all processes, by id, gently and then not."""
-        for process in self.running.values():
-            process.terminate()
-        for process in self.running.values():
-            try:
-                process.wait(8)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self.running.clear()
+        self.supervisor.stop()
 
     def cpu_seconds(self, name: str) -> float:
         """CPU time a process has used, user and system."""
-        fields = Path(f"/proc/{self.running[name].pid}/stat").read_text().rsplit(")", 1)[1].split()
+        fields = Path(f"/proc/{self.ids()[name]}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _env(self, command: Command) -> dict[str, str]:
@@ -246,18 +260,6 @@ class Bed:
         )
         self.roster.write_bytes(roster)
         return commission
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def write_result(path: Path, result: object) -> None:

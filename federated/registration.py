@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-import httpx
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 from flwr.proto.control_pb2 import ListNodesRequest, RegisterNodeRequest
 from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 
-from contracts.errors import CredentialError, UsageError
+from contracts.errors import UsageError
 from federated.processes import LinkAddress
 from federated.runtime import HeaderInterceptor, RetryInterceptor, token_headers, without_proxy
 
@@ -31,36 +30,31 @@ def control_client(link: LinkAddress, token: bytes) -> ControlHttpClient:
     return without_proxy(client, link.ca)
 
 
-def register_nodes(link: LinkAddress, token: bytes, public_keys: Mapping[str, Path]) -> dict[str, int]:
+def register_nodes(client: ControlHttpClient, keys: Mapping[str, bytes]) -> dict[str, int]:
     """Register each site's SuperNode key; returns site -> node id. Registering again gives the same ids.
 
     Args:
-        public_keys: site -> OpenSSH public key file (ECDSA P-384).
+        keys: site -> public key as ``node_key`` gives it.
 
     Raises:
-        CredentialError: the SuperLink did not accept the token.
-        UsageError: a file is no OpenSSH public key, or the SuperLink cannot be reached.
+        httpx.HTTPError: the SuperLink does not answer, or refuses the client's token.
     """
-    keys = {site: _point(path) for site, path in public_keys.items()}
+    known = {bytes(node.public_key): node.node_id for node in client.ListNodes(ListNodesRequest()).nodes_info}
+    return {
+        site: known.get(key) or client.RegisterNode(RegisterNodeRequest(public_key=key)).node_id
+        for site, key in keys.items()
+    }
+
+
+def node_key(site: str, line: str) -> bytes:
+    """A SuperNode's public key in the form Flower registers (PEM), from its OpenSSH line (ECDSA P-384).
+
+    Raises UsageError naming the site.
+    """
     try:
-        with control_client(link, token) as client:
-            known = {bytes(node.public_key): node.node_id for node in client.ListNodes(ListNodesRequest()).nodes_info}
-            return {
-                site: known.get(key) or client.RegisterNode(RegisterNodeRequest(public_key=key)).node_id
-                for site, key in keys.items()
-            }
-    except httpx.HTTPStatusError as error:
-        raise CredentialError(
-            f"the SuperLink at {link.address} refused the registration (HTTP {error.response.status_code}). "
-            "Expected the token that this SuperLink was started with; check link.token."
+        key = load_ssh_public_key(line.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise UsageError(
+            f"site '{site}': no OpenSSH public key; make one with federated.keys.make_node_keys"
         ) from error
-    except httpx.TransportError as error:
-        raise UsageError(f"no SuperLink reached at {link.address} ({type(error).__name__}). Start it first.") from error
-
-
-def _point(path: Path) -> bytes:
-    try:
-        key = load_ssh_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: no OpenSSH public key; make one with federated.keys.make_node_keys") from error
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

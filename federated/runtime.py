@@ -11,8 +11,9 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -21,7 +22,7 @@ from flwr.app import Message
 from flwr.app.message import remove_content_from_message
 from flwr.common.constant import SubStatus
 from flwr.common.serde import message_to_proto
-from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest
+from flwr.proto.message_pb2 import ConfirmMessageReceivedRequest, ObjectTree
 from flwr.proto.node_pb2 import Node
 from flwr.proto.runtime_pb2 import (
     AcquireTaskRequest,
@@ -45,7 +46,13 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
     make_pull_object_fn_protobuf,
     make_push_object_fn_protobuf,
 )
-from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents, pull_objects, push_objects
+from flwr.supercore.inflatable.inflatable_utils import (
+    ObjectPullError,
+    ObjectUnavailableError,
+    inflate_object_from_contents,
+    pull_objects,
+    push_objects,
+)
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufClient, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
@@ -65,6 +72,12 @@ RETRY_PAUSES_SECONDS = (0.1, 0.4, 1.0)
 
 OBJECT_BACKOFF_SECONDS = 0.01
 """First wait for an object that is not uploaded yet; Flower's own default is a whole second."""
+
+OBJECT_SECONDS = 300.0
+"""Longest wait for the objects of a message."""
+
+SENDER_PATIENCE_SECONDS, SENDER_LOOK_SECONDS = 2.0, 1.0
+"""After how long without an object, and then how often, it is asked whether the sender still lives."""
 
 
 @dataclass(frozen=True)
@@ -186,28 +199,45 @@ class RuntimeConnection:
             push_objects(objects, upload, object_ids_to_push=set(response.objects_to_push))
         return list(response.message_ids)
 
-    def pull(self, ids: Collection[str] = ()) -> list[Message]:
-        """Messages that have arrived (replies to ``ids`` for the coordinator, the task's message for a worker)."""
+    def pull(self) -> list[Message]:
+        """The task's messages that have arrived, for a worker. Raises ObjectPullError when one will not be whole."""
+        response = self._client.PullMessages(PullAppMessagesRequest())
+        return [self._download(tree) for tree in response.message_object_trees]
+
+    def replies(self, ids: Collection[str], is_lost: Callable[[int], bool]) -> list[tuple[str, Message | None]]:
+        """Replies to ``ids`` that have arrived, for the coordinator: the id answered and the reply.
+
+        Args:
+            is_lost: whether the SuperNode of that id was restarted or left. Asked when a reply is announced and its
+                objects do not come; it is None then.
+        """
         response = self._client.PullMessages(PullAppMessagesRequest(message_ids=ids))
+        found: list[tuple[str, Message | None]] = []
+        for head, tree in zip(response.messages_list, response.message_object_trees, strict=True):
+            try:
+                message = self._download(tree, partial(is_lost, head.metadata.src_node_id))
+            except ObjectPullError:
+                message = None
+            found.append((head.metadata.reply_to_message_id, message))
+        return found
+
+    def _download(self, tree: ObjectTree, is_lost: Callable[[], bool] = lambda: False) -> Message:
         node = Node(node_id=self.node_id)
         download = make_pull_object_fn_protobuf(self._client.PullObject, node, self.run_id)
-        messages = []
-        for tree in response.message_object_trees:
-            contents = pull_objects(
-                [part.object_id for part in iterate_object_tree(tree)],
-                download,
-                initial_backoff=OBJECT_BACKOFF_SECONDS,
-                backoff_cap=10 * OBJECT_BACKOFF_SECONDS,
-                max_time=60,
-                max_tries_per_object=2000,
-            )
-            self._client.ConfirmMessageReceived(
-                ConfirmMessageReceivedRequest(node=node, run_id=self.run_id, message_object_id=tree.object_id)
-            )
-            message = inflate_object_from_contents(tree.object_id, contents)
-            message.metadata.__dict__["_message_id"] = tree.object_id
-            messages.append(message)
-        return messages
+        contents = pull_objects(
+            [part.object_id for part in iterate_object_tree(tree)],
+            while_alive(download, is_lost),
+            initial_backoff=OBJECT_BACKOFF_SECONDS,
+            backoff_cap=10 * OBJECT_BACKOFF_SECONDS,
+            max_time=OBJECT_SECONDS,
+            max_tries_per_object=None,
+        )
+        self._client.ConfirmMessageReceived(
+            ConfirmMessageReceivedRequest(node=node, run_id=self.run_id, message_object_id=tree.object_id)
+        )
+        message: Message = inflate_object_from_contents(tree.object_id, contents)
+        message.metadata.__dict__["_message_id"] = tree.object_id
+        return message
 
     def beat(self) -> bool:
         """Tell the server that the task is alive; False when it has given the task up."""
@@ -220,6 +250,24 @@ class RuntimeConnection:
 
     def close(self) -> None:
         self._client.close()
+
+
+def while_alive(download: Callable[[str], bytes], is_lost: Callable[[], bool]) -> Callable[[str], bytes]:
+    """The download of an object that is tried while its sender may still be uploading it, and no longer."""
+    look_at = time.monotonic() + SENDER_PATIENCE_SECONDS
+
+    def pull(object_id: str) -> bytes:
+        nonlocal look_at
+        try:
+            return download(object_id)
+        except ObjectUnavailableError:
+            if time.monotonic() >= look_at:
+                look_at = time.monotonic() + SENDER_LOOK_SECONDS
+                if is_lost():
+                    raise ObjectPullError(object_id, "its sender is gone") from None
+            raise
+
+    return pull
 
 
 class Beating(Protocol):

@@ -11,11 +11,10 @@ import json
 from contracts.region import Region, Site
 from contracts.zone import WorkArea
 from federated import processes
-from federated.keys import LINK_TOKEN, NODE_PUBLIC_KEY
+from federated.keys import NODE_PUBLIC_KEY
 from federated.processes import LinkAddress
-from federated.registration import register_nodes
 from federated.site.settings import WorkerSettings
-from governance.files import read_private, write_durable
+from governance.files import write_durable
 from governance.roster import load_roster
 from pipelines.authority_vault import read_unlock
 from pipelines.parties import Papers
@@ -31,7 +30,6 @@ class Deployment:
         members = tuple(site for site in region.sites if site.name in self.roster.sites)
         self.region = region = region.model_copy(update={"sites": members})
         self.area = area
-        self.nodes: dict[str, int] = {}
         self.papers = papers
         self._processes = processes_
         ports = free_ports(2 + len(region.sites))
@@ -45,14 +43,19 @@ class Deployment:
         self._start_authority()
         self._start_superlink()
         wait_for(self.link.port, "the SuperLink")
-        self.nodes = register_nodes(
-            self.link,
-            read_private(self.area.coordinator / "secrets" / LINK_TOKEN),
-            {site.name: self.area.site(site.name).secrets / NODE_PUBLIC_KEY for site in self.region.sites},
-        )
         for site in self.region.sites:
             self._start_site(site)
         wait_for(self._authority_port, "the key authority")
+
+    def check(self) -> None:
+        """Raise CloisterError naming a process that ended again and again, and its log."""
+        self._processes.check()
+
+    def node_keys(self) -> dict[str, str]:
+        """Each site's SuperNode key, an OpenSSH line; the coordinator registers them."""
+        return {
+            site.name: (self.area.site(site.name).secrets / NODE_PUBLIC_KEY).read_text() for site in self.region.sites
+        }
 
     def _start_authority(self) -> None:
         folder = self.area.authority

@@ -28,6 +28,12 @@ from pipelines.processes import Supervisor
 from pipelines.release import compare_with_baselines, release_model, trained_model
 from pipelines.settings import Settings
 
+LAST_LIFE = 5
+"""So often a coordinator that was killed is started again, to go on from its checkpoint."""
+
+LAST_EXIT_CODE = 5
+"""Of an end that the coordinator chose (contracts.errors); all others are crashes."""
+
 
 class FederationSession:
     """What assets.federation.Federation asks for; ``close`` stops every process it started."""
@@ -56,17 +62,15 @@ class FederationSession:
         config = self.area.coordinator / "coordinator.json"
         write_durable(config, settings.model_dump_json(indent=2).encode())
         command = processes.coordinator(config, self.area.coordinator / "flwr", tie=leash())
-        errors: list[str] = []
         log = self.area.coordinator / "logs" / "coordinator.log"
-        with (
-            log.open("wb") as errors_to,
-            subprocess.Popen(command.argv, env=dict(command.env), stdout=subprocess.PIPE, stderr=errors_to) as process,
-        ):
-            assert process.stdout is not None
-            for line in process.stdout:
-                self._tell(json.loads(line), errors)
-            code = process.wait()
+        log.unlink(missing_ok=True)
+        for life in range(LAST_LIFE + 1):
+            code, errors = self._run_coordinator(command, log)
+            if 0 <= code <= LAST_EXIT_CODE:
+                break
+            self.report("coordinator", f"ended with code {code}" + ("; starting it again" if life < LAST_LIFE else ""))
         if code or errors:
+            self.deployment.check()
             raise CloisterError("; ".join(errors) or f"the coordinator ended with code {code}; see {log}")
         return {name: read_result(settings.folder / name) for name in tasks}
 
@@ -108,13 +112,28 @@ class FederationSession:
             secrets=secrets,
             authority=deployed.authority_url,
             memory=self.area.coordinator / "authority.memory",
-            nodes=deployed.nodes,
+            node_keys=deployed.node_keys(),
         )
+
+    def _run_coordinator(self, command: processes.Command, log: Path) -> tuple[int, list[str]]:
+        """Run one life of the coordinator; its exit code, negative for a signal, and the errors that it told."""
+        errors: list[str] = []
+        with (
+            log.open("ab") as errors_to,
+            subprocess.Popen(command.argv, env=dict(command.env), stdout=subprocess.PIPE, stderr=errors_to) as process,
+        ):
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.endswith(b"\n"):  # a killed process may leave half a line
+                    self._tell(json.loads(line), errors)
+            return process.wait(), errors
 
     def _tell(self, event: dict[str, Any], errors: list[str]) -> None:
         """Show a person one event of the coordinator."""
         kind, task = event["event"], event.get("task")
-        if kind == "online":
+        if kind == "link":
+            self.report("link", "the SuperLink is lost" if event["state"] == "lost" else "the SuperLink is back")
+        elif kind == "online":
             absent = f"; absent: {', '.join(event['absent'])}" if event["absent"] else ""
             self.report("online", f"{len(event['sites'])} hospitals{absent}")
         elif kind == "joined":

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from contracts.errors import CloisterError, UsageError
 from contracts.region import load_region
-from federated.coordinator.session import Session
+from federated.coordinator.session import Report, Session
 from federated.coordinator.settings import CoordinatorSettings
 from federated.coordinator.task_run import TaskRun
 from federated.envelope import Request, pack_requests
@@ -19,8 +19,8 @@ from governance.certificates import require_root
 from governance.roster import Roster, load_roster
 from secure_compute.authority_client import AuthorityClient
 
-Report = Callable[[dict[str, Any]], None]
-"""Gets progress as JSON-like objects: {"event": "online" | "joined" | "round" | "done" | "error", ...}."""
+REVEAL_GRACE_SECONDS = 1.0
+"""For stragglers, once enough sites revealed their shares to remove the masks."""
 
 
 def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
@@ -32,19 +32,19 @@ def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
     """
     roster = load_roster(settings.roster, settings.commission, settings.memory.with_name("roster.memory"))
     require_root(settings.ca, roster.tls_root)
-    if set(settings.nodes) != set(roster.sites):
+    if set(settings.node_keys) != set(roster.sites):
         raise UsageError(
-            f"nodes are registered for {sorted(settings.nodes)}, the roster names {sorted(roster.sites)}: register "
-            "exactly the roster's sites"
+            f"there are node keys of {sorted(settings.node_keys)}, the roster names {sorted(roster.sites)}: give those "
+            "of exactly the roster's sites"
         )
-    with _authority(settings, roster) as authority, _session(settings) as session:
+    with _authority(settings, roster) as authority, _session(settings, report) as session:
         online = session.wait_online(settings.online_seconds)
         report({"event": "online", "sites": sorted(online), "absent": sorted(set(roster.sites) - online)})
         runs: list[TaskRun] = []
         try:
             for run in _begin(settings, roster, authority, online):
                 runs.append(run)
-            _drive(session, runs, settings.round_seconds, report)
+            _drive(session, runs, settings, report)
         finally:
             for run in runs:
                 _finish(run, report)
@@ -64,24 +64,48 @@ def _begin(
         yield TaskRun(name, program, digest, authority, roster, online, settings.folder / name)
 
 
-def _drive(session: Session, runs: list[TaskRun], seconds: float, report: Report) -> None:
+def _drive(session: Session, runs: list[TaskRun], settings: CoordinatorSettings, report: Report) -> None:
     """Exchange after exchange until every run is over."""
     number = 0
+    rounds_began = dict.fromkeys((run.name for run in runs), time.monotonic())
     while active := [run for run in runs if run.phase != "over"]:
         started = time.monotonic()
         asked = _ask(active)
         contents = {site: pack_requests([request for _, request in pairs]) for site, pairs in asked.items()}
-        for site, frames in session.exchange(contents, seconds=seconds, group=str(number)):
+        patience = _patience(active, asked, settings)
+        for site, frames in session.exchange(contents, group=str(number), **patience):
             if len(frames) == len(asked[site]):
                 for (run, _), frame in zip(asked[site], frames, strict=True):
                     run.take(site, frame)
         for run in active:
             if run.phase != "over":
                 with _ending(run):
-                    phase = run.phase
+                    phase, opened = run.phase, run.round
                     run.conclude()
-                    report(_progress(run, phase, time.monotonic() - started))
+                    now = time.monotonic()
+                    report(_progress(run, "exchange", now - started) | {"phase": phase})
+                    if phase in ("join", "end"):
+                        report(_progress(run, {"join": "joined", "end": "ended"}[phase], now - started))
+                    if run.round > opened:
+                        report(_progress(run, "round", now - rounds_began[run.name]))
+                    if run.phase == "round":
+                        rounds_began[run.name] = now
         number += 1
+
+
+def _patience(
+    active: list[TaskRun], asked: Mapping[str, list[tuple[TaskRun, Request]]], settings: CoordinatorSettings
+) -> dict[str, Any]:
+    """How long an exchange waits, for whom."""
+    enough = [run.enough for run in active]
+    everyone_ends = all(run.phase == "end" for run in active)
+    everyone_reveals = all(run.phase == "reveal" for run in active)
+    return {
+        "seconds": settings.grace_seconds if everyone_ends else settings.round_seconds,
+        "enough": None if None in enough else max(count for count in enough if count is not None),
+        "grace": REVEAL_GRACE_SECONDS if everyone_reveals else settings.grace_seconds,
+        "optional": {site for site, pairs in asked.items() if all(site in run.optional for run, _ in pairs)},
+    }
 
 
 def _ask(active: list[TaskRun]) -> dict[str, list[tuple[TaskRun, Request]]]:
@@ -120,20 +144,25 @@ def _finish(run: TaskRun, report: Report) -> None:
         report({"event": "error", "task": run.name, "error": kind, "message": str(run.error)})
 
 
-def _progress(run: TaskRun, phase: str, seconds: float) -> dict[str, Any]:
-    event = {"join": "joined", "round": "round", "end": "ended"}[phase]
+def _progress(run: TaskRun, event: str, seconds: float) -> dict[str, Any]:
     return {
         "event": event,
         "task": run.name,
         "round": run.round,
         "seconds": round(seconds, 3),
-        "sites": len(run.members),
+        "sites": len(run.attendance.present),
         "step": str(run.state.get("stage", "")),
     }
 
 
-def _session(settings: CoordinatorSettings) -> Session:
-    return Session(settings.link, settings.credentials(), settings.nodes)
+def _session(settings: CoordinatorSettings, report: Report) -> Session:
+    return Session(
+        settings.link,
+        settings.credentials(),
+        settings.node_keys,
+        link_seconds=settings.link_seconds,
+        report=report,
+    )
 
 
 def _authority(settings: CoordinatorSettings, roster: Roster) -> AuthorityClient:

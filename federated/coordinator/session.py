@@ -1,172 +1,158 @@
-"""One run of Flower: started with the code-less marker, driven by this process, ended by it.
+"""The coordinator's connection to the sites, by name. It outlives the SuperLink: a lost run is followed by another.
 
-The session is the ServerApp of its run without Flower starting one: StartRun over the guarded Control API, AcquireTask
-with the SuperExec secret, then messages. It knows sites by name; node ids come from the registration.
+The SuperLink keeps registrations, runs and messages in memory. When it was restarted, the session registers the
+SuperNodes' keys again, starts a new run of Flower and sends again what is unanswered.
 """
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Protocol
 
 import httpx
-from flwr.app import Message, RecordDict
-from flwr.common.serde import fab_to_proto
-from flwr.proto.control_pb2 import StartRunRequest
-from flwr.supercore.constant import TaskType
-from flwr.supercore.fab import Fab
+from flwr.app import RecordDict
 
-from contracts.errors import CloisterError, CredentialError, UsageError
-from federated.envelope import message_for, unpack_frames
+from contracts.errors import CredentialError, UsageError
+from federated.coordinator.exchange import Ending, Exchange, Line
+from federated.coordinator.flower_run import Credentials, FlowerRun, Place
 from federated.marker import marker_bundle
 from federated.processes import LinkAddress
-from federated.registration import control_client
-from federated.runtime import Endpoint, Heartbeat, RuntimeConnection
+from federated.registration import node_key
 
-ACQUIRE_POLL_SECONDS = 0.02
 ONLINE_POLL_SECONDS = 0.1
-RESEND_PAUSE_SECONDS = 1.0
+LINK_PAUSES_SECONDS = (0.2, 0.4, 0.8)
+"""Between attempts to reach the SuperLink; the last one from then on."""
+
+Report = Callable[[dict[str, Any]], None]
+"""Gets progress as JSON-like objects: {"event": "link" | "online" | "joined" | "round" | "done" | "error", ...}."""
 
 
-@dataclass(frozen=True)
-class Credentials:
-    """What lets this process be the coordinator at the SuperLink: the guard's token and the SuperExec secret."""
+class Connect(Protocol):
+    """Begins a run at the SuperLink; raises httpx.HTTPError."""
 
-    token: bytes
-    secret: bytes
+    def __call__(
+        self, link: LinkAddress, credentials: Credentials, keys: Mapping[str, bytes], bundle: bytes
+    ) -> Line: ...
 
 
 class Session:
     """A started run. Use as a context manager: the run ends with it, completed or failed."""
 
     def __init__(
-        self, link: LinkAddress, credentials: Credentials, nodes: Mapping[str, int], bundle: bytes | None = None
+        self,
+        link: LinkAddress,
+        credentials: Credentials,
+        node_keys: Mapping[str, str],
+        *,
+        bundle: bytes | None = None,
+        link_seconds: float = 120.0,
+        report: Report | None = None,
+        connect: Connect = FlowerRun,
     ) -> None:
-        """Start the run.
+        """Register the nodes and start the run. A SuperLink that does not answer is waited for.
 
         Args:
-            nodes: site -> node id.
+            node_keys: site -> its SuperNode's public key, an OpenSSH line.
             bundle: the FAB that Flower ships with the run; None: the marker, the only one that sites accept.
+            link_seconds: how long a SuperLink that is away is waited for, now and each time it is lost.
+            report: told when the SuperLink is lost and back, as
+                ``{"event": "link", "state": "lost" | "back", "seconds": float}``.
 
-        Raises CredentialError when the SuperLink refuses us, UsageError when it cannot be reached.
+        Raises:
+            CredentialError: the SuperLink refuses us.
+            UsageError: it cannot be reached, or a key is none.
         """
-        self.nodes = dict(nodes)
-        self._sites = {node: site for site, node in nodes.items()}
-        endpoint = Endpoint(link.address, link.ca, credentials.secret, credentials.token)
-        self._connection = RuntimeConnection(endpoint, "cloister-coordinator")
-        try:
-            self.run_id = _start_run(link, credentials.token, marker_bundle() if bundle is None else bundle)
-            self._take_task()
-        except httpx.HTTPStatusError as error:
-            raise CredentialError(
-                f"the SuperLink at {link.address} refused to start a run (HTTP {error.response.status_code}). "
-                "Expected the token and the SuperExec secret that it was started with."
-            ) from error
-        except httpx.TransportError as error:
-            raise UsageError(f"no SuperLink reached at {link.address} ({type(error).__name__}). Start it.") from error
-        self._heartbeat = Heartbeat(self._connection)
+        self._link = link
+        self._credentials = credentials
+        self._keys = {site: node_key(site, line) for site, line in node_keys.items()}
+        self._bundle = marker_bundle() if bundle is None else bundle
+        self._link_seconds = link_seconds
+        self._report = report or (lambda event: None)
+        self._connect = connect
+        self._places: dict[str, Place] = {}
+        self._line = self._open(is_known=False)
 
     def __enter__(self) -> Session:
-        self._heartbeat.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._heartbeat.__exit__()
-        try:
-            self._connection.finish(completed=kind is None)
-        except httpx.HTTPError:
-            if kind is None:
-                raise
-        finally:
-            self._connection.close()
+        self._line.close(completed=kind is None)
 
     def online(self) -> set[str]:
-        """Sites whose SuperNode is online."""
-        with self._reaching():
-            return {self._sites[node] for node in self._connection.nodes() if node in self._sites}
+        """Sites whose SuperNode is online. Raises UsageError when the SuperLink stays away."""
+        while True:
+            try:
+                self._places = self._line.places()
+            except httpx.HTTPError:
+                self._renew()
+            else:
+                return {site for site, place in self._places.items() if place.is_online}
 
     def wait_online(self, seconds: float) -> set[str]:
         """Wait until all sites are online, or as long as given; returns those that are."""
         end = time.monotonic() + seconds
-        while (online := self.online()) != set(self.nodes) and time.monotonic() < end:
+        while (online := self.online()) != set(self._keys) and time.monotonic() < end:
             time.sleep(ONLINE_POLL_SECONDS)
         return online
 
     def exchange(
-        self, contents: Mapping[str, RecordDict], *, seconds: float, group: str = ""
+        self,
+        contents: Mapping[str, RecordDict],
+        *,
+        seconds: float,
+        group: str = "",
+        enough: int | None = None,
+        grace: float = 0.0,
+        optional: Collection[str] = (),
     ) -> Iterator[tuple[str, list[bytes]]]:
-        """Send each site its content and yield ``(site, frames)`` as answers arrive, until all did or time is over.
+        """Send each site its content and yield ``(site, frames)`` as answers arrive.
 
-        A message that Flower reports as lost (its SuperNode left or came back) is sent again while there is time:
-        sites answer a repeated request with the same frame. An answer that is no list of frames yields ``[]``.
+        Ends when all answered, or ``seconds`` are over, or once ``enough`` sites answered and then ``grace`` seconds,
+        or as many as that took, have passed (up to two seconds more, the longest hold of a question). A message that
+        was lost (the SuperNode or the SuperLink was restarted, the worker died) is sent again while there is time. An
+        answer that is no list of frames yields ``[]``; each site is yielded once. ``optional`` sites are asked too, but
+        not waited for.
+
+        Raises UsageError when the SuperLink is lost and stays away for ``link_seconds``.
         """
-        end = time.monotonic() + seconds
-        waiting = self._send(contents, end, group)
-        again: dict[str, float] = {}
-        while (waiting or again) and time.monotonic() < end:
-            for message in self._pull(waiting):
-                site = waiting.pop(message.metadata.reply_to_message_id)
-                if message.has_error():
-                    again[site] = time.monotonic() + RESEND_PAUSE_SECONDS
-                else:
-                    yield site, _frames(message)
-            due = {site for site, at in again.items() if at <= time.monotonic()}
-            waiting |= self._send({site: contents[site] for site in due}, end, group)
-            again = {site: at for site, at in again.items() if site not in due}
-            if again and not waiting:
-                time.sleep(ONLINE_POLL_SECONDS)
+        exchange = Exchange(contents, Ending(seconds, enough, grace), group, optional=optional, places=self._places)
+        while not exchange.is_over():
+            try:
+                yield from exchange.step(self._line)
+            except httpx.HTTPError:
+                exchange.renew(self._renew())
 
-    def _send(self, contents: Mapping[str, RecordDict], end: float, group: str) -> dict[str, str]:
-        """Push one message a site; returns message id -> site. One the SuperLink would not take is not waited for."""
-        if not contents:
-            return {}
-        ttl = max(1.0, end - time.monotonic())
-        messages = [message_for(self.nodes[site], part, ttl=ttl, group=group) for site, part in contents.items()]
-        with self._reaching():
-            ids = self._connection.push(messages)
-        return {message_id: site for message_id, site in zip(ids, contents, strict=True) if message_id}
+    def _renew(self) -> float:
+        """Replace the line that was lost; returns the seconds it took."""
+        lost = time.monotonic()
+        self._report({"event": "link", "state": "lost", "seconds": 0.0})
+        self._line.close(completed=False)
+        self._places = {}
+        time.sleep(LINK_PAUSES_SECONDS[0])
+        self._line = self._open(is_known=True)
+        away = time.monotonic() - lost
+        self._report({"event": "link", "state": "back", "seconds": round(away, 3)})
+        return away
 
-    def _pull(self, waiting: Mapping[str, str]) -> list[Message]:
-        """Answers that have arrived; the SuperLink holds the question for up to two seconds."""
-        if not waiting:
-            return []
-        with self._reaching():
-            return self._connection.pull(waiting)
-
-    @contextmanager
-    def _reaching(self) -> Iterator[None]:
-        """An error of the connection in our words: this run of Flower is lost, what was opened is kept."""
-        try:
-            yield
-        except httpx.HTTPError as error:
-            raise CloisterError(
-                f"the SuperLink stopped answering ({type(error).__name__}): its run is lost. Totals opened so far are "
-                "kept; start the processes and run again."
-            ) from error
-
-    def _take_task(self) -> None:
-        """Take the run's ServerApp task. Raises CloisterError when another run's task was pending."""
-        while (task := self._connection.acquire([TaskType.SERVER_APP])) is None:
-            time.sleep(ACQUIRE_POLL_SECONDS)
-        if task.run_id != self.run_id:
-            raise CloisterError(
-                f"the SuperLink gave us the task of run {task.run_id}, expected {self.run_id}: another coordinator "
-                "started a run at the same time. Run one coordinator at a time."
-            )
-        self._connection.pull_input()
-
-
-def _start_run(link: LinkAddress, token: bytes, bundle: bytes) -> int:
-    fab = Fab(hashlib.sha256(bundle).hexdigest(), bundle, {})
-    with control_client(link, token) as client:
-        return int(client.StartRun(StartRunRequest(fab=fab_to_proto(fab))).run_id)
-
-
-def _frames(message: Message) -> list[bytes]:
-    try:
-        return unpack_frames(message.content)
-    except ValueError:
-        return []
+    def _open(self, *, is_known: bool) -> Line:
+        """Start a run, as often as it takes; a SuperLink that refuses us at the first time is not asked again."""
+        end = time.monotonic() + self._link_seconds
+        pauses = itertools.chain(LINK_PAUSES_SECONDS, itertools.repeat(LINK_PAUSES_SECONDS[-1]))
+        while True:
+            try:
+                return self._connect(self._link, self._credentials, self._keys, self._bundle)
+            except httpx.HTTPError as error:
+                if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error and not is_known:
+                    raise CredentialError(
+                        f"the SuperLink at {self._link.address} refused to start a run (HTTP "
+                        f"{error.response.status_code}). Expected the token and the SuperExec secret that it was "
+                        "started with."
+                    ) from error
+                if time.monotonic() > end:
+                    raise UsageError(
+                        f"no SuperLink reached at {self._link.address} within {self._link_seconds:.0f} s "
+                        f"({type(error).__name__}). Start it."
+                    ) from error
+            time.sleep(next(pauses))

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError
 
 from contracts.errors import UsageError
 from contracts.feature_spec import Frozen
-from federated.coordinator.session import Credentials
+from federated.coordinator.flower_run import Credentials
 from federated.keys import LINK_TOKEN, SUPEREXEC_SECRET
 from federated.processes import LinkAddress
 from governance.files import read_private
@@ -26,10 +26,12 @@ class CoordinatorSettings(Frozen):
         secrets: folder of ``link.token``, ``superexec.secret`` and ``authority.token``, mode 0600.
         authority: URL of the key authority.
         memory: file that remembers the authority's last audit head between runs.
-        nodes: site -> node id, from ``federated.registration.register_nodes``.
+        node_keys: site -> its SuperNode's public key, an OpenSSH line; the coordinator registers them.
         programs: the installed module that gives ``program_for(task)`` and ``program_digest(task)``.
         online_seconds: how long sites are waited for at the start.
-        round_seconds: how long terms of one round are waited for; a site that is later is out of the run.
+        round_seconds: how long answers of one exchange are waited for, when they are needed.
+        grace_seconds: how long stragglers are waited for, once a quorum has answered; they may come back later.
+        link_seconds: how long a SuperLink that is away is waited for, at the start and each time it is lost.
     """
 
     region: Path
@@ -43,10 +45,12 @@ class CoordinatorSettings(Frozen):
     secrets: Path
     authority: str
     memory: Path
-    nodes: dict[str, int]
+    node_keys: dict[str, str]
     programs: str = "federated.programs"
     online_seconds: float = 60.0
     round_seconds: float = 300.0
+    grace_seconds: float = 10.0
+    link_seconds: float = 120.0
 
     @classmethod
     def load(cls, path: Path) -> CoordinatorSettings:

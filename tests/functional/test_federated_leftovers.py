@@ -17,7 +17,7 @@ from benchmarks.federation_bed import Bed
 
 bed = Bed(Path(sys.argv[1]), Path("regions/demo"), ("east",))
 bed.start()
-print(*[process.pid for process in bed.running.values()], flush=True)
+print(*bed.ids().values(), flush=True)
 time.sleep(120)
 """
 

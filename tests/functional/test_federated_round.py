@@ -16,22 +16,23 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from benchmarks.federation_bed import Bed, free_ports
+from benchmarks.federation_bed import Bed
 from contracts.errors import CredentialError, QuorumError
 from contracts.messages import Refusal, RefusalCode, TermHeader, parse_site_message
 from contracts.region import Task, load_region
 from contracts.wire import unpack
 from federated import keys, processes
 from federated.coordinator.checkpoint import read_result, replay
-from federated.coordinator.session import Credentials, Session
+from federated.coordinator.flower_run import Credentials
+from federated.coordinator.session import Session
 from federated.coordinator.task_run import TaskRun
 from federated.envelope import Request, pack_requests
 from federated.guard import TOKEN_HEADER
-from federated.leash import leash
 from federated.marker import MARKER_PROJECT, build_bundle
-from federated.registration import register_nodes
+from federated.site.supernode import NODE_ID
 from governance.audit import read_audit, verify_audit
 from governance.roster import load_roster
+from pipelines.ports import free_ports
 from secure_compute.authority_client import AuthorityClient
 
 PROGRAMS = "counting_programs"
@@ -79,7 +80,7 @@ def whole(bed: Bed) -> Bed:
     """The same with every site."""
     bed.start_site(LATE)
     bed.wait_port(f"supernode-{LATE}", bed.node_ports[LATE])
-    with Session(bed.link, bed.credentials, bed.node_ids) as session:
+    with bed.session() as session:
         assert session.wait_online(60) == set(SITES)
     return bed
 
@@ -160,10 +161,8 @@ def test_a_stranger_reaches_neither_control_nor_runtime_nor_the_documentation(be
                 assert stranger.post(path, headers=headers).status_code == 401
         assert stranger.post("/v1/fleet/register-node").status_code == 401
         assert stranger.get("/health").status_code == 200
-    with pytest.raises(CredentialError, match="refused the registration"):
-        register_nodes(bed.link, b"0" * 64, {"east": bed.area.site("east").secrets / keys.NODE_PUBLIC_KEY})
     with pytest.raises(CredentialError, match="refused to start a run"):
-        Session(bed.link, Credentials(b"0" * 64, bed.credentials.secret), bed.node_ids)
+        Session(bed.link, Credentials(b"0" * 64, bed.credentials.secret), bed.node_keys)
 
 
 def tls(bed: Bed) -> ssl.SSLContext:
@@ -175,15 +174,31 @@ def test_a_supernode_with_a_key_that_was_never_registered_is_turned_away(bed: Be
     keys.make_site_secrets(secrets)
     for name in ("runtime.crt", "runtime.key"):
         (secrets / name).write_bytes((bed.area.site("east").secrets / name).read_bytes())
-    command = processes.supernode(bed.link, secrets, tmp_path / "flwr", free_ports(1)[0], tie=leash())
-    assert bed.launch("stranger", command).wait(60) != 0
-    del bed.running["stranger"]
+    port = free_ports(1)[0]
+    bed.launch("stranger", processes.supernode(bed.link, secrets, tmp_path / "flwr", port))
+    try:
+        bed.wait_port("stranger", port)
+        assert wait_for_log(bed, "stranger", "does not know this SuperNode")
+        with bed.session() as session:
+            assert session.online() <= set(SITES)
+        assert not (tmp_path / "flwr" / NODE_ID).exists(), "it was never given a place"
+    finally:
+        bed.kill("stranger", down=True)
+
+
+def wait_for_log(bed: Bed, name: str, words: str, times: int = 2) -> bool:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if (bed.root / f"{name}.log").read_text().count(words) >= times:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_code_shipped_through_flower_is_refused_and_audited_and_other_runs_go_on(whole: Bed) -> None:
     foreign = build_bundle(MARKER_PROJECT.replace(b"cloister-marker", b"other-app"))
     ask = {site: pack_requests([Request("ping", "")]) for site in SITES}
-    with Session(whole.link, whole.credentials, whole.node_ids, foreign) as session:
+    with whole.session(bundle=foreign) as session:
         answers = dict(session.exchange(ask, seconds=30))
     assert set(answers) == set(SITES)
     for site, frames in answers.items():
@@ -191,7 +206,7 @@ def test_code_shipped_through_flower_is_refused_and_audited_and_other_runs_go_on
         assert isinstance(header, Refusal) and header.code is RefusalCode.FOREIGN_CODE and len(frames) == 1
         refused = {"event": "refused", "code": "foreign_code", "run": "", "about": hashlib.sha256(foreign).hexdigest()}
         assert ledger(whole, site, "audit.jsonl")[-1] == refused
-    with Session(whole.link, whole.credentials, whole.node_ids) as session:
+    with whole.session() as session:
         for _, frames in session.exchange(ask, seconds=30):
             assert getattr(parse_site_message(frames[0]), "kind", "") == "heartbeat"
 
@@ -203,7 +218,7 @@ def test_altered_late_and_repeated_contributions_are_told_apart(whole: Bed, tmp_
     opened = authority_events(whole).count("opened")
     with (
         AuthorityClient(settings.authority, settings.ca, settings.authority_token(), roster, settings.memory) as client,
-        Session(whole.link, whole.credentials, whole.node_ids) as session,
+        whole.session() as session,
     ):
         run = TaskRun("count", program, digest, client, roster, set(SITES), tmp_path / "run")
         exchange(session, run)
@@ -225,7 +240,7 @@ def test_altered_late_and_repeated_contributions_are_told_apart(whole: Bed, tmp_
         run.take("north", broken_signature(second["north"]))
         run.take("south", second["east"])
         run.take("west", second["west"])
-        assert run.left == {"east": "wrong_round", "north": "bad_signature", "south": "unknown_site"}
+        assert run.attendance.left == {"east": "wrong_round", "north": "bad_signature", "south": "unknown_site"}
         with pytest.raises(QuorumError, match=r"1 of 4 sites contributed to round 1"):
             run.conclude()
         client.close_run(run.run)
@@ -247,7 +262,7 @@ def broken_signature(frame: bytes) -> bytes:
 
 def test_a_request_for_an_unknown_run_gets_its_code_and_no_text(whole: Bed) -> None:
     ask = {"east": pack_requests([Request("round", "0" * 32), Request("end", "no run at all")])}
-    with Session(whole.link, whole.credentials, whole.node_ids) as session:
+    with whole.session() as session:
         (answer,) = dict(session.exchange(ask, seconds=30)).values()
     codes = [header.code for header in map(parse_site_message, answer) if isinstance(header, Refusal)]
     assert codes == [RefusalCode.UNKNOWN_RUN, RefusalCode.UNKNOWN_RUN]

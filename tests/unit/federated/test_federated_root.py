@@ -58,7 +58,7 @@ def start_coordinator(area: WorkArea, papers: Papers, ca: Path) -> None:
         secrets=area.coordinator / "secrets",
         authority="https://127.0.0.1:1",
         memory=area.coordinator / "authority.memory",
-        nodes={},
+        node_keys={},
     )
     train(settings, lambda event: None)
 

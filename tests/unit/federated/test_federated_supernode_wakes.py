@@ -9,14 +9,14 @@ from federated.site.supernode import ACQUIRE_PATH, REPLY_PATHS, Wakes, Waking
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    await send(scope["path"])
+    await send({"type": scope["path"]})
 
 
 async def call(waking: Waking, path: str) -> list[Any]:
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
-        sent.append(message)
+        sent.append(message["type"])
 
     async def receive() -> Any:
         return {"type": "http.request"}

@@ -16,7 +16,7 @@ from contracts.zone import SiteZone
 from pipelines.job_process import Job, Report, end_server, run_jobs
 from pipelines.landing import landing_state
 from pipelines.ports import free_ports, require_free
-from pipelines.processes import Supervisor
+from pipelines.processes import Restarts, Supervisor
 
 
 def tell_and_write(path: Path, report: Report) -> None:
@@ -77,7 +77,7 @@ def test_our_own_error_is_quoted_and_a_foreign_one_only_named(tmp_path: Path) ->
 
 
 def test_a_supervisor_names_the_process_that_ended(tmp_path: Path) -> None:
-    with Supervisor() as processes:
+    with Supervisor(Restarts(pause=0.01, longest=0.05, tries=3)) as processes:
         processes.start(
             "short", [sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ), tmp_path / "short.log"
         )
