@@ -4,7 +4,8 @@
 
 p_ij comes from a seed that only i and j can derive, b_i from a seed of i's own, of which every member gets a share.
 Pairwise masks cancel in the sum over all members; self-masks are removed once the survivors are agreed on. Every seed
-is bound to run, round, attempt and members: none serves twice, none leads to another round's.
+is bound to all that the members' headers have in common (SECURE_SUM rule 5): none serves twice, none leads to another
+round's, and masks of two different states do not cancel, whoever showed them to the sites.
 Source: Bonawitz et al. 2017, Practical secure aggregation; differences in docs/adr/0007.
 """
 
@@ -35,12 +36,12 @@ _RESIDUE_BYTES = SHARE_BYTES // SEED_RESIDUES
 
 
 class MaskBinding(NamedTuple):
-    """What a mask is good for. ``members``: ``contracts.messages.members_digest``."""
+    """What a mask is good for. ``common``: ``run_messages.common_digest`` of the headers of this (round, attempt)."""
 
     run: str
     round: int
     attempt: int
-    members: str
+    common: str
 
 
 def pair_seed(secret: bytes, binding: MaskBinding) -> bytes:

@@ -23,7 +23,7 @@ from contracts.messages import (
     next_state,
     survivors_digest,
 )
-from contracts.wire import FrameError, digest
+from contracts.wire import FrameError, canonical, digest
 from governance.approvals import Approval, read_approval
 from governance.roster import Roster
 from governance.signing import open_message
@@ -212,6 +212,11 @@ def expected_term(
         "members": members,
         "shares": count - 1,
     }
+
+
+def common_digest(expected: Mapping[str, str | int]) -> str:
+    """Digest of what ``expected_term`` gives: members, state, program, layout, keys. Masks are bound to it."""
+    return digest(b"cloister/common/1\n" + canonical(dict(expected)))
 
 
 def check_term(header: TermHeader, expected: Mapping[str, str | int]) -> None:

@@ -37,6 +37,7 @@ class Progress(Frozen):
 
     Attributes:
         round, attempt: of its last contribution; attempt None: none in this round yet.
+        common: digest of what the headers of all members say alike; masks are bound to it.
         values: digest of what it contributed, keyed; a repeated attempt must have the same.
         agreed: the one list of survivors it signed in this attempt.
         revealed: the one list of survivors it revealed shares for in this round.
@@ -45,6 +46,7 @@ class Progress(Frozen):
     round: Count = 0
     attempt: Count | None = None
     members: Digest | None = None
+    common: Digest | None = None
     values: Digest | None = None
     agreed: Spoken | None = None
     revealed: Spoken | None = None

@@ -45,6 +45,8 @@ from secure_compute.run_messages import (
     check_agreements,
     check_key,
     check_survivors,
+    common_digest,
+    expected_term,
     members_of,
     read_descriptor,
     read_total,
@@ -209,10 +211,16 @@ class SiteSession:
         agreed_on = members_of(self._mask_keys, members, self._roster)
         plan = make_plan(layout, len(self._roster.sites))
         values, _ = encode(plan, term)
-        self._advance_progress(round_no, attempt, agreed_on, values, snapshot)
+        common = common_digest(
+            expected_term(run.descriptor, round_no, attempt, self.state, plan, agreed_on, len(members))
+        )
+        now = Progress(
+            round=round_no, attempt=attempt, members=agreed_on, common=common, values=self._keyed_digest(values)
+        )
+        self._advance_progress(now, snapshot)
         tag_binding = Binding(run.descriptor.run, round_no, attempt)
         tagged = append_tags(values, seed, pads(self._pad_seed, tag_binding, self.site, plan.chunks), tag_binding)
-        binding = MaskBinding(run.descriptor.run, round_no, attempt, agreed_on)
+        binding = MaskBinding(run.descriptor.run, round_no, attempt, common)
         self_seed = masks.self_seed(self._root, binding)
         masked = add(tagged, self._mask(members, binding, self_seed, plan.chunks))
         parts = [run.public.encrypt(row).to_bytes() for row in masked]
@@ -303,7 +311,7 @@ class SiteSession:
             raise RefusedError(RefusalCode.BAD_MESSAGE, "one sealed share of each other survivor is needed")
         if self._progress.revealed is None:
             self._write(self._progress.model_copy(update={"revealed": spoken}))
-        binding = MaskBinding(run, round_no, attempt, spoken.members)
+        binding = MaskBinding(run, round_no, attempt, self._progress.common or "")
         shares = [self._share_of(site, sealed, binding) for site in survivors]
         dropped = [site for site in members if site not in set(survivors)]
         seeds = [masks.pair_seed(self._pair_secret(site), binding) for site in dropped]
@@ -368,24 +376,26 @@ class SiteSession:
         self._secrets = self._secrets.model_copy(update=changes)
         self._file.write(self._secrets)
 
-    def _advance_progress(self, round_no: int, attempt: int, members: str, values: Residues, snapshot: str) -> None:
+    def _keyed_digest(self, values: Residues) -> str:
+        said = hashlib.sha256(self._root)
+        said.update(np.ascontiguousarray(values).data)
+        return said.hexdigest()
+
+    def _advance_progress(self, now: Progress, snapshot: str) -> None:
         """Write down what is about to be contributed; refuse what would contradict what was."""
-        if round_no != self.round or round_no < self._progress.round:
+        if now.round != self.round or now.round < self._progress.round:
             raise RefusedError(
                 RefusalCode.WRONG_ROUND,
-                f"asked for round {round_no}; state is at round {self.round}, last round was {self._progress.round}",
+                f"asked for round {now.round}; state is at round {self.round}, last round was {self._progress.round}",
             )
         if self._secrets.snapshot not in (None, snapshot):
             raise RefusedError(RefusalCode.WRONG_SNAPSHOT, "this site's data changed within the run")
-        before = self._progress if round_no == self._progress.round else Progress(round=round_no)
+        before = self._progress if now.round == self._progress.round else Progress(round=now.round)
         if before.revealed is not None:
-            raise RefusedError(RefusalCode.ALREADY_REVEALED, f"shares of round {round_no} were revealed already")
-        said = hashlib.sha256(self._root)
-        said.update(np.ascontiguousarray(values).data)
-        now = Progress(round=round_no, attempt=attempt, members=members, values=said.hexdigest())
-        if before.attempt is not None and attempt <= before.attempt:
+            raise RefusedError(RefusalCode.ALREADY_REVEALED, f"shares of round {now.round} were revealed already")
+        if before.attempt is not None and now.attempt is not None and now.attempt <= before.attempt:
             if now != before.model_copy(update={"agreed": None}):
-                raise RefusedError(RefusalCode.WRONG_ATTEMPT, f"attempt {attempt} was made already, or a later one")
+                raise RefusedError(RefusalCode.WRONG_ATTEMPT, f"attempt {now.attempt} was made already, or a later one")
             return
         self._write(now, snapshot)
 

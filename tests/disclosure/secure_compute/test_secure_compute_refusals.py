@@ -68,8 +68,11 @@ class Round:
         """A site's header with other content, signed again by it (or by another)."""
         header = parse_site_message(self.frames[site])
         identity = self.region.identities[signer or site]
-        parts = ciphertexts_of(self.frames[site])
-        return head_of(sign_message(identity, header.model_copy(update=changes), parts))
+        return head_of(sign_message(identity, header.model_copy(update=changes), parts_of(self.frames[site])))
+
+
+def parts_of(frame: bytes) -> list[bytes]:
+    return [bytes(part) for part in unpack(frame).parts]
 
 
 @pytest.fixture
@@ -94,6 +97,8 @@ def honest(tmp_path: Path) -> Iterator[Round]:
         ({"bfv": digest(b"other")}, RefusalCode.WRONG_KEY),
         ({"slots": 5}, RefusalCode.WRONG_LENGTH),
         ({"ciphertexts": 2}, RefusalCode.WRONG_LENGTH),
+        ({"members": digest(b"other")}, RefusalCode.WRONG_MEMBERS),
+        ({"shares": 2}, RefusalCode.WRONG_LENGTH),
     ],
     ids=lambda value: value.value if isinstance(value, RefusalCode) else next(iter(value)),
 )
@@ -103,9 +108,9 @@ def test_a_term_made_for_something_else_is_refused(honest: Round, changes: dict[
 
 def test_the_honest_coordinator_refuses_it_too_and_adds_nothing(honest: Round) -> None:
     header = parse_site_message(honest.frames["north"])
-    parts = ciphertexts_of(honest.frames["north"])
+    parts = parts_of(honest.frames["north"])
     stale = sign_message(honest.region.identities["north"], header.model_copy(update={"round": 7}), parts)
-    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state)
+    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state, SITES)
     with pytest.raises(RefusedError, match="wrong_round"):
         honest.run.aggregator.add(stale)
     assert honest.run.aggregator.sites == ()
@@ -145,7 +150,7 @@ def test_too_few_sites_are_refused(honest: Round) -> None:
 
 def test_the_honest_coordinator_asks_for_nothing_below_the_quorum(honest: Round) -> None:
     with pytest.raises(QuorumError, match="3 sites contributed, quorum 4 of 4"):
-        honest.run.request(LAYOUT, {site: honest.frames[site] for site in SITES[:3]})
+        honest.run.closed(LAYOUT, {site: honest.frames[site] for site in SITES[:3]}, members=SITES)
 
 
 def test_another_layout_than_the_signed_one_is_refused(honest: Round) -> None:
@@ -180,24 +185,32 @@ def test_a_term_of_another_run_is_refused(honest: Round) -> None:
 
 def test_an_altered_ciphertext_is_refused_by_the_honest_coordinator(honest: Round) -> None:
     altered = bytearray(honest.frames["north"])
-    altered[-1000] ^= 1
-    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state)
+    assert len(ciphertexts_of(honest.frames["north"])[0]) > 60_000
+    altered[-10_000] ^= 1
+    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state, SITES)
     with pytest.raises(RefusedError, match="content_altered"):
         honest.run.aggregator.add(bytes(altered))
 
 
 def test_a_second_contribution_of_a_site_is_refused(honest: Round) -> None:
+    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state, SITES)
+    honest.run.aggregator.add(honest.frames["north"])
     with pytest.raises(RefusedError, match="duplicate"):
+        honest.run.aggregator.add(honest.frames["north"])
+
+
+def test_a_term_after_the_round_was_closed_is_refused(honest: Round) -> None:
+    with pytest.raises(RefusedError, match="wrong_round"):
         honest.run.aggregator.add(honest.frames["north"])
 
 
 def test_an_unsigned_ciphertext_that_is_none_is_refused_before_anything_is_added(honest: Round) -> None:
     header = parse_site_message(honest.frames["north"])
-    junk = [b"junk" * 1000]
+    junk = [b"junk" * 1000, parts_of(honest.frames["north"])[-1]]
     frame = sign_message(
         honest.region.identities["north"], header.model_copy(update={"content": parts_digest(junk)}), junk
     )
-    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state)
+    honest.run.aggregator.start(0, 0, LAYOUT, honest.run.aggregator.state, SITES)
     with pytest.raises(RefusedError, match="bad_message"):
         honest.run.aggregator.add(frame)
     assert honest.run.request(LAYOUT, honest.frames)
@@ -206,7 +219,7 @@ def test_an_unsigned_ciphertext_that_is_none_is_refused_before_anything_is_added
 def test_a_round_opens_once_and_is_answered_again_with_the_same_bytes(honest: Round) -> None:
     first = honest.open(honest.request)
     assert honest.open(honest.request) == first
-    again = honest.run.request(LAYOUT, honest.run.contributions(LAYOUT, TERMS, attempt=1), attempt=1)
+    again = forge(honest.request, attempt=1)
     with pytest.raises(RefusedError, match="already_opened"):
         honest.open(again)
     assert honest.region.refusals() == ["already_opened"]
@@ -244,12 +257,12 @@ def test_two_sites_cannot_be_shown_two_states(honest: Round) -> None:
     ahead, behind = honest.run.sessions["east"], honest.run.sessions["north"]
     ahead.accept_total(signed)
     with pytest.raises(RefusedError, match="wrong_round"):  # the site knows where it stands
-        behind.contribute(1, 0, LAYOUT, TERMS["north"], SNAPSHOT)
+        behind.contribute(1, 0, LAYOUT, TERMS["north"], SNAPSHOT, SITES)
     assert ahead.state != behind.state
     for site in ("south", "west"):
         honest.run.sessions[site].accept_total(signed)
     # A site that were talked into it would sign its own state, and everybody would see two.
-    behind.round, behind._last_attempt = 1, -1
+    behind.round = 1
     frames = honest.run.contributions(LAYOUT, TERMS)
     with pytest.raises(RefusedError, match="wrong_state"):
         honest.run.request(LAYOUT, frames)
@@ -285,9 +298,25 @@ def test_a_site_refuses_totals_of_another_run_and_totals_twice(honest: Round) ->
         honest.run.sessions["north"].accept_total(signed)
 
 
-def test_a_site_contributes_once_to_an_attempt(honest: Round) -> None:
-    with pytest.raises(RefusedError, match="wrong_attempt"):
-        honest.run.sessions["north"].contribute(0, 0, LAYOUT, TERMS["north"], SNAPSHOT)
+def test_a_site_says_one_thing_in_an_attempt_and_nothing_after_it_revealed(tmp_path: Path) -> None:
+    region = SecureRegion(tmp_path, ("a", "b", "c", "d", "e"), quorum=5)
+    terms = dict.fromkeys(region.sites, TERMS["north"])
+    with region.authority() as authority:
+        run = region.start(authority)
+        session = run.sessions["a"]
+        run.contributions(LAYOUT, terms, attempt=1)
+        assert session.contribute(0, 1, LAYOUT, terms["a"], SNAPSHOT, region.sites)
+        for attempt, layout, term in (
+            (1, LAYOUT, TERMS["east"]),
+            (1, OTHER_LAYOUT, terms["a"]),
+            (0, LAYOUT, terms["a"]),
+        ):
+            with pytest.raises(RefusedError, match="wrong_attempt"):
+                session.contribute(0, attempt, layout, term, SNAPSHOT, region.sites)
+        run.request(LAYOUT, run.contributions(LAYOUT, terms, attempt=2), attempt=2)
+        for attempt in (2, 3):
+            with pytest.raises(RefusedError, match="already_revealed"):
+                session.contribute(0, attempt, LAYOUT, terms["a"], SNAPSHOT, region.sites)
 
 
 def test_a_site_refuses_a_run_of_another_program_than_its_own(honest: Round) -> None:
@@ -305,10 +334,10 @@ def test_a_site_refuses_a_descriptor_with_a_swapped_key(honest: Round) -> None:
         Aggregator(swapped, honest.region.roster)
 
 
-def test_a_site_refuses_a_roster_that_does_not_name_it(honest: Round) -> None:
+def test_a_site_refuses_a_roster_that_does_not_name_it(honest: Round, tmp_path: Path) -> None:
     session = honest.region.session("north")
     with pytest.raises(RefusedError, match="unknown_site"):
-        type(session)("east", honest.region.identities["north"], honest.region.roster, honest.region.root / "x")
+        type(session)("east", honest.region.identities["north"], honest.region.roster, tmp_path / "x", tmp_path)
 
 
 def test_a_seed_for_another_site_or_run_is_refused(honest: Round, tmp_path: Path) -> None:
@@ -319,13 +348,21 @@ def test_a_seed_for_another_site_or_run_is_refused(honest: Round, tmp_path: Path
     with pytest.raises(RefusedError, match="wrong_run"):
         north.receive_seed(sealed["east"])
     with pytest.raises(RefusedError, match="wrong_key"):
-        north.contribute(0, 0, LAYOUT, TERMS["north"], SNAPSHOT)
+        north.contribute(0, 0, LAYOUT, TERMS["north"], SNAPSHOT, SITES)
 
 
 def test_a_second_key_of_a_site_is_refused(honest: Round) -> None:
+    session = honest.region.session("north")
+    session.join(honest.run.descriptor, PROGRAM)
+    session.end()  # its secrets are gone: when it joins again it can only make others
     key = honest.region.session("north").join(honest.run.descriptor, PROGRAM)
     with pytest.raises(RefusedError, match="duplicate"):
         honest.authority.register_keys(honest.run.run, {"north": key})
+    assert honest.region.refusals() == ["duplicate"]
+    with pytest.raises(RefusedError, match="duplicate"):
+        honest.run.aggregator.learn_keys([key])
+    with pytest.raises(RefusedError, match="duplicate"):
+        honest.run.sessions["east"].receive_keys([key])
 
 
 def test_a_key_in_the_name_of_another_site_is_refused(honest: Round) -> None:
@@ -411,5 +448,5 @@ def test_a_term_header_names_all_it_depends_on(honest: Round) -> None:
     """SECURE_SUM rule 5, as a list: dropping one of these from the header is a change of protocol."""
     assert set(TermHeader.model_fields) == {
         "protocol", "kind", "run", "round", "attempt", "site", "roster", "approval", "program", "layout", "sites",
-        "state", "snapshot", "bfv", "slots", "ciphertexts", "content",
+        "state", "snapshot", "bfv", "slots", "ciphertexts", "content", "members", "commitment", "shares",
     }  # fmt: skip
