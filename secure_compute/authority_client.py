@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 import time
 from collections.abc import Mapping
@@ -18,24 +19,40 @@ from governance.signing import open_message
 from secure_compute.head_memory import HeadMemory
 
 _NOTHING = parts_digest(())
-_POLL_SECONDS = 0.05
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""Between attempts; the last one from then on."""
+
+_AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE)
 
 
 class AuthorityClient:
     """Calls the authority's service. Every method raises RefusedError with the authority's code when it declines,
-    CredentialError when the token is not its own, CloisterError when it cannot be reached (try again: requests are
-    answered again with the same bytes)."""
+    CredentialError when the token is not its own, CloisterError when it stays away. While it is away (restarted, say)
+    each request is sent again: it answers the same bytes with the same bytes. ``create_run`` alone makes another run
+    then; the one that nobody knows of is never used, and its keys go with it."""
 
     def __init__(
-        self, url: str, ca: Path, token: str, roster: Roster, memory_file: Path, *, timeout_seconds: float = 120.0
+        self,
+        url: str,
+        ca: Path,
+        token: str,
+        roster: Roster,
+        memory_file: Path,
+        *,
+        timeout_seconds: float = 120.0,
+        patience_seconds: float = 60.0,
     ) -> None:
         """
         Args:
             url: such as ``https://127.0.0.1:9443``.
             ca: PEM of the region's root; nothing else is trusted.
             memory_file: remembers the authority's last audit head between runs.
+            timeout_seconds: longest wait for one answer.
+            patience_seconds: how long a request is sent again while the authority does not answer, or answers 502 or
+                503. A certificate of another root is no reason to wait.
         """
         self._roster = roster
+        self._patience = patience_seconds
         self._memory = HeadMemory(memory_file)
         context = ssl.create_default_context(cafile=str(ca))
         headers = {"Authorization": f"Bearer {token}"}
@@ -46,17 +63,7 @@ class AuthorityClient:
 
     def wait_ready(self, seconds: float = 30.0) -> None:
         """Wait until the service answers. Raises CloisterError when it does not in time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._call("GET", "/v1/health")
-                return
-            except (CredentialError, RefusedError):
-                raise
-            except CloisterError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_POLL_SECONDS)
+        self._call("GET", "/v1/health", patience=seconds)
 
     def create_run(self, task: str, program: str) -> bytes:
         """Ask for a run of a program; the authority looks for a live approval. Returns the signed RunDescriptor."""
@@ -82,6 +89,10 @@ class AuthorityClient:
         """Ask to open a sum (``Aggregator.request``); returns the signed total."""
         return self._call("POST", f"/v1/runs/{run}/open", request)
 
+    def is_open(self, run: str) -> bool:
+        """Whether sums of a run may still be opened. Raises RefusedError unknown_run."""
+        return self._call("GET", f"/v1/runs/{run}/status") == b"open"
+
     def close_run(self, run: str) -> None:
         """End a run: its keys are destroyed. Nothing can be opened after it."""
         self._call("POST", f"/v1/runs/{run}/close")
@@ -100,18 +111,37 @@ class AuthorityClient:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self.close()
 
-    def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
-        try:
-            response = self._http.request(method, path, content=body)
-        except httpx.HTTPError as error:
-            raise CloisterError(
-                f"the key authority at {self._http.base_url} does not answer ({type(error).__name__}): start it first"
-            ) from error
+    def _call(self, method: str, path: str, body: bytes = b"", *, patience: float | None = None) -> bytes:
+        response = self._send(method, path, body, self._patience if patience is None else patience)
         if response.status_code == 401:
             raise CredentialError("the key authority does not know this coordinator's token")
         if response.status_code == 200:
             return response.content
         raise _refusal(response)
+
+    def _send(self, method: str, path: str, body: bytes, patience: float) -> httpx.Response:
+        """Send a request until it is answered; raises CloisterError when patience is over."""
+        deadline = time.monotonic() + patience
+        pauses = itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1]))
+        while True:
+            try:
+                response = self._http.request(method, path, content=body)
+                if response.status_code not in _AWAY or time.monotonic() > deadline:
+                    return response
+            except httpx.HTTPError as error:
+                if _is_foreign(error) or time.monotonic() > deadline:
+                    raise CloisterError(
+                        f"the key authority at {self._http.base_url} does not answer ({type(error).__name__}): start "
+                        "it first"
+                    ) from error
+            time.sleep(next(pauses))
+
+
+def _is_foreign(error: BaseException | None) -> bool:
+    """Whether the server's certificate is not of the region's root."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _refusal(response: httpx.Response) -> CloisterError:

@@ -71,9 +71,9 @@ class Process:
         with self.client() as client:
             client.wait_ready()
 
-    def client(self, token: str = TOKEN, ca: Path | None = None) -> AuthorityClient:
-        memory = self.region.root / "coordinator.head"
-        return AuthorityClient(self.url, ca or self.region.root / "root.crt", token, self.region.roster, memory)
+    def client(self, token: str = TOKEN, ca: Path | None = None, patience: float = 60.0) -> AuthorityClient:
+        memory, root = self.region.root / "coordinator.head", ca or self.region.root / "root.crt"
+        return AuthorityClient(self.url, root, token, self.region.roster, memory, patience_seconds=patience)
 
     def kill(self) -> None:
         if self.running is not None:
@@ -120,6 +120,17 @@ def test_a_coordinator_trusts_the_regions_root_alone(process: Process) -> None:
         client.create_run(TASK, PROGRAM)
 
 
+def test_a_request_is_sent_again_while_the_authority_is_away(process: Process) -> None:
+    process.kill()
+    with process.client(patience=0.0) as hasty, pytest.raises(CloisterError, match="does not answer"):
+        hasty.create_run(TASK, PROGRAM)
+    returning = threading.Timer(0.5, process.start)
+    returning.start()
+    with process.client() as client:
+        assert process.region.start(client).run
+    returning.join()
+
+
 def test_a_secret_file_that_others_may_read_stops_the_start(process: Process) -> None:
     process.kill()
     (process.region.folder / "secrets" / "authority.key").chmod(0o640)
@@ -163,7 +174,7 @@ def kill_after_intent(process: Process, run: str, request: bytes) -> bool:
     before = audit.read_bytes().count(b'"event":"intent"')
 
     def ask() -> None:
-        with process.client() as client, contextlib.suppress(CloisterError):
+        with process.client(patience=0.0) as client, contextlib.suppress(CloisterError):
             client.open(run, request)
 
     asking = threading.Thread(target=ask)
