@@ -190,7 +190,7 @@ def unwrap(folder: Path, data: bytes, unlock: Unlock) -> Vault:
         opened = ChaCha20Poly1305(key).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], canonical(header))
     except (InvalidTag, ValueError) as error:
         what = "passphrase" if header.kdf == "scrypt" else "key that unwrap_command gave"
-        raise CredentialError(f"the {what} does not open the vault of {folder}") from error
+        raise CredentialError(f"the {what} does not open {folder}") from error
     return Vault(folder, opened)
 
 

@@ -8,6 +8,7 @@ The file says where the passphrase is, never what it is. Set-up seals the keys o
 
 from __future__ import annotations
 
+import json
 import secrets as random_text
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def read_unlock(area: WorkArea) -> Unlock:
         return Unlock.model_validate(body)
     except ValidationError as error:
         raise SpecError(f"{path}: {error.errors(include_input=False)[0]['msg']}") from error
+
+
+def unlock_text(unlock: Unlock) -> bytes:
+    """The content of ``unlock.toml``: JSON strings, and lists of them, are TOML's."""
+    values = unlock.model_dump(mode="json", exclude_none=True)
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items()).encode()
 
 
 def open_authority_vault(area: WorkArea) -> Vault:

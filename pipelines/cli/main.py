@@ -23,7 +23,10 @@ COMMANDS = {
     "pull": ("pipelines.cli.pull", "Take new rows of a hospital's PostgreSQL database into its landing folder."),
     "quarantine": ("pipelines.cli.quarantine", "List, show and replay the records that did not make it."),
     "erase": ("pipelines.cli.erase", "Erase a person at a hospital."),
-    "key": ("pipelines.cli.key", "Rotate a hospital's pseudonym key."),
+    "key": ("pipelines.cli.key", "List, make, rotate, revoke and back up the parties' keys."),
+    "roster": ("pipelines.cli.roster", "Show, check and sign the roster of sites."),
+    "approval": ("pipelines.cli.approval", "List, sign, countersign and revoke approvals."),
+    "authority": ("pipelines.cli.authority", "The key authority's drill: would a backup do?"),
     "report": ("pipelines.cli.report", "The connection report: what arrived, and what is wrong with it."),
     "models": ("pipelines.cli.models", "List, withdraw and promote released models."),
 }
