@@ -6,11 +6,11 @@ written: parts are days, see ``fhir_mapping.silver_parts``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from contracts.errors import SchemaDriftError
@@ -23,13 +23,14 @@ from fhir_mapping.manifest import FileEntry, in_batches, read_manifest
 from fhir_mapping.mapping import MappedSource, read_mapped
 from fhir_mapping.person_links import resolve_people
 from fhir_mapping.quarantine import write_quarantine
-from fhir_mapping.silver_parts import DAY, Parts, digests_by_day, note_parts, stale_days
+from fhir_mapping.silver_parts import DAY, Digests, Parts, digests_by_type, note_parts, stale_days
 from fhir_mapping.spec.compile import DIGEST_FIELD
+from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.standing import emits_of, id_of, union, write_pending, write_superseded
 from fhir_mapping.tables import RECORD, pending_table, silver_table, silver_types, superseded_table
 from lake.reader import read_arrow
-from lake.tables import Table, arrow_schema, drop, exists, read, replace, write_arrow
+from lake.tables import Table, arrow_schema, create, drop, read, replace, write_arrow
 from lake.together import run_together
 
 
@@ -55,14 +56,22 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
         )
     )
     parts = Parts.of(spark, zone, sources, manifest)
-    writer = _Writer(spark, zone, site.name, sources, manifest, parts)
+    replaced, missing = _types_in(superseded_table(zone)), _types_in(pending_table(zone))
+    waiting = _waiting(spark, zone, sources, types, missing)
+    writer = _Writer(spark, zone, site.name, sources, manifest, parts, replaced, missing, waiting)
     run_together(partial(writer.write, resource) for resource in types)
     return write_ledger(spark, zone, mapped, counts, manifest, erasures)
 
 
 @dataclass(frozen=True)
 class _Writer:
-    """Writes the silver tables of one run: of each type the parts that are not as they should be."""
+    """Writes the silver tables of one run: of each type the parts that are not as they should be.
+
+    Attributes:
+        replaced: types of which some resources stand no more.
+        missing: types of which some are referred to and have not arrived.
+        waiting: digest of the resources that wait for one of them, by type and day.
+    """
 
     spark: SparkSession
     zone: SiteZone
@@ -70,84 +79,94 @@ class _Writer:
     sources: Sequence[MappedSource]
     manifest: Sequence[FileEntry]
     parts: Parts
+    replaced: Set[str]
+    missing: Set[str]
+    waiting: Mapping[str, Digests]
 
     def write(self, resource: str) -> None:
         """One commit for the stale parts of a type, more for many records, then the note of what they are made of."""
-        made_of = self.parts.fingerprints(
-            self.sources, silver_table(self.zone, resource), resource, self._waiting(resource)
-        )
+        target = silver_table(self.zone, resource)
+        made_of = self.parts.fingerprints(self.sources, target, resource, self.waiting.get(resource, {}))
         try:
             self._replace(resource, stale_days(self.zone, resource, made_of))
         except SchemaDriftError:
             # Left by an earlier release with other columns; every part is made of mapped rows anyway.
-            drop(silver_table(self.zone, resource))
+            drop(target)
             self._replace(resource, stale_days(self.zone, resource, made_of))
         note_parts(self.zone, resource, made_of)
 
     def _replace(self, resource: str, days: Sequence[str]) -> None:
         target = silver_table(self.zone, resource)
-        if not exists(target):
-            write_arrow(arrow_schema(target).empty_table(), target)
-        rows = self._wide(resource)
+        create(target)
         for batch in in_batches(self.manifest, days):
-            where = {DAY: batch}
+            rows = self._rows(resource, batch)
             if rows is None:
-                write_arrow(arrow_schema(target).empty_table(), target, where)
-                continue
-            standing = _standing(self.spark, self.zone, resource, rows.where(F.col(DAY).isin(batch)))
-            replace(self.spark, _with_pending(self.spark, self.zone, resource, standing), target, where)
+                write_arrow(arrow_schema(target).empty_table(), target, where={DAY: batch})
+            else:
+                replace(self.spark, rows, target, where={DAY: batch})
 
-    def _wide(self, resource: str) -> DataFrame | None:
-        """Every emitted resource of a type in silver's columns, ``_pending`` excepted."""
+    def _rows(self, resource: str, days: Sequence[str]) -> DataFrame | None:
+        """The resources of a type that stand, of some days of delivery, in silver's columns.
+
+        What stands and what waits is found before the resources are put together: mapped rows are narrower.
+        """
         whole = struct_type(resource)
         frames = []
-        for source, emit, rows in emits_of(self.sources, resource):
+        for source, emit, emitted in emits_of(self.sources, resource):
+            rows = self._standing(resource, emit, emitted.where(F.col(DAY).isin(list(days))))
+            rows, pending = self._with_pending(resource, source, emit, rows)
             made = source.mapping.elements(emit)
             named = [made.get(f.name, F.lit(None).cast(f.dataType)).alias(f.name) for f in whole.fields]
             lineage = [F.lit(self.site).alias("_site"), *map(F.col, RECORD), F.lit(emit.name).alias("_spec")]
             lineage += [F.lit(emit.digest).alias(DIGEST_FIELD), F.col("_terminology_version")]
-            frames.append(rows.select(*named, *lineage))
+            frames.append(rows.select(*named, *lineage, pending.alias("_pending")))
         return union(frames)
 
-    def _waiting(self, resource: str) -> dict[str, str]:
-        """Digest of the ids of a type that wait for a reference, by day; of ids and targets, no resource is read."""
-        frames = []
+    def _standing(self, resource: str, emit: Emit, rows: DataFrame) -> DataFrame:
+        """The rows whose resource no later record replaced."""
+        if resource not in self.replaced:
+            return rows
+        superseded = read(self.spark, superseded_table(self.zone))
+        losers = superseded.where((F.col("resource") == resource) & (F.col("_spec") == emit.name))
+        named = losers.select(F.col("id").alias(emit.column), *RECORD)
+        return rows.join(F.broadcast(named), [emit.column, *RECORD], "left_anti")
+
+    def _with_pending(
+        self, resource: str, source: MappedSource, emit: Emit, rows: DataFrame
+    ) -> tuple[DataFrame, Column]:
+        """The rows, and the types of the references in their resource that have not arrived."""
+        waits = []
         for target, element in awaited(resource).items():
-            if not _has(pending_table(self.zone), target):
-                continue
-            missing = read(self.spark, pending_table(self.zone)).where(F.col("resource") == target).select("id")
-            for source, emit, rows in emits_of(self.sources, resource):
+            text = source.mapping.reference(emit, element)
+            if target in self.missing and text is not None:
+                found = f"_missing_{target}"
+                ids = read(self.spark, pending_table(self.zone)).where(F.col("resource") == target)
+                rows = rows.join(
+                    F.broadcast(ids.select(F.col("id").alias(found))), id_of(text, target) == F.col(found), "left"
+                )
+                waits.append(F.when(F.col(found).isNotNull(), F.lit(target)))
+        entries = F.array(*waits, F.when(F.lit(False), F.lit("")))
+        return rows, F.filter(entries, lambda entry: entry.isNotNull())
+
+
+def _waiting(
+    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], types: Sequence[str], missing: Set[str]
+) -> Mapping[str, Digests]:
+    """Digests of the ids that wait for a reference, by type and day; of ids and targets, no resource is read."""
+    frames = []
+    for resource in types:
+        for target, element in awaited(resource).items():
+            for source, emit, rows in emits_of(sources, resource) if target in missing else ():
                 text = source.mapping.reference(emit, element)
                 if text is not None:
+                    ids = read(spark, pending_table(zone)).where(F.col("resource") == target).select("id")
                     asked = rows.select(DAY, F.col(emit.column).alias("waits"), id_of(text, target).alias("id"))
-                    frames.append(asked.join(F.broadcast(missing), "id", "left_semi"))
-        rows = union(frames)
-        return {} if rows is None else digests_by_day(rows, ["waits", "id"])
+                    waits = asked.join(F.broadcast(ids), "id", "left_semi")
+                    frames.append(waits.withColumn("resource", F.lit(resource)))
+    rows = union(frames)
+    return {} if rows is None else digests_by_type(rows, ["waits", "id"])
 
 
-def _standing(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame) -> DataFrame:
-    """The rows that no later record replaced."""
-    if not _has(superseded_table(zone), resource):
-        return rows
-    losers = read(spark, superseded_table(zone)).where(F.col("resource") == resource)
-    return rows.join(F.broadcast(losers.select("id", *RECORD, "_spec")), ["id", *RECORD, "_spec"], "left_anti")
-
-
-def _with_pending(spark: SparkSession, zone: SiteZone, resource: str, rows: DataFrame) -> DataFrame:
-    """``_pending``: the types of the references that have not arrived."""
-    elements = awaited(resource)
-    waited = [name for name in elements if _has(pending_table(zone), name)]
-    for target in waited:
-        missing = read(spark, pending_table(zone)).where(F.col("resource") == target)
-        ids = missing.select(F.col("id").alias(f"_missing_{target}"))
-        on = id_of(F.col(f"{elements[target]}.reference"), target) == F.col(f"_missing_{target}")
-        rows = rows.join(F.broadcast(ids), on, "left")
-    waits = [F.when(F.col(f"_missing_{name}").isNotNull(), F.lit(name)) for name in waited]
-    entries = F.array(*waits, F.when(F.lit(False), F.lit("")))
-    pending = F.filter(entries, lambda entry: entry.isNotNull()).alias("_pending")
-    return rows.select(*[name for name in silver_table(zone, resource).schema.names if name != "_pending"], pending)
-
-
-def _has(table: Table, resource: str) -> bool:
-    """Whether a small table of this run has rows of a type; asked without the engine."""
-    return resource in read_arrow(table.path, ["resource"]).column(0).unique().to_pylist()
+def _types_in(table: Table) -> frozenset[str]:
+    """Resource types of which a small table of this run has rows; asked without the engine."""
+    return frozenset(read_arrow(table.path, ["resource"]).column(0).unique().to_pylist())

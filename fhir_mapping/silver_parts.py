@@ -27,7 +27,7 @@ from lake.reader import part_files, read_arrow
 from lake.tables import Table, exists, read
 
 DAY = "_delivery_date"
-_RULES = 1
+_RULES = 2
 """Counts changes of the code that makes silver of mapped rows: another number, and every part is written again."""
 _NOTE = "_made_of.json"
 """In the table's folder: dropped with it, and not a data file by its name."""
@@ -65,7 +65,7 @@ class Parts:
         return cls(
             [part_files(mapped_table(zone, s.mapping, s.version.valid_from).path, DAY) for s in sources],
             {day: sorted(names) for day, names in twice.items()},
-            _digests_by_type(rows, ["id", *RECORD, "_spec"]),
+            digests_by_type(rows, ["id", *RECORD, "_spec"]),
             _links(zone),
         )
 
@@ -101,10 +101,12 @@ class Parts:
         }
 
 
-def digests_by_day(rows: DataFrame, names: Sequence[str]) -> dict[str, str]:
-    """Day -> digest of the rows of that day (order does not count), by the columns named."""
-    found = rows.groupBy(DAY).agg(*_sums(names)).collect()
-    return {row[DAY]: _sha256([row["n"], str(row["a"]), str(row["b"])]) for row in found}
+def digests_by_type(rows: DataFrame, names: Sequence[str]) -> Mapping[str, Digests]:
+    """Of each type (column ``resource``) the digests of its rows by day, by the columns named; order does not count."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows.groupBy("resource", DAY).agg(*_sums(names)).collect():
+        found.setdefault(row["resource"], {})[row[DAY]] = _sha256([row["n"], str(row["a"]), str(row["b"])])
+    return found
 
 
 def stale_days(zone: SiteZone, resource: str, fingerprints: Digests) -> list[str]:
@@ -134,13 +136,6 @@ def _read_note(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _digests_by_type(rows: DataFrame, names: Sequence[str]) -> Mapping[str, Digests]:
-    found: dict[str, dict[str, str]] = {}
-    for row in rows.groupBy("resource", DAY).agg(*_sums(names)).collect():
-        found.setdefault(row["resource"], {})[row[DAY]] = _sha256([row["n"], str(row["a"]), str(row["b"])])
-    return found
 
 
 def _sums(names: Iterable[str]) -> list[Column]:

@@ -92,7 +92,7 @@ def replace(spark: SparkSession, df: DataFrame, table: Table, where: Where | Non
     if where is not None:
         check_where(where, table.partition_by, table.path.name)
     check_same(df.schema, table.schema, table.path, "what is to be written")
-    _create(table)
+    create(table)
     rows = _conform(spark, df, table, where)
     try:
         if where is not None and is_one_part(where, table.partition_by):
@@ -118,7 +118,7 @@ def merge(spark: SparkSession, df: DataFrame, table: Table, keys: Sequence[str])
     """
     check_same(df.schema, table.schema, table.path, "what is to be merged")
     _check_keys(df, table, keys)
-    _create(table)
+    create(table)
     view = "cloister_merge_source"
     _conform(spark, df, table, None).createOrReplaceTempView(view)
     match = " AND ".join(f"t.`{key}` = s.`{key}`" for key in keys)
@@ -140,7 +140,7 @@ def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Wher
     if where is not None:
         check_where(where, table.partition_by, table.path.name)
     check_same(from_arrow(data.schema), table.schema, table.path, "what is to be written")
-    _create(table)
+    create(table)
     batches = _conform_batches(data, table, where)
     if where is not None and is_one_part(where, table.partition_by):
         ((column, (value,)),) = where.items()
@@ -162,12 +162,12 @@ def arrow_schema(table: Table) -> pa.Schema:
     return to_arrow(table.schema)
 
 
-def drop(table: Table) -> None:
-    """Remove a derived table and its history, because its declared schema changed on purpose."""
-    shutil.rmtree(table.path, ignore_errors=True)
+def create(table: Table) -> None:
+    """Make the table, without a row, where there is none.
 
-
-def _create(table: Table) -> None:
+    Raises:
+        SchemaDriftError: the table on disk is not as declared.
+    """
     if exists(table):
         _check_disk(table)
         return
@@ -179,6 +179,11 @@ def _create(table: Table) -> None:
         partition_by=list(table.partition_by),
         configuration=_PROPERTIES,
     )
+
+
+def drop(table: Table) -> None:
+    """Remove a derived table and its history, because its declared schema changed on purpose."""
+    shutil.rmtree(table.path, ignore_errors=True)
 
 
 def _check_disk(table: Table) -> None:
