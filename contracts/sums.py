@@ -48,6 +48,10 @@ class Block:
 Layout = tuple[Block, ...]
 
 
+NEAR_REPEAT = 0.01
+"""Change of the state below which the sites of the next sum must be those of the last one (SECURE_SUM rule 9)."""
+
+
 class SumProgram(Protocol):
     """A computation as a sequence of sums. Pure: no file, no clock, no randomness that is not in the state."""
 
@@ -70,6 +74,14 @@ class SumProgram(Protocol):
 
     def advance(self, state: State, total: Mapping[str, np.ndarray]) -> State:
         """The next public state from an opened total (float64 arrays, decoded); pure and deterministic."""
+        ...
+
+    def change(self, before: State, after: State) -> float:
+        """How much the point moved at which the next sum is taken, beside the one where the last was, relative.
+
+        Infinite when the two sums ask different things. Below ``NEAR_REPEAT`` the next sum nearly repeats the last
+        one, so that over another roster their difference would be nearly one site's term (SECURE_SUM rule 9).
+        """
         ...
 
     def is_done(self, state: State) -> bool:

@@ -1,7 +1,7 @@
 """Where each party keeps its things below a work directory: paths only, nothing is opened here.
 
 WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta
-                        secrets/   governance/   egress/   logs/
+                        secrets/   governance/   egress/   logs/   runs/<run>/ while it lasts
 WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
 WORK/passphrases/       what unlocks the authority's keys; on a medium of its own in a real region
 WORK/coordinator/       checkpoint and logs of runs
@@ -49,6 +49,11 @@ class SiteZone:
     @property
     def logs(self) -> Path:
         return self.root / "logs"
+
+    @property
+    def runs(self) -> Path:
+        """Papers of the runs that the site takes part in, for as long as they last."""
+        return self.root / "runs"
 
     @property
     def governance(self) -> Path:

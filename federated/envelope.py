@@ -14,10 +14,14 @@ from typing import Any, Literal, get_args
 
 from flwr.app import ConfigRecord, Message, RecordDict
 
+from contracts.errors import RefusedError
+from contracts.messages import RefusalCode
+from contracts.wire import canonical
+
 RECORD = "cloister"
 MESSAGE_TYPE = "query"
 
-RequestKind = Literal["ping", "join", "round", "end"]
+RequestKind = Literal["ping", "join", "round", "agree", "reveal", "end"]
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,12 @@ class Request:
     """The coordinator asks a site.
 
     Attributes:
-        kind: ``ping`` (answered by a heartbeat), ``join`` (part ``descriptor``; a key), ``round`` (part ``seed`` until
-            the site has it, a part ``total`` for each signed total the site has not acknowledged by a term, in order;
-            a term), ``end`` (parts ``total`` likewise; a heartbeat). Any may be answered by a refusal.
+        kind: ``ping`` (answered by a heartbeat), ``join`` (part ``descriptor``; a key), ``round`` (part ``members``,
+            parts ``seed`` and ``key`` of the members until the site has them, a part ``total`` for each signed total
+            the site has not acknowledged by a term, in order; a term), ``agree`` (parts ``members``, ``survivors``;
+            a survivors message), ``reveal`` (parts ``members``, ``survivors``, ``sealed``: the shares of the other
+            survivors, concatenated in order, parts ``agreement``; a share message), ``end`` (parts ``total``; a
+            heartbeat). Any may be answered by a refusal.
         run: the run's id, as in the descriptor; empty for ``ping``.
         round, attempt: from 0.
         parts: named byte strings; a name may repeat, order counts.
@@ -42,6 +49,22 @@ class Request:
     def named(self, name: str) -> list[bytes]:
         """The parts of that name, in order."""
         return [data for key, data in self.parts if key == name]
+
+
+def pack_sites(sites: Sequence[str]) -> bytes:
+    """A list of sites as the part of a request."""
+    return canonical(list(sites))
+
+
+def unpack_sites(data: bytes) -> tuple[str, ...]:
+    """The list of a part. Raises RefusedError bad_message."""
+    try:
+        sites = json.loads(data)
+    except ValueError as error:
+        raise RefusedError(RefusalCode.BAD_MESSAGE, "not a list of sites") from error
+    if not isinstance(sites, list) or not all(isinstance(site, str) for site in sites):
+        raise RefusedError(RefusalCode.BAD_MESSAGE, "not a list of sites")
+    return tuple(sites)
 
 
 def pack_requests(requests: Sequence[Request]) -> RecordDict:

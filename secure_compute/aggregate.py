@@ -50,7 +50,6 @@ class Aggregator:
         round: the next round: totals accepted so far.
         state: digest of the public state after them.
         keys: signed KeyMessages of the sites that joined, to be handed to every site.
-        bytes_received, ciphertexts_received: by site, over all rounds.
     """
 
     def __init__(self, descriptor: bytes, roster: Roster) -> None:
@@ -59,8 +58,6 @@ class Aggregator:
         self.round = 0
         self.state = first_state(self.run.descriptor.program)
         self.keys: dict[str, bytes] = {}
-        self.bytes_received = dict.fromkeys(roster.sites, 0)
-        self.ciphertexts_received = dict.fromkeys(roster.sites, 0)
         self._roster = roster
         self._mask_keys: dict[str, str] = {}
         self._expected: dict[str, str | int] = {}
@@ -155,8 +152,6 @@ class Aggregator:
         self._sums = self._sums or ciphertexts
         frame = unpack(contribution)
         pending.headers[header.site] = pack(frame.header, frame.signature)
-        self.bytes_received[header.site] += len(contribution)
-        self.ciphertexts_received[header.site] += chunks
         return header.site
 
     def close(self) -> bytes:
@@ -222,7 +217,6 @@ class Aggregator:
         if self._reveals is None or len(parts) != 1:
             raise RefusedError(RefusalCode.BAD_MESSAGE, "shares before the round was closed, or not one part")
         self._reveals.take(header, parts[0])
-        self.bytes_received[header.site] += len(frame)
 
     def request(self) -> bytes:
         """Remove the masks and ask to open the sum; keep the request and send the same bytes again after a failure.

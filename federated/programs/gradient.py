@@ -136,6 +136,11 @@ def finish(state: Mapping[str, Any]) -> np.ndarray:
     return np.array([search.point.reshape(score_count(state), -1) for search in state["searches"]])
 
 
+def asked_at(state: Mapping[str, Any]) -> dict[int, np.ndarray]:
+    """Where the next sum is taken, by open fit."""
+    return {fit: state["searches"][fit].trial for fit in open_fits(state)}
+
+
 def open_fits(state: Mapping[str, Any]) -> list[int]:
     return [fit for fit, search in enumerate(state["searches"]) if not search.stopped]
 

@@ -74,6 +74,11 @@ def advance(task: Task, state: Mapping[str, Any], total: Mapping[str, np.ndarray
     return {"parameters": parameters, "last": last, "value": value, "open": still}
 
 
+def asked_at(state: Mapping[str, Any]) -> dict[int, np.ndarray]:
+    """Where the next sum is taken, by open fit."""
+    return {int(fit): state["parameters"][fit] for fit in state["open"]}
+
+
 def _solve(triangle: np.ndarray, gradient: np.ndarray, shape: tuple[int, ...], l2: float) -> np.ndarray:
     size = len(gradient)
     curve = np.zeros((size, size))

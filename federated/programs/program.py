@@ -99,6 +99,17 @@ class TaskProgram:
                 return {**following, "metrics": measure.figures(total), "stage": "done"}
         raise ValueError(f"no sum is due in stage {state['stage']!r}")
 
+    def change(self, before: State, after: State) -> float:
+        """The smallest over the fits: where one of them stands still, its part of the sum repeats."""
+        if (before["stage"], after["stage"]) != ("solve", "solve"):
+            return float("inf")
+        last, following = self._solver.asked_at(before), self._solver.asked_at(after)
+        moved = (
+            np.abs(following[fit] - last[fit]).max() / max(float(np.abs(following[fit]).max()), 1e-300)
+            for fit in following.keys() & last.keys()
+        )
+        return float(min(moved, default=float("inf")))
+
     def is_done(self, state: State) -> bool:
         return bool(state["stage"] == "done")
 

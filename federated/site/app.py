@@ -1,4 +1,4 @@
-"""The application that a hospital installed: answers ping, join, round and end for the runs it has agreed to.
+"""The application that a hospital installed: answers what the coordinator asks in the runs it has agreed to.
 
 The program of a run is the site's *own*: read from its own region folder, and compared by digest with the one that the
 run's descriptor names. Public state is recomputed here from totals that the authority signed; nothing that the
@@ -18,8 +18,10 @@ from contracts.region import Task, load_region
 from contracts.wire import parts_digest
 from federated.envelope import Request
 from federated.site.egress import EgressGuard
+from federated.site.policy import Policy
 from federated.site.rows import load_rows
 from federated.site.run import SiteRun
+from federated.site.run_folder import RunFolder
 from federated.site.settings import IDENTITY_KEY, WorkerSettings
 from governance.certificates import require_root
 from governance.roster import Roster, load_roster
@@ -45,7 +47,9 @@ class SiteApplication:
         self._handlers: dict[str, Callable[[Request], bytes]] = {
             "ping": self._heartbeat,
             "join": self._join,
-            "round": self._round,
+            "round": lambda request: self._run(request).contribute(request),
+            "agree": lambda request: self._run(request).agree(request),
+            "reveal": lambda request: self._run(request).reveal(request),
             "end": self._end,
         }
 
@@ -91,36 +95,56 @@ class SiteApplication:
         """Agree to a run: the authority granted it, its program is ours, and we have data for it."""
         descriptor = _only(request.named("descriptor"))
         header, _ = open_message(descriptor, RunDescriptor, self.roster.authority)
-        if header.run in self.runs:
-            return self.runs[header.run].key_message
+        if header.run not in self.runs:
+            self._take_up(header, descriptor)
+        return self.runs[header.run].key_message
+
+    def _take_up(self, header: RunDescriptor, descriptor: bytes) -> None:
+        """Join a run, or go on with it when an earlier process of this site had joined it."""
         task = self._task(header.task)
         programs = importlib.import_module(self.settings.programs)
         if task is None or programs.program_digest(task) != header.program:
             raise RefusedError(RefusalCode.WRONG_PROGRAM, f"this hospital's program for '{header.task}' is another")
-        snapshot = load_rows(self.settings.site_zone, task)
+        zone = self.settings.site_zone
+        snapshot = load_rows(zone, task)
+        policy = Policy(zone.governance / "policy.toml", self.guard.ledger)
+        policy.require_program(task.name, 0 if snapshot is None else snapshot.count)
         if snapshot is None:
             raise RefusedError(RefusalCode.NO_DATA, f"no rows for task '{task.name}'")
-        memory = self.settings.site_zone.secrets / "authority.memory"
-        session = SiteSession(self.settings.site, self.identity, self.roster, memory)
+        memory, secrets = zone.secrets / "authority.memory", zone.secrets / "runs"
+        session = SiteSession(self.settings.site, self.identity, self.roster, memory, secrets)
         key_message = session.join(descriptor, header.program)
-        run = SiteRun(task.name, session, programs.program_for(task), snapshot, key_message)
-        # An earlier run of the task whose coordinator died would keep its rows in memory for good.
-        self.runs = {known: one for known, one in self.runs.items() if one.task != task.name} | {header.run: run}
-        return run.key_message
-
-    def _round(self, request: Request) -> bytes:
-        return self._run(request).contribute(request)
+        folder, program = RunFolder(zone.runs, header.run), programs.program_for(task)
+        run = SiteRun(task.name, session, program, snapshot, key_message, folder, policy)
+        run.restore()
+        folder.begin(descriptor)
+        for other in [other for other, one in self.runs.items() if one.task == task.name]:
+            # Of a run of the same task whose coordinator died nothing more will come.
+            self.runs.pop(other).end()
+        self.runs[header.run] = run
 
     def _end(self, request: Request) -> bytes:
-        """Take the last totals and forget the run."""
-        self._run(request).accept(request)
-        del self.runs[request.run]
+        """Take the last totals and forget the run; asked again, the run is gone already."""
+        run = self._find(request.run)
+        if run is not None:
+            run.accept(request)
+            run.end()
+            del self.runs[request.run]
         return self._heartbeat(request)
 
     def _run(self, request: Request) -> SiteRun:
-        if request.run not in self.runs:
+        run = self._find(request.run)
+        if run is None:
             raise RefusedError(RefusalCode.UNKNOWN_RUN, "this site has not joined that run")
-        return self.runs[request.run]
+        return run
+
+    def _find(self, name: str) -> SiteRun | None:
+        """A run that this site joined, perhaps in a process that was killed since."""
+        if name not in self.runs and RUN_ID.fullmatch(name):
+            descriptor = RunFolder(self.settings.site_zone.runs, name).descriptor
+            if descriptor is not None:
+                self._take_up(open_message(descriptor, RunDescriptor, self.roster.authority)[0], descriptor)
+        return self.runs.get(name)
 
     def _task(self, name: str) -> Task | None:
         """The site's own definition of a task, read afresh so that an update needs no restart."""

@@ -1,8 +1,9 @@
 """The egress guard: the last thing a message passes before it leaves the site, and the ledger of all that left.
 
-It knows the closed list of ``contracts.messages`` and nothing of programs: a frame passes when it is one of the four
-kinds, speaks for this site alone, is signed by this site, and carries either no parts or exactly the ciphertexts its
-header declares, each of the one length that a BFV ciphertext has. So every number that leaves is an encrypted one.
+It knows the closed list of ``contracts.messages`` and nothing of programs: a frame passes when it is one of these
+kinds, speaks for this site alone, is signed by this site, and carries exactly the parts its header declares:
+ciphertexts of the one length that a BFV ciphertext has, sealed shares, shares and seeds of one round's masks. So every
+number about patients that leaves is an encrypted one.
 Each passed frame is written to the hash-chained ledger, durably, before it is handed on.
 """
 
@@ -12,7 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import CloisterError, EgressError
-from contracts.messages import Header, Refusal, RefusalCode, TermHeader, parse_site_message
+from contracts.messages import (
+    SEALED_SHARE_BYTES,
+    SEED_BYTES,
+    SHARE_BYTES,
+    Header,
+    Refusal,
+    RefusalCode,
+    ShareMessage,
+    TermHeader,
+    parse_site_message,
+)
 from contracts.wire import FrameError, digest, parts_digest, unpack
 from governance.audit import AuditLog
 from governance.signing import open_message
@@ -22,6 +33,8 @@ SLOTS = 4096
 
 MIN_CIPHERTEXT, MAX_CIPHERTEXT = 16 * SLOTS, int(16.5 * SLOTS)
 """Bytes of one ciphertext: two polynomials of 4096 64-bit coefficients, and their serialisation's frame."""
+
+_KEPT_FACTS = {"kind", "run", "round", "attempt", "slots", "ciphertexts", "survivors", "shares", "seeds"}
 
 LEDGER = "ledger.jsonl"
 AUDIT = "audit.jsonl"
@@ -68,19 +81,30 @@ class EgressGuard:
             raise EgressError("it speaks for another site")
         if header.content != parts_digest(parts) or len(unpack(frame).signature) != 64:
             raise EgressError("its parts or its signature are not bound by its header")
-        expected = header.ciphertexts if isinstance(header, TermHeader) else 0
-        if len(parts) != expected:
-            raise EgressError(f"it has {len(parts)} parts, its header declares {expected}")
-        if any(not MIN_CIPHERTEXT <= len(part) <= MAX_CIPHERTEXT for part in parts):
-            raise EgressError("a part has not the length of a ciphertext")
-        if isinstance(header, TermHeader) and header.slots > expected * (SLOTS - 1):
+        allowed = _allowed_lengths(header)
+        if len(parts) != len(allowed):
+            raise EgressError(f"it has {len(parts)} parts, its header declares {len(allowed)}")
+        if any(not least <= len(part) <= most for part, (least, most) in zip(parts, allowed, strict=True)):
+            raise EgressError("a part has not the length that its header declares")
+        if isinstance(header, TermHeader) and header.slots > header.ciphertexts * (SLOTS - 1):
             raise EgressError("it declares more slots than its ciphertexts have")
         return header
 
 
+def _allowed_lengths(header: Header) -> list[tuple[int, int]]:
+    """Least and most bytes of each part that a message may have."""
+    if isinstance(header, TermHeader):
+        sealed = header.shares * SEALED_SHARE_BYTES
+        return [(MIN_CIPHERTEXT, MAX_CIPHERTEXT)] * header.ciphertexts + [(sealed, sealed)] * bool(sealed)
+    if isinstance(header, ShareMessage):
+        revealed = header.shares * SHARE_BYTES + header.seeds * SEED_BYTES
+        return [(revealed, revealed)]
+    return []
+
+
 def _facts(header: Header, frame: bytes) -> dict[str, Any]:
     """What the ledger keeps of a sent message: what it was and its digest, never its content."""
-    facts = header.model_dump(mode="json", include={"kind", "run", "round", "attempt", "slots", "ciphertexts"})
+    facts = header.model_dump(mode="json", include=_KEPT_FACTS)
     if isinstance(header, Refusal):
         facts["code"] = header.code.value
     return facts | {"bytes": len(frame), "sha256": digest(frame)}

@@ -30,6 +30,11 @@ class Snapshot:
     rows: Arrays
     digest: str
 
+    @property
+    def count(self) -> int:
+        """Rows of the task."""
+        return len(self.rows[UNIT])
+
 
 def load_rows(zone: SiteZone, task: Task) -> Snapshot | None:
     """Read ``feature__<task>``, sorted by unit; None when the site has no such table or no row in it."""

@@ -78,6 +78,10 @@ class Opener:
         """Open a sum (OpenRequest) and answer with the signed total."""
         return self._audited("open", run, lambda: self._open(run, data))
 
+    def status(self, run: str) -> bytes:
+        """How a run stands: open, closed or failed."""
+        return self._runs.record(run).status.encode()
+
     def close_run(self, run: str) -> bytes:
         """End a run and destroy its keys."""
         return self._audited("close_run", run, lambda: self._close_run(run))

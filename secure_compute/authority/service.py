@@ -4,6 +4,7 @@
     POST /v1/runs                CreateRun   -> RunDescriptor
     POST /v1/runs/{run}/keys     KeyBatch    -> KeyBatch
     POST /v1/runs/{run}/open     OpenRequest -> signed total
+    GET  /v1/runs/{run}/status               -> open, closed or failed
     POST /v1/runs/{run}/close
     POST /v1/runs/{run}/model    SignModel   -> signed record (JSON)
 
@@ -64,6 +65,10 @@ def make_service(opener: Opener, token: str) -> FastAPI:
     @app.post("/v1/runs/{run}/open")
     async def open_sum(run: _Run, request: Request) -> Response:
         return _bytes(await run_in_threadpool(opener.open, run, await _body(request)))
+
+    @app.get("/v1/runs/{run}/status")
+    async def status(run: _Run) -> Response:
+        return _bytes(await run_in_threadpool(opener.status, run))
 
     @app.post("/v1/runs/{run}/close")
     async def close_run(run: _Run) -> Response:

@@ -44,6 +44,8 @@ class DirectAuthority(AuthorityClient):
             return self.opener.create_run(body)
         act = {"keys": self.opener.register_keys, "open": self.opener.open, "model": self.opener.sign_model}
         run, name = parts[2], parts[3]
+        if name == "status":
+            return self.opener.status(run)
         return self.opener.close_run(run) if name == "close" else act[name](run, body)
 
     def close(self) -> None:

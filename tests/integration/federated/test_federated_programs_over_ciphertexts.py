@@ -78,7 +78,7 @@ def test_the_model_over_ciphertexts_is_the_model_of_the_plain_sums_to_the_last_b
             for site, request in run.requests().items():
                 run.take(site, sites[site].answer(request))
             run.conclude()
-    assert run.left == {}
+    assert run.attendance.missing == {}
     rows = [snapshot.rows for zone in zones.values() if (snapshot := load_rows(zone, task)) is not None]
     plain = model_from(run_plain(program_for(task), rows), task)
     opened = model_from(replay(tmp_path / "run", program_for(task), keys.roster), task)

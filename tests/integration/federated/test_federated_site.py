@@ -12,14 +12,14 @@ import pytest
 from deltalake import write_deltalake
 from secure_region import DirectAuthority, SecureRegion
 
-from contracts.errors import QuorumError
+from contracts.errors import PrivacyError, QuorumError, SpecError
 from contracts.messages import Refusal, parse_site_message
 from contracts.region import Task, load_region
 from contracts.sums import Block, Layout, State
 from contracts.wire import pack, unpack
 from federated.coordinator.checkpoint import read_result, replay
 from federated.coordinator.task_run import TaskRun
-from federated.envelope import Request
+from federated.envelope import Request, pack_sites
 from federated.site.app import SiteApplication
 from federated.site.egress import EgressGuard
 from federated.site.settings import WorkerSettings
@@ -94,6 +94,14 @@ class City:
         program, folder = counting_programs.Counting(), self.root / "runs" / "count"
         return TaskRun("count", program, self.digest, self.authority, self.keys.roster, set(VALUES), folder)
 
+    def reopen(self, site: str) -> None:
+        """The site's worker is killed and started again: what it had in memory is gone."""
+        before = self.sites[site]
+        before.guard.close()
+        settings = before.settings
+        guard = EgressGuard(settings.site_zone.egress, site, before.identity.public)
+        self.sites[site] = SiteApplication(settings, before.identity, self.keys.roster, guard)
+
     def exchange(self, run: TaskRun) -> dict[str, bytes]:
         return {site: self.sites[site].answer(request) for site, request in run.requests().items()}
 
@@ -106,8 +114,8 @@ class City:
     def started(self) -> TaskRun:
         """A run in which every site has contributed to round 0, which was opened."""
         run = self.task_run()
-        self.turn(run)
-        self.turn(run)
+        while run.round == 0:
+            self.turn(run)
         return run
 
     def close(self) -> None:
@@ -125,6 +133,17 @@ def city(tmp_path: Path) -> Iterator[City]:
     city = City(tmp_path)
     yield city
     city.close()
+
+
+def kind(frame: bytes) -> str:
+    """What sort of message a site answered with."""
+    return str(parse_site_message(frame).model_dump()["kind"])
+
+
+def asked(run: TaskRun) -> dict[str, Request]:
+    """What the sites are asked next."""
+    run.begin()
+    return run.requests()
 
 
 def code(frame: bytes) -> str:
@@ -176,9 +195,11 @@ def test_a_descriptor_of_another_authority_is_refused(city: City, tmp_path: Path
 
 
 def test_two_sites_cannot_be_shown_different_states(city: City) -> None:
-    elsewhere = city.started().requests()["east"].named("total")[0]
+    other = city.started()
+    elsewhere = asked(other)["east"].named("total")[0]
+    other.checkpoint.write_result({})
     run = city.started()
-    honest = run.requests()["east"]
+    honest = asked(run)["east"]
     total = honest.named("total")[0]
     frame = unpack(total)
     slots = bytearray(frame.parts[0])
@@ -189,20 +210,21 @@ def test_two_sites_cannot_be_shown_different_states(city: City) -> None:
     assert code(city.sites["east"].answer(withheld)) == "wrong_round"
     swapped = Request("round", run.run, 1, parts=(("total", elsewhere),))
     assert code(city.sites["east"].answer(swapped)) == "wrong_run"
-    assert parse_site_message(city.sites["east"].answer(honest)).model_dump()["kind"] == "term"
+    assert kind(city.sites["east"].answer(honest)) == "term"
 
 
 def test_a_second_total_for_a_round_is_refused(city: City) -> None:
     run = city.started()
-    total = run.requests()["east"].named("total")[0]
-    assert city.sites["east"].answer(run.requests()["east"])
+    request = asked(run)["east"]
+    total = request.named("total")[0]
+    assert city.sites["east"].answer(request)
     again = Request("end", run.run, 1, parts=(("total", total + b"\0"),))
     assert code(city.sites["east"].answer(again)) == "wrong_state"
 
 
 def test_the_same_request_gets_the_same_frame_again(city: City) -> None:
     run = city.started()
-    request = run.requests()["south"]
+    request = asked(run)["south"]
     assert city.sites["south"].answer(request) == city.sites["south"].answer(request)
 
 
@@ -222,14 +244,153 @@ def test_a_site_that_does_not_answer_is_left_out_and_breaks_the_quorum(city: Cit
     assert not list(run.checkpoint.folder.glob("total-*"))
 
 
-def test_a_run_whose_coordinator_was_killed_is_closed_by_the_next(city: City) -> None:
-    secrets = city.keys.folder / "secrets" / "runs"
-    killed = city.started()
-    assert (secrets / killed.run).is_dir()
+def finish(city: City, run: TaskRun) -> State:
+    """Drive a run to its end; the state that a replay of its checkpoint gives."""
+    while run.phase != "over":
+        city.turn(run)
+    assert run.error is None
+    assert run.round == 2
+    return replay(run.checkpoint.folder, counting_programs.Counting(), city.keys.roster)
+
+
+def opened(city: City, run: str) -> list[int]:
+    chain = read_audit(city.keys.folder / "audit.jsonl")
+    return [entry.facts["round"] for entry in chain if entry.event == "opened" and entry.facts["run"] == run]
+
+
+EXCHANGES = ("join", "round", "reveal", "round", "reveal", "end")
+
+
+@pytest.mark.parametrize("killed_in", range(len(EXCHANGES)), ids=lambda number: f"{number} {EXCHANGES[number]}")
+def test_a_killed_coordinator_goes_on_where_it_was_and_opens_nothing_twice(city: City, killed_in: int) -> None:
+    """Killed after the sites have answered: what it learned from them is lost."""
+    killed = city.task_run()
+    for phase in EXCHANGES[:killed_in]:
+        assert killed.phase == phase
+        city.turn(killed)
+    killed.begin()
+    for site, frame in city.exchange(killed).items():
+        killed.take(site, frame)
     following = city.task_run()
-    assert [path.name for path in secrets.iterdir()] == [following.run]
-    city.turn(following)
-    assert following.error is None and following.phase == "round"
+    assert (following.resumed, following.run, following.round) == (True, killed.run, killed.round)
+    state = finish(city, following)
+    assert (state["rows"], state["x"]) == (5.0, np.concatenate(list(VALUES.values())).sum())
+    assert opened(city, killed.run) == [0, 1]
+
+
+def test_a_coordinator_that_was_killed_before_it_kept_the_total_asks_the_authority_the_same_again(city: City) -> None:
+    killed = city.task_run()
+    while killed.phase != "reveal":
+        city.turn(killed)
+    kept = {path.name: path.read_bytes() for path in killed.checkpoint.folder.iterdir()}
+    for site, frame in city.exchange(killed).items():
+        killed.take(site, frame)
+    request = killed.aggregator.request()
+    city.authority.open(killed.run, request)
+    assert {path.name: path.read_bytes() for path in killed.checkpoint.folder.iterdir()} == kept
+    killed.checkpoint.keep_request(0, request)
+    following = city.task_run()
+    finish(city, following)
+    assert opened(city, killed.run) == [0, 1]
+
+
+def test_a_site_whose_worker_was_killed_goes_on_and_says_the_same(city: City) -> None:
+    run = city.task_run()
+    city.turn(run)
+    for phase in ("round", "reveal", "round"):
+        assert run.phase == phase
+        run.begin()
+        requests = run.requests()
+        city.reopen("north")
+        frames = {site: city.sites[site].answer(request) for site, request in requests.items()}
+        again = city.sites["north"].answer(requests["north"])
+        assert kind(frames["north"]) == kind(again) != "refusal"
+        for site, frame in frames.items():
+            run.take(site, frame)
+        run.conclude()
+    state = finish(city, run)
+    assert state["rows"] == 5.0
+
+
+def test_a_site_leaves_nothing_of_a_run_that_ended(city: City) -> None:
+    finish(city, city.task_run())
+    for site in VALUES:
+        zone = city.sites[site].settings.site_zone
+        assert not list(zone.runs.iterdir())
+        assert not list((zone.secrets / "runs").iterdir())
+
+
+def test_a_run_that_ended_in_an_error_is_ended_at_the_sites_too(city: City) -> None:
+    run = city.started()
+    run.fail(QuorumError("for a test"))
+    city.turn(run)
+    assert (run.phase, str(run.error)) == ("over", "for a test")
+    assert not any(site.runs for site in city.sites.values())
+
+
+def test_a_run_of_another_program_is_closed_and_not_resumed(city: City) -> None:
+    killed = city.started()
+    city.task_file.write_text(TASK.replace("max_rows = 500", "max_rows = 501"))
+    city.digest = counting_programs.program_digest(counting_task(city.root))
+    city.keys.approve(task="count", program=city.digest)
+    following = city.task_run()
+    assert not following.resumed
+    assert not city.authority.is_open(killed.run)
+    assert [path.name for path in (city.keys.folder / "secrets" / "runs").iterdir()] == [following.run]
+
+
+def write_policy(city: City, site: str, text: str) -> None:
+    path = city.sites[site].settings.site_zone.governance / "policy.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("text", ['programs = ["other"]', "min_rows = 2"])
+def test_a_hospital_abstains_by_its_own_policy_and_does_not_say_why(city: City, text: str) -> None:
+    write_policy(city, "north", text)
+    assert code(city.exchange(city.task_run())["north"]) == "policy"
+
+
+def test_a_hospital_takes_part_in_as_many_openings_a_month_as_it_wants(city: City) -> None:
+    write_policy(city, "north", "openings_a_month = 1")
+    run = city.started()
+    run.begin()
+    assert code(city.exchange(run)["north"]) == "policy"
+
+
+def test_a_policy_that_cannot_be_read_stops_the_site(city: City) -> None:
+    write_policy(city, "north", "min_row = 2")
+    with pytest.raises(SpecError, match=r"policy\.toml"):
+        city.exchange(city.task_run())
+
+
+class Converging(counting_programs.Counting):
+    """A program whose second sum is asked at nearly the same point as the first."""
+
+    def change(self, before: State, after: State) -> float:
+        return 1e-4
+
+
+def test_near_convergence_a_site_refuses_a_sum_over_other_sites(city: City) -> None:
+    run = city.started()
+    site = city.sites["north"].runs[run.run]
+    run.begin()
+    request = run.requests()["north"]
+    site.program = Converging()
+    other = [part for part in request.parts if part[0] != "members"]
+    fewer = Request("round", run.run, 1, 0, (("members", pack_sites(("east", "north"))), *other))
+    assert code(city.sites["north"].answer(fewer)) == "near_repeat"
+    assert kind(city.sites["north"].answer(request)) == "term"
+
+
+def test_near_convergence_the_coordinator_ends_the_run_rather_than_leave_a_site_out(city: City) -> None:
+    run = city.task_run()
+    run.program = Converging()
+    while run.round == 0:
+        city.turn(run)
+    run.attendance.lose({"south"})
+    with pytest.raises(PrivacyError, match=r"south dropped out .* hardly changed any more"):
+        run.begin()
 
 
 class TooWide(counting_programs.Counting):

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from contracts.errors import AuditChainError, EgressError
-from contracts.messages import NO_DIGEST, Heartbeat, KeyMessage, Refusal, RefusalCode, TermHeader
+from contracts.messages import (
+    NO_DIGEST,
+    Heartbeat,
+    KeyMessage,
+    Refusal,
+    RefusalCode,
+    ShareMessage,
+    SurvivorsMessage,
+    TermHeader,
+)
 from contracts.wire import pack, parts_digest, unpack
 from federated.site.egress import EgressGuard
 from governance.audit import read_audit
@@ -30,27 +39,38 @@ def guard(tmp_path: Path, identity: Identity) -> Iterator[EgressGuard]:
 
 
 def term(parts: list[bytes], **changes: object) -> TermHeader:
-    digests = dict.fromkeys(("roster", "approval", "program", "layout", "state", "snapshot", "bfv"), NO_DIGEST)
-    body = {"content": parts_digest(parts), "run": RUN, "round": 2, "attempt": 0, "site": SITE, "sites": 3, **digests}
-    return TermHeader.model_validate(body | {"slots": 4095 * len(parts), "ciphertexts": len(parts)} | changes)
+    names = ("roster", "approval", "program", "layout", "state", "snapshot", "bfv", "members", "commitment")
+    body = {"content": parts_digest(parts), "run": RUN, "round": 2, "attempt": 0, "site": SITE, "sites": 3, "shares": 0}
+    slots = {"slots": 4095 * len(parts), "ciphertexts": len(parts)}
+    return TermHeader.model_validate(body | dict.fromkeys(names, NO_DIGEST) | slots | changes)
 
 
-def test_the_four_kinds_pass_and_are_recorded_with_their_digest(guard: EgressGuard, identity: Identity) -> None:
-    key = KeyMessage(
-        content=NOTHING, run=RUN, site=SITE, roster=NO_DIGEST, descriptor=NO_DIGEST, site_key=NO_DIGEST, remembered=None
-    )
+def shares(part: bytes, **changes: object) -> ShareMessage:
+    body = {"content": parts_digest([part]), "run": RUN, "round": 2, "attempt": 0, "site": SITE, "members": NO_DIGEST}
+    return ShareMessage.model_validate(body | {"survivors": NO_DIGEST, "shares": 3, "seeds": 1} | changes)
+
+
+def test_the_kinds_of_the_list_pass_and_are_recorded_with_their_digest(guard: EgressGuard, identity: Identity) -> None:
+    keys = {"site_key": NO_DIGEST, "mask_key": NO_DIGEST, "remembered": None}
+    key = KeyMessage(content=NOTHING, run=RUN, site=SITE, roster=NO_DIGEST, descriptor=NO_DIGEST, **keys)
+    sealed, revealed = bytes(2 * 51), bytes(3 * 35 + 32)
+    parts = [CIPHERTEXT, CIPHERTEXT, sealed]
+    bound = {"run": RUN, "round": 2, "attempt": 0, "site": SITE, "members": NO_DIGEST, "survivors": NO_DIGEST}
     frames = [
         sign_message(identity, key),
-        sign_message(identity, term([CIPHERTEXT, CIPHERTEXT]), [CIPHERTEXT, CIPHERTEXT]),
+        sign_message(identity, term(parts, ciphertexts=2, slots=8190, shares=2), parts),
+        sign_message(identity, SurvivorsMessage(content=NOTHING, **bound)),
+        sign_message(identity, shares(revealed), [revealed]),
         sign_message(identity, Refusal(content=NOTHING, run=RUN, round=3, site=SITE, code=RefusalCode.NO_DATA)),
         sign_message(identity, Heartbeat(content=NOTHING, site=SITE, number=1)),
     ]
     assert [guard.admit(frame) for frame in frames] == frames
     facts = [entry.facts for entry in read_audit(guard.ledger.path)]
-    assert [fact["kind"] for fact in facts] == ["key", "term", "refusal", "heartbeat"]
+    assert [fact["kind"] for fact in facts] == ["key", "term", "survivors", "share", "refusal", "heartbeat"]
     assert [fact["bytes"] for fact in facts] == [len(frame) for frame in frames]
     assert (facts[1]["ciphertexts"], facts[1]["slots"], facts[1]["round"]) == (2, 8190, 2)
-    assert facts[2]["code"] == "no_data"
+    assert (facts[3]["shares"], facts[3]["seeds"]) == (3, 1)
+    assert facts[4]["code"] == "no_data"
 
 
 def blocked(guard: EgressGuard, frame: bytes) -> bool:
@@ -79,6 +99,14 @@ def test_parts_that_the_header_does_not_declare_do_not_leave(guard: EgressGuard,
     assert blocked(guard, beat)
     parts = [CIPHERTEXT, CIPHERTEXT]
     assert blocked(guard, sign_message(identity, term(parts, ciphertexts=1, slots=1), parts))
+
+
+def test_numbers_in_the_place_of_shares_do_not_leave(guard: EgressGuard, identity: Identity) -> None:
+    revealed = bytes(3 * 35 + 32)
+    assert blocked(guard, sign_message(identity, shares(revealed + b"812"), [revealed + b"812"]))
+    assert blocked(guard, sign_message(identity, shares(revealed, shares=2), [revealed]))
+    parts = [CIPHERTEXT, bytes(51) + b"812"]
+    assert blocked(guard, sign_message(identity, term(parts, ciphertexts=1, slots=1, shares=1), parts))
 
 
 def test_swapped_parts_do_not_leave(guard: EgressGuard, identity: Identity) -> None:

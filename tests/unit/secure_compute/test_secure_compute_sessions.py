@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from secure_region import PROGRAM, TASK, SecureRegion
+from secure_region import PROGRAM, TASK, SecureRegion, ciphertexts_of
 
 from contracts.errors import RefusedError
 from contracts.messages import Head, RefusalCode, parse_site_message
@@ -52,9 +52,9 @@ def test_sums_are_released_as_the_layout_says(region: SecureRegion) -> None:
 def test_a_small_sum_takes_one_ciphertext_of_each_site(region: SecureRegion) -> None:
     with region.authority() as authority:
         run = region.start(authority)
-        run.open(LAYOUT, TERMS)
-    assert set(run.aggregator.ciphertexts_received.values()) == {1}
-    assert all(0 < size < 16.5 * 4096 + 2000 for size in run.aggregator.bytes_received.values())
+        frames = run.contributions(LAYOUT, TERMS)
+    sent = [ciphertexts_of(frame) for frame in frames.values()]
+    assert all(len(ciphertexts) == 1 and 0 < len(ciphertexts[0]) < 16.5 * 4096 for ciphertexts in sent)
 
 
 def test_equal_histories_give_equal_states_in_different_runs(region: SecureRegion) -> None:
