@@ -136,7 +136,8 @@ def _item(stream: BinaryIO) -> bytes:
     """The next sealed item; empty, which nothing opens, when the file ends before it does."""
     size = stream.read(_LENGTH.size)
     length = _LENGTH.unpack(size)[0] if len(size) == _LENGTH.size else 0
-    return stream.read(length) if length <= os.fstat(stream.fileno()).st_size else b""
+    left = os.fstat(stream.fileno()).st_size - stream.tell()
+    return stream.read(length) if length <= left else b""
 
 
 def _bound(number: int, name: str) -> str:

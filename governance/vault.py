@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from contracts.errors import CredentialError, IntegrityError, UsageError
 from contracts.feature_spec import Frozen
@@ -67,8 +67,15 @@ class _Header(Frozen):
 
     format: Literal[1] = 1
     kdf: Literal["scrypt", "command"]
-    cost: int = Field(default=COST, ge=2, le=2**22)
-    salt: str = ""
+    cost: int = Field(default=COST, ge=2, le=2**20)
+    salt: str = Field(default="", pattern=r"^([0-9a-f]{2})*$")
+
+    @field_validator("cost")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("scrypt's cost is a power of two")
+        return value
 
 
 class Vault:
@@ -93,7 +100,7 @@ class Vault:
         """What ``seal`` was given. Raises IntegrityError when a byte, or the name, is another."""
         start = len(SEALED) + _NONCE_BYTES
         try:
-            if not sealed.startswith(SEALED):
+            if not sealed.startswith(SEALED) or len(sealed) < start:
                 raise InvalidTag
             return self._cipher.decrypt(sealed[len(SEALED) : start], sealed[start:], name.encode())
         except InvalidTag as error:
@@ -207,7 +214,7 @@ def _wrapping_key(header: _Header, unlock: Unlock) -> bytes:
         raise CredentialError(f"this vault is opened by {other}: give that, and not the other")
     if unlock.passphrase_file is None:
         return _ask(unlock.unwrap_command or ())
-    return _stretch(read_passphrase(unlock.passphrase_file), bytes.fromhex(header.salt), header.cost)
+    return stretch(read_passphrase(unlock.passphrase_file), bytes.fromhex(header.salt), header.cost)
 
 
 def read_passphrase(path: Path) -> bytes:
@@ -222,7 +229,7 @@ def read_passphrase(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _stretch(passphrase: bytes, salt: bytes, cost: int) -> bytes:
+def stretch(passphrase: bytes, salt: bytes, cost: int) -> bytes:
     """Once a process: a third of a second each."""
     return Scrypt(salt=salt, length=KEY_BYTES, n=cost, r=_BLOCK_SIZE, p=_PARALLEL).derive(passphrase)
 
