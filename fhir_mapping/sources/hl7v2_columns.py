@@ -4,12 +4,15 @@ Which segment of a name belongs to a row: the row's own; else the last one befor
 it there (a specimen after its results); else the last one before it, or the first behind it, among what belongs to its
 patient or its message as a whole. Where the message itself is the row, the first one in it. NTE: those that follow the
 row directly, a line each.
+
+What stands around the rows is mostly the same for many of them: it is read once for each run of rows that have the same
+segments around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +28,9 @@ _NOTE = "NTE"
 _OF_TEXT: dict[str, Callable[[str], str | None]] = {"time": iso_time, "system": system_uri, "unit": unit_text}
 """Forms that are a function of one text."""
 
+Place = tuple[str, int | None]
+"""A segment's name, and which of its message; None: the one that belongs to the row."""
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -32,13 +38,13 @@ class Fields:
 
     Attributes:
         values: all their fields laid end to end; those of segment i are ``offsets[i]:offsets[i + 1]``.
-        row: for each row its segment, -1 where it has none.
+        row: for each row its segment, -1 where it has none; None: there is one a row, in order.
         shift: what to take from a field's number: MSH counts its own separator.
     """
 
     values: pa.StringArray
     offsets: np.ndarray
-    row: np.ndarray
+    row: np.ndarray | None
     shift: int
 
     def field(self, number: int) -> pa.StringArray:
@@ -47,29 +53,72 @@ class Fields:
         return self.values.take(pa.array(at, mask=at >= self.offsets[1:]))
 
 
+@dataclass(frozen=True)
 class Rows:
-    """The rows of some messages: one for each segment of a name, and for each message that has none of them."""
+    """Rows of messages.
 
-    def __init__(self, segments: Segments, name: str | None) -> None:
-        self.segments = segments
-        self.name = name
+    Attributes:
+        name: of the segment that makes a row; None: the message itself does.
+        at: position of each row's segment: its MSH where the message has no segment of the name.
+    """
+
+    segments: Segments
+    name: str | None
+    at: np.ndarray
+    _fields: dict[Place, Fields] = field(default_factory=dict)
+    _read: dict[FieldPath, pa.StringArray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, segments: Segments, name: str | None) -> Rows:
+        """One row for each segment of a name, and for each message that has none of them."""
         real = segments.positions(name) if name else segments.headers
         has_row = np.zeros(len(segments.headers), dtype=bool)
         has_row[segments.message[real]] = True
-        self.at = np.union1d(real, segments.headers[~has_row])
-        """Position of each row's segment: its MSH where the message has no segment of the name."""
-        self.is_real = segments.codes[self.at] == code_of(name) if name else np.zeros(len(self.at), dtype=bool)
-        self.message = segments.message[self.at]
-        self._fields: dict[tuple[str, int | None], Fields] = {}
-        self._read: dict[FieldPath, pa.StringArray] = {}
+        return cls(segments, name, real if has_row.all() else np.union1d(real, segments.headers[~has_row]))
 
     def __len__(self) -> int:
         return len(self.at)
 
     @cached_property
+    def is_real(self) -> np.ndarray:
+        """Rows that have a segment of the name."""
+        if self.name is None:
+            return np.zeros(len(self), dtype=bool)
+        return self.segments.codes[self.at] == code_of(self.name)
+
+    @cached_property
+    def message(self) -> np.ndarray:
+        """For each row the number of its message."""
+        return self.segments.message[self.at]
+
+    @cached_property
     def is_first(self) -> np.ndarray:
         """Rows that are the first of their message."""
         return np.concatenate([[True], self.message[1:] != self.message[:-1]])[: len(self)]
+
+    def values(self, values: Mapping[str, Value]) -> dict[str, pa.StringArray]:
+        """What each row holds, by name."""
+        around = {name for name, value in values.items() if self._is_around(value)}
+        places = {place for name in around for place in _places(values[name])}
+        if not places:
+            return {name: self.value(value) for name, value in values.items()}
+        at = [self._position(place) for place in sorted(places, key=str)]
+        begins = self.is_first | np.any(
+            [np.concatenate([[True], one[1:] != one[:-1]])[: len(self)] for one in at], axis=0
+        )
+        runs = Rows(self.segments, self.name, self.at[begins])
+        run = pa.array(np.cumsum(begins) - 1)
+        return {
+            name: runs.value(value).take(run) if name in around else self.value(value) for name, value in values.items()
+        }
+
+    def _is_around(self, value: Value) -> bool:
+        """Whether a value is that of all rows with the same segments around them."""
+        own = (segment == self.name or self._is_note(segment, occurrence) for segment, occurrence in _places(value))
+        return self.name is not None and value.form != "nth" and not any(own)
+
+    def _is_note(self, segment: str, occurrence: int | None) -> bool:
+        return segment == _NOTE != self.name and occurrence is None
 
     def value(self, value: Value) -> pa.StringArray:
         """What each row holds there."""
@@ -142,8 +191,10 @@ class Rows:
     def _path(self, path: FieldPath) -> pa.StringArray:
         fields = self._fields_of(path.segment, path.occurrence)
         values = clean(take_part(fields.field(path.field), path))
-        if path.segment == _NOTE and self.name != _NOTE and path.occurrence is None:
+        if self._is_note(path.segment, path.occurrence):
             return self._notes(values)
+        if fields.row is None:
+            return values
         return values.take(pa.array(fields.row, mask=fields.row < 0))
 
     def _fields_of(self, segment: str, occurrence: int | None) -> Fields:
@@ -153,16 +204,18 @@ class Rows:
         return self._fields[key]
 
     def _read_fields(self, segment: str, occurrence: int | None) -> Fields:
-        if segment == _NOTE and self.name != _NOTE and occurrence is None:
-            needed, row = self._note_positions, np.zeros(0, dtype=np.int64)
+        if self._is_note(segment, occurrence):
+            needed, row = self._note_positions, None
         else:
-            at = self._occurrence(segment, occurrence) if occurrence else self._locate(segment)
-            needed, inverse = np.unique(at[at >= 0], return_inverse=True)
-            row = np.full(len(self), -1, dtype=np.int64)
-            row[at >= 0] = inverse
+            needed, row = _distinct(self._position((segment, occurrence)))
         lists = pc.split_pattern(self.segments.texts.take(pa.array(needed)), "|")
         shift = 1 if segment == "MSH" else 0
         return Fields(lists.values, lists.offsets.to_numpy().astype(np.int64), row, shift)
+
+    def _position(self, place: Place) -> np.ndarray:
+        """Position of each row's segment of a name, -1 where it has none."""
+        segment, occurrence = place
+        return self._occurrence(segment, occurrence) if occurrence else self._locate(segment)
 
     def _occurrence(self, segment: str, number: int) -> np.ndarray:
         """The n-th segment of the name in each row's message."""
@@ -230,6 +283,21 @@ class Rows:
             if row is not None and text is not None:
                 texts[row].append(text)
         return pa.array(["\n".join(lines) if lines else None for lines in texts], pa.string())
+
+
+def _distinct(at: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Positions that rows have, ascending, and for each row which of them, -1 for none; None: one a row, in order."""
+    if len(at) and at[0] >= 0 and (at[1:] > at[:-1]).all():
+        return at, None
+    needed, inverse = np.unique(at[at >= 0], return_inverse=True)
+    row = np.full(len(at), -1, dtype=np.int64)
+    row[at >= 0] = inverse
+    return needed, row
+
+
+def _places(value: Value) -> set[Place]:
+    """The segments that a value reads."""
+    return {(path.segment, path.occurrence) for part in value.parts for path in part if isinstance(path, FieldPath)}
 
 
 def _flags(values: np.ndarray) -> pa.StringArray:

@@ -10,7 +10,7 @@ from fhir_mapping.hl7v2.delimiters import Delimiters
 from fhir_mapping.hl7v2.escapes import unescape
 from fhir_mapping.sources.hl7v2_path import FieldPath
 from fhir_mapping.sources.hl7v2_segments import CONTINUED
-from fhir_mapping.sources.texts import each_text, may_hold
+from fhir_mapping.sources.texts import each_text, may_hold, without_empty
 
 _USUAL = Delimiters()
 
@@ -31,8 +31,9 @@ def clean(values: pa.StringArray) -> pa.StringArray:
     """Raw text as a value: empty and null (``""``) give none, escapes are resolved."""
     if may_hold(values, "\\") or may_hold(values, CONTINUED):
         values = each_text(values, _plain)
-    is_none = pc.is_in(values, value_set=pa.array(["", '""']))
-    return pc.if_else(is_none, pa.scalar(None, pa.string()), values)
+    if may_hold(values, '"'):
+        values = pc.if_else(pc.equal(values, '""'), pa.scalar(None, pa.string()), values)
+    return without_empty(values)
 
 
 def _plain(text: str) -> str:

@@ -78,8 +78,10 @@ def extract(plan: Plan, files: Sequence[Stretch]) -> Extract:
     feed = read_feed(files)
     if feed.segments is None:
         return _with_bad(feed, plan, _nothing(plan))
-    rows = Rows(feed.segments, plan.rows)
-    values = {name: _value(rows, value) for name, value in plan.values.items()}
+    rows = Rows.of(feed.segments, plan.rows)
+    read = rows.values({name: value for name, value in plan.values.items() if isinstance(value, Value)})
+    facts = {name: _fact(rows, value) for name, value in plan.values.items() if isinstance(value, str)}
+    values = {name: read[name] if name in read else facts[name] for name in plan.values}
     own = pc.replace_substring_regex(feed.segments.texts, f"{CONTINUED}+", "\n") if _is_continued(feed) else None
     segments = (feed.segments.texts if own is None else own).take(pa.array(rows.at))
     texts = pa.concat_arrays([pa.array(feed.texts, pa.string()), segments])
@@ -185,10 +187,8 @@ def _is_batch(stream: BinaryIO) -> bool:
     return head.startswith(_BATCH) or any(mark in tail for mark in ends)
 
 
-def _value(rows: Rows, value: Value | str) -> pa.StringArray:
-    if value == _NUMBER:
-        return pa.nulls(len(rows), pa.string())
-    return rows.pseudo(value) if isinstance(value, str) else rows.value(value)
+def _fact(rows: Rows, name: str) -> pa.StringArray:
+    return pa.nulls(len(rows), pa.string()) if name == _NUMBER else rows.pseudo(name)
 
 
 def _is_continued(feed: Feed) -> bool:

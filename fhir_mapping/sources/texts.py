@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,3 +23,18 @@ def may_hold(values: pa.StringArray, character: str) -> bool:
     """
     data = values.buffers()[2]
     return data is not None and character.encode() in data.to_pybytes()
+
+
+def without_empty(values: pa.StringArray) -> pa.StringArray:
+    """The same with null for empty texts; no text is copied."""
+    _, offsets, data = values.buffers()
+    if offsets is None:
+        return values
+    ends = np.frombuffer(offsets, dtype=np.int32)[values.offset : values.offset + len(values) + 1]
+    has_text = ends[1:] > ends[:-1]
+    if has_text.all():
+        return values
+    if values.null_count:
+        has_text &= values.is_valid().to_numpy(zero_copy_only=False)
+    valid = pa.py_buffer(np.packbits(has_text, bitorder="little"))
+    return pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), data, valid)

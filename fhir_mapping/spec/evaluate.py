@@ -13,7 +13,7 @@ from contracts.fhir.elements import TYPES
 from fhir_mapping.rules.conditions import all_hold, tests_of
 from fhir_mapping.rules.values import not_in_binding
 from fhir_mapping.spec import coded, dates, numbers, reading
-from fhir_mapping.spec.check import binding_of
+from fhir_mapping.spec.check import binding_of, flatten
 from fhir_mapping.spec.expressions import (
     Code,
     ColumnText,
@@ -52,18 +52,20 @@ def evaluate_part(plan: Plan, setting: Setting, steps: tuple[Step, ...], express
 
 
 def evaluate_element(plan: Plan, setting: Setting, steps: tuple[Step, ...], expression: Expression) -> Part:
-    """``evaluate_part`` for an element of a resource: what ``first_of`` chooses is worked out once a record."""
+    """``evaluate_part`` for an element of a resource; what depends on conditions is settled once a record."""
     part = evaluate_part(plan, setting, steps, expression)
-    if not isinstance(expression, FirstOf):
+    is_plain = expression.when is None and not isinstance(expression, FirstOf)
+    # Ids that references are made of stay by themselves: whom they lead to may change later.
+    if is_plain or any(isinstance(one, Reference) for one in flatten([expression])):
         return part
-    key = ("first_of", expression, steps[-1].element.type)
+    key = ("settled", expression, steps[-1].element.type, binding_of(steps))
     leaves = {}
     for below, leaf in part.leaves.items():
         kind = _leaf_type(steps[-1].element.type, [name for name, _ in below])
-        column = plan.define(Stage.CHOSEN, (*key, below), leaf.column.cast(kind), kind)
-        text = None if leaf.text is None else plan.define(Stage.CHOSEN, (*key, below, "text"), leaf.text)
+        column = plan.define(Stage.SETTLED, (*key, below), leaf.column.cast(kind), kind)
+        text = None if leaf.text is None else plan.define(Stage.SETTLED, (*key, below, "text"), leaf.text)
         leaves[below] = Leaf(column, text=text)
-    rules = (plan.define(Stage.CHOSEN, (*key, "rule", n), rule) for n, rule in enumerate(part.rules))
+    rules = (plan.define(Stage.SETTLED, (*key, "rule", n), rule) for n, rule in enumerate(part.rules))
     return Part(leaves, tuple(rules))
 
 

@@ -49,7 +49,7 @@ class Stage(IntEnum):
     CHECKED = 7
     JUDGED = 8
     PLACED = 9
-    CHOSEN = 10
+    SETTLED = 10
     RULES = 11
     VERDICT = 12
 
