@@ -6,9 +6,11 @@ from typing import cast
 import httpx
 import pytest
 from flwr.proto.runtime_pb2 import GetNodesRequest
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUnavailableError
 from flwr.supercore.protobuf.client import ProtobufRequestContext
 
-from federated.runtime import Heartbeat, RetryInterceptor
+from federated import runtime
+from federated.runtime import Heartbeat, RetryInterceptor, while_alive
 
 
 class Server:
@@ -67,3 +69,19 @@ def test_a_task_that_the_server_has_forgotten_is_not_beaten_for_any_more() -> No
     with Heartbeat(gone, seconds=0.01):
         time.sleep(0.2)
     assert gone.calls == 1
+
+
+def test_an_object_is_waited_for_while_its_sender_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "SENDER_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(runtime, "SENDER_LOOK_SECONDS", 0.0)
+    answers = [False, True]
+
+    def never_there(object_id: str) -> bytes:
+        raise ObjectUnavailableError(object_id)
+
+    pull = while_alive(never_there, lambda: answers.pop(0))
+    with pytest.raises(ObjectUnavailableError):
+        pull("object")
+    with pytest.raises(ObjectPullError):
+        pull("object")
+    assert while_alive(lambda object_id: b"content", lambda: True)("object") == b"content"

@@ -5,7 +5,9 @@ import threading
 import time
 from typing import Any
 
-from federated.site.supernode import ACQUIRE_PATH, REPLY_PATHS, Wakes, Waking
+import pytest
+
+from federated.site.supernode import ACQUIRE_PATH, FINISH_PATH, REPLY_PATH, REPLY_PATHS, StartOver, Wakes, Waking
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -65,3 +67,34 @@ def test_other_calls_ring_nothing_and_the_idle_sleep_is_short() -> None:
     started = time.monotonic()
     wakes.sleep(3)
     assert time.monotonic() - started < 1.0
+
+
+def worker_calls(*paths: str) -> Wakes:
+    """Calls of a site's worker, all answered with success; an acquired task has a body."""
+
+    async def runtime_api(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"task" if scope["path"] == ACQUIRE_PATH else b""})
+
+    async def scenario() -> Wakes:
+        wakes = Wakes()
+        waking = Waking(runtime_api, wakes)
+        for path in paths:
+            wakes.ring_arrival()
+            await call(waking, path)
+        return wakes
+
+    return asyncio.run(scenario())
+
+
+def test_the_main_loop_starts_over_when_the_worker_lost_its_task() -> None:
+    for lost in ((ACQUIRE_PATH, ACQUIRE_PATH), (ACQUIRE_PATH, REPLY_PATH, ACQUIRE_PATH), (ACQUIRE_PATH, FINISH_PATH)):
+        wakes = worker_calls(*lost)
+        with pytest.raises(StartOver):
+            wakes.sleep(0.5)
+        wakes.sleep(0.01)
+
+
+def test_a_worker_that_replies_and_finishes_lost_nothing() -> None:
+    task = (ACQUIRE_PATH, REPLY_PATH, FINISH_PATH)
+    worker_calls(*task, *task, ACQUIRE_PATH).sleep(0.01)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -16,7 +14,6 @@ from contracts.zone import SiteZone
 from pipelines.job_process import Job, Report, end_server, run_jobs
 from pipelines.landing import landing_state
 from pipelines.ports import free_ports, require_free
-from pipelines.processes import Restarts, Supervisor
 
 
 def tell_and_write(path: Path, report: Report) -> None:
@@ -74,28 +71,6 @@ def test_our_own_error_is_quoted_and_a_foreign_one_only_named(tmp_path: Path) ->
     assert "ValueError" in str(caught.value)
     assert "王小明" not in str(caught.value)
     assert "王小明" in (tmp_path / "south.log").read_text(encoding="utf-8")
-
-
-def test_a_supervisor_names_the_process_that_ended(tmp_path: Path) -> None:
-    with Supervisor(Restarts(pause=0.01, longest=0.05, tries=3)) as processes:
-        processes.start(
-            "short", [sys.executable, "-c", "raise SystemExit(3)"], dict(os.environ), tmp_path / "short.log"
-        )
-        end = time.monotonic() + 20
-        with pytest.raises(CloisterError, match="short ended with code 3"):
-            while time.monotonic() < end:
-                processes.check()
-                time.sleep(0.05)
-
-
-def test_a_supervisor_leaves_no_process_behind(tmp_path: Path) -> None:
-    with Supervisor() as processes:
-        processes.start(
-            "long", [sys.executable, "-c", "import time; time.sleep(60)"], dict(os.environ), tmp_path / "log"
-        )
-        process = processes.ids()["long"]
-    with pytest.raises(ProcessLookupError):
-        os.kill(process, 0)
 
 
 def test_a_changed_file_changes_the_landing_state(tmp_path: Path) -> None:
