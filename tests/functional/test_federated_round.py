@@ -148,10 +148,10 @@ def test_the_egress_ledger_holds_exactly_the_messages_sent_and_its_chain_is_whol
     assert result["bytes_per_slot"] <= 16.5
     for site in SITES:
         sent = ledger(whole, site)[before[site] :]
-        assert [entry["kind"] for entry in sent] == ["key", "term", "term", "heartbeat"]
+        assert [entry["kind"] for entry in sent] == ["key", "term", "share", "term", "share", "heartbeat"]
         assert [entry["round"] for entry in sent if entry["kind"] == "term"] == [0, 1]
-        assert sum(int(str(e["bytes"])) for e in sent if e["kind"] == "term") == result["bytes_out"][site]
-        assert verify_audit(whole.area.site(site).egress / "ledger.jsonl") == before[site] + 4
+        assert sum(int(str(e["bytes"])) for e in sent) == result["bytes_out"][site]
+        assert verify_audit(whole.area.site(site).egress / "ledger.jsonl") == before[site] + 6
 
 
 def test_a_stranger_reaches_neither_control_nor_runtime_nor_the_documentation(bed: Bed) -> None:
@@ -231,6 +231,8 @@ def test_altered_late_and_repeated_contributions_are_told_apart(whole: Bed, tmp_
         for site, frame in first.items():
             run.take(site, frame)
         run.conclude()
+        exchange(session, run)
+        run.conclude()
         assert authority_events(whole).count("opened") == opened + 1
         run.begin()
         second = exchange(session, run, take=False)
@@ -261,7 +263,7 @@ def broken_signature(frame: bytes) -> bytes:
 
 
 def test_a_request_for_an_unknown_run_gets_its_code_and_no_text(whole: Bed) -> None:
-    ask = {"east": pack_requests([Request("round", "0" * 32), Request("end", "no run at all")])}
+    ask = {"east": pack_requests([Request("round", "0" * 32), Request("reveal", "no run at all")])}
     with whole.session() as session:
         (answer,) = dict(session.exchange(ask, seconds=30)).values()
     codes = [header.code for header in map(parse_site_message, answer) if isinstance(header, Refusal)]

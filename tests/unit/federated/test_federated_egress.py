@@ -51,15 +51,25 @@ def shares(part: bytes, **changes: object) -> ShareMessage:
 
 
 def test_the_kinds_of_the_list_pass_and_are_recorded_with_their_digest(guard: EgressGuard, identity: Identity) -> None:
-    keys = {"site_key": NO_DIGEST, "mask_key": NO_DIGEST, "remembered": None}
-    key = KeyMessage(content=NOTHING, run=RUN, site=SITE, roster=NO_DIGEST, descriptor=NO_DIGEST, **keys)
+    key = KeyMessage(
+        content=NOTHING,
+        run=RUN,
+        site=SITE,
+        roster=NO_DIGEST,
+        descriptor=NO_DIGEST,
+        site_key=NO_DIGEST,
+        mask_key=NO_DIGEST,
+        remembered=None,
+    )
     sealed, revealed = bytes(2 * 51), bytes(3 * 35 + 32)
     parts = [CIPHERTEXT, CIPHERTEXT, sealed]
-    bound = {"run": RUN, "round": 2, "attempt": 0, "site": SITE, "members": NO_DIGEST, "survivors": NO_DIGEST}
+    agreement = SurvivorsMessage(
+        content=NOTHING, run=RUN, round=2, attempt=0, site=SITE, members=NO_DIGEST, survivors=NO_DIGEST
+    )
     frames = [
         sign_message(identity, key),
         sign_message(identity, term(parts, ciphertexts=2, slots=8190, shares=2), parts),
-        sign_message(identity, SurvivorsMessage(content=NOTHING, **bound)),
+        sign_message(identity, agreement),
         sign_message(identity, shares(revealed), [revealed]),
         sign_message(identity, Refusal(content=NOTHING, run=RUN, round=3, site=SITE, code=RefusalCode.NO_DATA)),
         sign_message(identity, Heartbeat(content=NOTHING, site=SITE, number=1)),
