@@ -51,7 +51,7 @@ class Ciphertext:
 
     def subtract_plain(self, residues: Residues) -> None:
         """Subtract 4096 residues that are not secret, in place: costs no noise."""
-        self.vector.sub_(residues.tolist())
+        self.vector.sub_(residues)
 
 
 class BfvContext:
@@ -75,10 +75,10 @@ class BfvContext:
         return bool(self._context.is_private())
 
     def encrypt(self, residues: Residues) -> Ciphertext:
-        """Encrypt exactly 4096 residues. TenSEAL takes Python ints only, hence ``tolist``."""
+        """Encrypt exactly 4096 residues."""
         if residues.shape != (SLOTS,):
             raise ValueError(f"a ciphertext takes {SLOTS} residues, got {residues.shape}")
-        return Ciphertext(tenseal.bfv_vector(self._context, residues.tolist()))
+        return Ciphertext(tenseal.bfv_vector(self._context, residues))
 
     def read(self, data: bytes | memoryview) -> Ciphertext:
         """Read one ciphertext of 4096 slots. Raises RefusedError bad_message for anything else."""

@@ -24,7 +24,7 @@ from contracts.wire import digest
 from secure_compute.bfv import SLOTS
 from secure_compute.modular import Residues, T
 from secure_compute.shamir import split
-from secure_compute.streams import derive_key, uniform_residues
+from secure_compute.streams import derive_key, uniform_blocks, uniform_residues
 
 SEED_RESIDUES = 7
 """Residues of a self-mask's seed, 5 bytes each: 279 bits."""
@@ -80,11 +80,18 @@ class MaskSum:
         self._count = 0
 
     def add(self, key: bytes) -> None:
-        self._total += stream(key, self._chunks)
+        at, flat = 0, self._total.ravel()
+        for block in uniform_blocks(key, flat.size):
+            flat[at : at + block.size] += block
+            at += block.size
         self._counted()
 
     def subtract(self, key: bytes) -> None:
-        self._total += np.uint64(T) - stream(key, self._chunks)
+        self._total += np.uint64(T)
+        at, flat = 0, self._total.ravel()
+        for block in uniform_blocks(key, flat.size):
+            flat[at : at + block.size] -= block
+            at += block.size
         self._counted()
 
     def residues(self) -> Residues:

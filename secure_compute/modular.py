@@ -20,24 +20,26 @@ _MAX_TERMS = 1 << 13
 
 def to_residues(values: Integers) -> Residues:
     """Integers in (-t, t) as residues."""
-    return np.where(values < 0, values + T, values).astype(np.uint64)
+    return (values + T * (values < 0)).view(np.uint64)
 
 
 def centred(residues: Residues) -> Integers:
     """Residues as the integers in [-t/2, t/2) they stand for."""
     signed = residues.astype(np.int64)
-    return np.where(signed > HALF, signed - T, signed)
+    signed -= T * (signed > HALF)
+    return signed
 
 
 def add(left: Residues, right: Residues) -> Residues:
     """Sum of residues, element by element."""
     total = left + right
-    return np.where(total >= T, total - np.uint64(T), total)
+    return np.minimum(total, total - np.uint64(T))  # below t the difference wraps to a huge number
 
 
 def subtract(left: Residues, right: Residues) -> Residues:
     """Difference of residues, element by element."""
-    return np.where(left >= right, left - right, left + np.uint64(T) - right)
+    total = left - right
+    return np.minimum(total, total + np.uint64(T))  # below zero the difference wraps to a huge number
 
 
 def dot(left: Residues, right: Residues) -> int:

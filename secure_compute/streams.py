@@ -6,6 +6,8 @@ Sources: ChaCha20, RFC 8439; HKDF, RFC 5869.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,6 +18,9 @@ from secure_compute.modular import Residues, T
 
 KEY_BYTES = 32
 _DRAW_BYTES = 5
+_DRAW_MASK = np.uint64((1 << 8 * _DRAW_BYTES) - 1)
+_ZEROS = bytes(_DRAW_BYTES << 14)
+"""What is encrypted to get a block of the keystream."""
 
 
 def derive_key(secret: bytes, purpose: str, **binding: str | int) -> bytes:
@@ -29,17 +34,27 @@ def uniform_residues(key: bytes, count: int) -> Residues:
 
     The key must serve one stream only: the nonce is zero.
     """
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
-    residues = _accepted(stream.update(bytes(count * _DRAW_BYTES)))
-    while residues.size < count:
-        missing = count - residues.size
-        residues = np.concatenate([residues, _accepted(stream.update(bytes(missing * _DRAW_BYTES)))])
+    residues = np.empty(count, np.uint64)
+    filled = 0
+    for block in uniform_blocks(key, count):
+        residues[filled : filled + block.size] = block
+        filled += block.size
     return residues
 
 
+def uniform_blocks(key: bytes, count: int) -> Iterator[Residues]:
+    """The residues of ``uniform_residues`` in blocks that fit a processor's cache."""
+    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
+    while count > 0:
+        block = _accepted(stream.update(_ZEROS[: count * _DRAW_BYTES]))
+        count -= block.size
+        yield block
+
+
 def _accepted(keystream: bytes) -> Residues:
-    draws = np.zeros((len(keystream) // _DRAW_BYTES, 8), np.uint8)
-    draws[:, :_DRAW_BYTES] = np.frombuffer(keystream, np.uint8).reshape(-1, _DRAW_BYTES)
-    values = draws.view("<u8").ravel().astype(np.uint64, copy=False)
-    good = values < T
-    return values if good.all() else values[good]
+    """The draws below t. Each draw of 40 bits is the low end of the 64-bit word that begins with it."""
+    words: Residues = np.ndarray(
+        len(keystream) // _DRAW_BYTES, "<u8", keystream + bytes(8 - _DRAW_BYTES), strides=(_DRAW_BYTES,)
+    )
+    values = np.bitwise_and(words, _DRAW_MASK, dtype=np.uint64)
+    return values if values.max() < T else values[values < T]
