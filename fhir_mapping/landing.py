@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -25,7 +28,7 @@ SEVERAL_SOURCES = "several_sources"
 COMPRESSED_FILE = "compressed_file"
 
 _GROUP_BYTES = 8 << 20
-_SMALL = 1 << 20
+_READ_BYTES = 1 << 18
 
 _LINE_ENDS = {"\n": "LF", "\r": "CR", None: None}
 
@@ -65,8 +68,7 @@ def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
             f"site '{site.name}': no day of delivery '{day}' in {zone.landing}; expected a folder named YYYY-MM-DD. "
             f"There are {len(landing_days(zone))}."
         )
-    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    looked = in_threads(partial(_look_at_all, site, day, folder), _groups(paths))
+    looked = in_threads(partial(_look_at_all, site, day, folder), _groups(_files(folder)))
     return sorted(chain.from_iterable(looked), key=lambda found: found.entry.file_name)
 
 
@@ -81,27 +83,43 @@ def claim(site: Site, file_name: str) -> Source | str:
     return COMPRESSED_FILE if stem != file_name and isinstance(claim(site, stem), Source) else NO_SOURCE
 
 
-def _groups(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    """Files in groups: a large one alone, small ones together, for which threads would only wait for one another."""
-    group: list[Path] = []
-    size = 0
-    for path in paths:
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Path and size of each file to look at, in any order; a link that leads to no file is none."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            try:
+                about = os.stat(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise
+            else:
+                if stat.S_ISREG(about.st_mode) and not name.startswith("."):
+                    yield path, about.st_size
+
+
+def _groups(files: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Files in groups: threads that look at one small file each would only wait for one another."""
+    group: list[str] = []
+    total = 0
+    for path, size in files:
         group.append(path)
-        size += path.stat().st_size
-        if size > _GROUP_BYTES:
+        total += size
+        if total > _GROUP_BYTES:
             yield group
-            group, size = [], 0
+            group, total = [], 0
     if group:
         yield group
 
 
-def _look_at_all(site: Site, day: str, folder: Path, paths: Sequence[Path]) -> list[Delivered]:
-    return [_look(site, day, folder, path) for path in paths]
+def _look_at_all(site: Site, day: str, folder: Path, paths: Sequence[str]) -> list[Delivered]:
+    start = len(str(folder)) + 1
+    return [_look(site, day, path[start:], Path(path)) for path in paths]
 
 
-def _look(site: Site, day: str, folder: Path, path: Path) -> Delivered:
+def _look(site: Site, day: str, name: str, path: Path) -> Delivered:
     # A name that is not UTF-8 must still be a row of a table.
-    name = path.relative_to(folder).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     source = claim(site, name)
     with path.open("rb") as stream:
         found = Refusal(source) if isinstance(source, str) else inspect(source, stream)
@@ -137,10 +155,8 @@ def _entry(
 
 def _sha256_and_size(stream: BinaryIO) -> tuple[str, int]:
     stream.seek(0)
-    start = stream.read(_SMALL)
-    digest = hashlib.sha256(start)
-    size = len(start)
-    while part := stream.read(_SMALL) if size % _SMALL == 0 else b"":
+    digest, size = hashlib.sha256(), 0
+    while part := stream.read(_READ_BYTES):
         digest.update(part)
         size += len(part)
     return digest.hexdigest(), size

@@ -26,6 +26,8 @@ _PLAIN = re.compile("[A-Za-z0-9._-]+")
 """Values that are written in a path as they are."""
 GROUP_ROWS = 1 << 15
 """An engine splits the scan of a file at its row groups: with the usual million rows one core reads it alone."""
+GROUP_BYTES = 16 << 20
+"""A row group is in memory before it is written, and rows that hold whole documents are large."""
 FILE_BYTES = 100 << 20
 
 
@@ -86,7 +88,7 @@ def _replace(write: Callable[[Path], None], path: Path, column: str, value: str)
 
 
 def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
-    """Parquet files of about ``FILE_BYTES`` at most, in row groups of ``GROUP_ROWS``, no values in their footers."""
+    """Parquet files of about ``FILE_BYTES`` at most, a row group a group of rows, no values in their footers."""
     groups = _groups(batches)
     for first in groups:
         file = folder / f"{uuid.uuid4()}.parquet"
@@ -97,16 +99,19 @@ def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in tables of ``GROUP_ROWS``, the last one shorter."""
+    """The rows in tables of ``GROUP_ROWS`` at most, smaller where their bytes pass ``GROUP_BYTES``."""
     waiting: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size = 0
     for batch in batches:
         waiting.append(batch)
         rows += len(batch)
-        while rows >= GROUP_ROWS:
-            table = pa.Table.from_batches(waiting)
-            yield table.slice(0, GROUP_ROWS)
-            waiting, rows = table.slice(GROUP_ROWS).to_batches(), rows - GROUP_ROWS
+        size += batch.nbytes
+        if rows < GROUP_ROWS and size < GROUP_BYTES:
+            continue
+        table = pa.Table.from_batches(waiting)
+        whole = rows - rows % GROUP_ROWS if size < GROUP_BYTES else rows
+        yield from (table.slice(first, min(GROUP_ROWS, whole - first)) for first in range(0, whole, GROUP_ROWS))
+        waiting, rows, size = table.slice(whole).to_batches(), rows - whole, 0
     if rows:
         yield pa.Table.from_batches(waiting)
 
