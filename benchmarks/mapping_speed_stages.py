@@ -12,13 +12,13 @@ from fhir.resources.R4B import get_fhir_model_class
 
 from benchmarks.mapping_speed_input import REGION
 from benchmarks.mapping_speed_meter import Stopwatch
+from benchmarks.mapping_speed_workers import count_readers
 from contracts.region import load_region
 from contracts.zone import SiteZone
 from fhir_mapping.bronze import ingest_day
 from fhir_mapping.identity.key import KEY_FILE
 from fhir_mapping.mapping import map_day
 from fhir_mapping.silver import build_silver
-from fhir_mapping.sources.ndjson import parse_path
 from fhir_mapping.sources.parallel import in_threads, worker_count
 from fhir_mapping.sources.processes import in_process
 from fhir_mapping.validation import validate_sample
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         spark.range(1).collect()
         # Models and processes are there before the clock starts, as the rival's are.
         get_fhir_model_class("Observation")
-        list(in_threads(partial(in_process, parse_path), ["id"] * 2 * worker_count()))
+        list(in_threads(partial(in_process, count_readers), [0.5] * 2 * worker_count()))
         watch.stage("start-up")
         if what == "map":
             said = map_days(spark, Path(place), other, days, watch)
