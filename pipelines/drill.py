@@ -78,26 +78,29 @@ def _drill(area: WorkArea, scratch: Path, roster: Roster, unlock: Unlock) -> Ite
         return
     yield Step(f"the restored audit chain is whole: {len(entries)} entries", True)
     yield Step("the restored identity is the one that the roster names", identity.public == roster.authority)
-    if entries:
+    furthest = max((head for head in remembered.values() if head), key=lambda head: head.entries, default=None)
+    if furthest is not None:
         shutil.copytree(copy, old)
-        write_private(old / CHAIN, b"".join(entry.line() for entry in entries[:-1]))
-    head = Head(entries=len(entries), last=entries[-1].hash if entries else NO_DIGEST)
+        write_private(old / CHAIN, b"".join(entry.line() for entry in entries[: furthest.entries - 1]))
     opener = Opener(copy, identity, roster, vault)
     try:
         yield from _answers(area.authority, copy, opener)
         for name, known in remembered.items():
             words = f"{name} remembers entry {known.entries}" if known else f"{name} remembers nothing yet"
             yield Step(f"{words}: the restored ledger is accepted", opener.ledger.contains(known))
-        yield Step("the restored ledger takes requests", _refusal(opener, roster, head) == RefusalCode.APPROVAL_MISSING)
+        yield Step(
+            "the restored ledger takes requests", _refusal(opener, roster, furthest) == RefusalCode.APPROVAL_MISSING
+        )
     finally:
         opener.close()
-    if entries:
+    if furthest is not None:
         opener = Opener(old, identity, roster, open_vault(old, unlock))
         try:
-            code = _refusal(opener, roster, head)
+            code = _refusal(opener, roster, furthest)
         finally:
             opener.close()
-        yield Step(f"a copy that lacks the last entry alone is refused: {code}", code == RefusalCode.LEDGER_RESTORED)
+        words = f"a copy of {furthest.entries - 1} entries, fewer than somebody remembers, is refused: {code}"
+        yield Step(words, code == RefusalCode.LEDGER_RESTORED)
 
 
 def _answers(live: Path, copy: Path, opener: Opener) -> Iterator[Step]:
@@ -143,7 +146,7 @@ def _refusal_of_another(opener: Opener, total: TotalHeader) -> str:
     return "answered"
 
 
-def _refusal(opener: Opener, roster: Roster, remembered: Head) -> str:
+def _refusal(opener: Opener, roster: Roster, remembered: Head | None) -> str:
     """Why an opener refuses a run of a task that nobody approved, asked by somebody who remembers a head."""
     request = CreateRun(content=_NOTHING, task="drill", program=NO_DIGEST, roster=roster.digest, remembered=remembered)
     try:

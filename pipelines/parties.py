@@ -122,7 +122,7 @@ def new_approval(
     commission, roster, program = load_commission(area), read_region_roster(area), program_digest(task)
     now = datetime.now(UTC).replace(microsecond=0)
     approval = Approval(
-        name=f"{region.name}-{task.name}-{program[:12]}-{now:%Y%m%d%H%M%S}",
+        name=f"{region.name}-{task.name}-{program[:12]}-{now:%Y%m%d}-{os.urandom(3).hex()}",
         region=region.name,
         task=task.name,
         program=program,

@@ -8,7 +8,7 @@ import click
 
 from pipelines.cli.options import region_argument, work_option
 
-NAME = "demo-triage-1f2e3d4c5b6a-20261122093000"
+NAME = "demo-triage-1f2e3d4c5b6a-20261122-5e6f70"
 
 
 @click.group(

@@ -202,10 +202,19 @@ def test_sealing_that_was_interrupted_goes_on(folder: Path, unlock: Unlock, monk
     plain = tuple(folder / "secrets" / name for name in ("a.key", "b.key"))
     for path in plain:
         write_private(path, path.name.encode())
+    written: list[Path] = []
+
+    def die_after_two(path: Path, data: bytes) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_private(path, data)
+
     with monkeypatch.context() as dying:
-        dying.setattr("governance.vault.os.replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        dying.setattr("governance.vault.write_private", die_after_two)
         with pytest.raises(KeyboardInterrupt):
             make_vault(folder, unlock, plain, cost=2)
+    assert [path.name for path in written] == [f"{VAULT_FILE}.next", "a.key"]
     with pytest.raises(CredentialError, match="not sealed yet"):
         open_vault(folder, unlock)
     vault = make_vault(folder, unlock, plain)
