@@ -67,13 +67,26 @@ class StartOver(BaseException):
 
 
 class Wakes:
-    """Two bells between the SuperNode's main loop (a thread) and its Runtime API (an event loop)."""
+    """Bells between the SuperNode's main loop (a thread) and its Runtime API (an event loop).
+
+    Attributes:
+        is_task_out: whether the worker holds a task of this life of the main loop.
+        is_replied: whether it pushed the reply to it.
+    """
 
     def __init__(self) -> None:
+        self.is_task_out = False
+        self.is_replied = False
         self._reply = threading.Event()
         self._lost = threading.Event()
         self._arrived = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def begin(self) -> None:
+        """The main loop begins: nothing of an earlier life counts."""
+        self.is_task_out = self.is_replied = False
+        self._reply.clear()
+        self._lost.clear()
 
     def sleep(self, seconds: float) -> None:
         """In place of ``time.sleep`` in Flower's main loop: ends early when the worker pushed something.
@@ -81,7 +94,6 @@ class Wakes:
         Raises StartOver when the worker lost what it was given.
         """
         if self._lost.is_set():
-            self._lost.clear()
             raise StartOver
         if seconds > 1.0:
             threading.Event().wait(IDLE_SECONDS)
@@ -122,14 +134,11 @@ class Waking:
     def __init__(self, app: ASGIApp, wakes: Wakes) -> None:
         self.app = app
         self.wakes = wakes
-        self._is_task_out = False
-        self._is_replied = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
         if path == ACQUIRE_PATH:
-            if self._is_task_out:
-                self._is_task_out = False
+            if self.wakes.is_task_out:
                 self.wakes.ring_lost()
             # Held before it is asked, once: the request is signed with a nonce and cannot be replayed.
             await self.wakes.wait_arrival(ACQUIRE_HOLD_SECONDS)
@@ -146,12 +155,12 @@ class Waking:
     def _note(self, path: str, answer: Message) -> None:
         """Follow the worker's task through the answers to its calls."""
         if path == ACQUIRE_PATH and answer["type"] == "http.response.body" and answer.get("body"):
-            self._is_task_out, self._is_replied = True, False
+            self.wakes.is_task_out, self.wakes.is_replied = True, False
         elif answer["type"] == "http.response.start" and answer["status"] == HTTPStatus.OK:
-            self._is_replied |= path == REPLY_PATH
+            self.wakes.is_replied |= path == REPLY_PATH
             if path == FINISH_PATH:
-                self._is_task_out = False
-                if not self._is_replied:
+                self.wakes.is_task_out = False
+                if not self.wakes.is_replied:
                     self.wakes.ring_lost()
 
 
@@ -237,12 +246,15 @@ def install(wakes: Wakes) -> None:
     )
     connection.FleetHttpClient = PlacedClient
     connection.make_simple_http_retry_invoker = make_quick_invoker
-    command.start_client_internal = partial(run_over_and_over, command.start_client_internal)
+    command.start_client_internal = partial(run_over_and_over, command.start_client_internal, wakes)
 
 
-def run_over_and_over(run: Callable[..., None], *, state_factory: NodeStateFactory, **options: Any) -> NoReturn:
+def run_over_and_over(
+    run: Callable[..., None], wakes: Wakes, *, state_factory: NodeStateFactory, **options: Any
+) -> NoReturn:
     """Flower's main loop, begun again with an empty state each time it ends; a signal ends the process."""
     while True:
+        wakes.begin()
         with suppress(StartOver):
             run(state_factory=state_factory, **options)
         _say("starting over")

@@ -14,7 +14,7 @@ from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 from flwr.supernode.nodestate import NodeStateFactory
 
 from federated.site import supernode
-from federated.site.supernode import NODE_ID, PlacedClient, StartOver, run_over_and_over
+from federated.site.supernode import NODE_ID, PlacedClient, StartOver, Wakes, run_over_and_over
 
 REQUEST = ActivateNodeRequest(public_key=b"key", heartbeat_interval=30)
 
@@ -96,5 +96,5 @@ def test_the_main_loop_is_run_again_with_an_empty_state(monkeypatch: pytest.Monk
 
     factory = SimpleNamespace(state_instance=None, objectstore_factory=SimpleNamespace(store_instance=None))
     with pytest.raises(SystemExit):
-        run_over_and_over(main_loop, state_factory=cast(NodeStateFactory, factory), port=1)
+        run_over_and_over(main_loop, Wakes(), state_factory=cast(NodeStateFactory, factory), port=1)
     assert states == [(None, None, 1)] * 3

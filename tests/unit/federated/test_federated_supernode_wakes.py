@@ -92,7 +92,13 @@ def test_the_main_loop_starts_over_when_the_worker_lost_its_task() -> None:
         wakes = worker_calls(*lost)
         with pytest.raises(StartOver):
             wakes.sleep(0.5)
-        wakes.sleep(0.01)
+
+
+def test_what_a_worker_lost_in_an_earlier_life_of_the_main_loop_does_not_count() -> None:
+    wakes = worker_calls(ACQUIRE_PATH, ACQUIRE_PATH, ACQUIRE_PATH)
+    wakes.begin()
+    wakes.sleep(0.01)
+    assert not wakes.is_task_out
 
 
 def test_a_worker_that_replies_and_finishes_lost_nothing() -> None:
