@@ -309,6 +309,18 @@ class Task(Frozen):
     folder: Path = Field(exclude=True)
 
 
+class Deadlines(Frozen):
+    """How long the coordinator waits for hospitals in one exchange, seconds.
+
+    Attributes:
+        exchange: for answers that are needed.
+        stragglers: once a quorum has answered; who is later drops out of the round and may come back.
+    """
+
+    exchange: float = Field(default=300.0, gt=0)
+    stragglers: float = Field(default=10.0, ge=0)
+
+
 class Region(Frozen):
     """A region folder, read whole.
 
@@ -328,6 +340,7 @@ class Region(Frozen):
     plausible_years: tuple[int, int] = (1850, 2100)
     free_text: tuple[str, ...] | None = None
     quorum: int | None = None
+    deadlines: Deadlines = Deadlines()
     public_data: bool = False
     synthetic: dict[str, int] | None = None
     folder: Path

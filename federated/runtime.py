@@ -184,9 +184,9 @@ class RuntimeConnection:
     def push(self, messages: Iterable[Message]) -> list[str]:
         """Send messages; returns their ids in order. Equal content for several receivers is uploaded once."""
         batch = list(messages)
-        for message in batch:
-            message.metadata.__dict__["_message_id"] = message.object_id
-        with no_object_id_recompute():
+        with no_object_id_recompute():  # else each look at an id would serialise the whole content again
+            for message in batch:
+                message.metadata.__dict__["_message_id"] = message.object_id
             request = PushAppMessagesRequest(
                 messages_list=[message_to_proto(remove_content_from_message(message)) for message in batch],
                 message_object_trees=[get_object_tree(message) for message in batch],

@@ -113,6 +113,8 @@ class FederationSession:
             authority=deployed.authority_url,
             memory=self.area.coordinator / "authority.memory",
             node_keys=deployed.node_keys(),
+            round_seconds=self.region.deadlines.exchange,
+            grace_seconds=self.region.deadlines.stragglers,
         )
 
     def _run_coordinator(self, command: processes.Command, log: Path) -> tuple[int, list[str]]:
@@ -136,6 +138,11 @@ class FederationSession:
         elif kind == "online":
             absent = f"; absent: {', '.join(event['absent'])}" if event["absent"] else ""
             self.report("online", f"{len(event['sites'])} hospitals{absent}")
+        elif kind == "resumed":
+            self.report("training", f"{task}: goes on after sum {event['round']}")
+        elif kind == "missing":
+            reasons = ", ".join(f"{site} ({reason})" for site, reason in event["missing"].items()) or "nobody any more"
+            self.report("training", f"{task}: missing: {reasons}")
         elif kind == "joined":
             self.report("training", f"{task}: {event['sites']} hospitals joined the run")
         elif kind == "round":

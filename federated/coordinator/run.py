@@ -44,6 +44,8 @@ def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
         try:
             for run in _begin(settings, roster, authority, online):
                 runs.append(run)
+                if run.resumed:
+                    report({"event": "resumed", "task": run.name, "round": run.round})
             _drive(session, runs, settings, report)
         finally:
             for run in runs:
@@ -80,9 +82,11 @@ def _drive(session: Session, runs: list[TaskRun], settings: CoordinatorSettings,
         for run in active:
             if run.phase != "over":
                 with _ending(run):
-                    phase, opened = run.phase, run.round
+                    phase, opened, missing = run.phase, run.round, run.attendance.missing
                     run.conclude()
                     now = time.monotonic()
+                    if run.attendance.missing != missing:
+                        report({"event": "missing", "task": run.name, "missing": run.attendance.missing})
                     report(_progress(run, "exchange", now - started) | {"phase": phase})
                     if phase in ("join", "end"):
                         report(_progress(run, {"join": "joined", "end": "ended"}[phase], now - started))

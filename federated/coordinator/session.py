@@ -26,7 +26,8 @@ LINK_PAUSES_SECONDS = (0.2, 0.4, 0.8)
 """Between attempts to reach the SuperLink; the last one from then on."""
 
 Report = Callable[[dict[str, Any]], None]
-"""Gets progress as JSON-like objects: {"event": "link" | "online" | "joined" | "round" | "done" | "error", ...}."""
+"""Gets progress as JSON-like objects: {"event": ..., ...}, with event ``link``, ``online``, ``resumed``, ``joined``,
+``missing``, ``exchange``, ``round``, ``ended``, ``done`` or ``error``."""
 
 
 class Connect(Protocol):

@@ -71,6 +71,7 @@ class SiteApplication:
         try:
             return self.guard.admit(self._handlers[request.kind](request))
         except RefusedError as refused:
+            log.warning("a %s request was refused: %s", request.kind, refused)
             return self.refuse(RefusalCode(refused.code), request.run, request.round)
         except PrivacyError as error:
             log.error("a %s request was declined: %s", request.kind, error)
