@@ -56,7 +56,7 @@ class Step:
         """The step in XPath, in parts that are written one after the other; ``prefix`` is that of names without one
         (``d:``, or nothing).
 
-        A code is looked for by going to the ``code`` elements and back, so that steps to other codes share the way.
+        A code is looked for by going to the codes and back, so that steps to other codes share the way.
         """
         if self.axis == "parent":
             return ("/..",)
@@ -70,7 +70,7 @@ class Step:
             text += f"[{self.index}]"
         if not self.codes:
             return (text,)
-        return text, f"/{prefix}code", "[" + " or ".join(f"@code='{code}'" for code in self.codes) + "]", "/.."
+        return text, f"/{prefix}code/@code", "[" + " or ".join(f".='{code}'" for code in self.codes) + "]", "/../.."
 
 
 @dataclass(frozen=True)
