@@ -22,7 +22,7 @@ def hmac_sha256_column(key: bytes, column: Column) -> Column:
     The key stands in the query plan: an engine that shows plans to others must not run this.
     """
     block = (hashlib.sha256(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
-    inner = F.concat(_literal(block, 0x36), F.encode(column, "UTF-8"))
+    inner = F.concat(_literal(block, 0x36), column.cast("binary"))
     return F.sha2(F.concat(_literal(block, 0x5C), F.unhex(F.sha2(inner, 256))), 256)
 
 

@@ -18,10 +18,10 @@ from fhir_mapping.sources.hl7v2_rows import MessageFile
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block, RecordFile
 
-SMALL = 1 << 20
+SMALL = 4 << 20
 """Bytes up to which an HL7 v2 file is read with others; larger ones are cut into stretches of their own."""
 
-_PIECE_BYTES = 2 << 20
+_PIECE_BYTES = 4 << 20
 _PIECE_FILES = 256
 
 Files = Sequence[tuple[RecordFile, Path]]
