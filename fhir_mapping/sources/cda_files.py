@@ -1,8 +1,8 @@
 """CDA files of one source read in groups by worker processes.
 
-Processes, not threads: lxml holds the interpreter's lock while it makes and frees trees, and two threads of it finish
-little sooner than one. A worker is sent the files' names and sends compressed Arrow back, so that documents are copied
-between processes once, and small.
+Processes, not threads: lxml holds the interpreter's lock while it makes and frees trees, and two threads of it keep
+less than two cores busy. A worker is sent the files' names and sends compressed Arrow back, so that documents are
+copied between processes once, and small.
 """
 
 from __future__ import annotations

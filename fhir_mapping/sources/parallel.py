@@ -1,7 +1,7 @@
 """Work on pieces of files in parallel: results in the order of the pieces, a bounded number of them in memory.
 
-Threads, not processes: reading HL7 v2 is Arrow's and NumPy's work, reading CDA is libxml2's and libxslt's, and these
-let other threads run meanwhile. No copy of a row passes between processes, and nothing has to be started.
+Threads, not processes: reading HL7 v2, CSV and JSON Lines is Arrow's and NumPy's work, which lets other threads run
+meanwhile. No copy of a row passes between processes, and nothing has to be started. For CDA see ``cda_files``.
 """
 
 from __future__ import annotations
