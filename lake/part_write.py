@@ -29,6 +29,8 @@ GROUP_ROWS = 1 << 15
 GROUP_BYTES = 16 << 20
 """A row group is in memory before it is written, and rows that hold whole documents are large."""
 FILE_BYTES = 100 << 20
+LONG_VALUE = 100
+"""Mean bytes from which values of a column hardly repeat (whole records): no dictionary is tried."""
 
 
 def is_one_part(where: Where | None, partition_by: tuple[str, ...]) -> bool:
@@ -92,7 +94,9 @@ def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
     groups = _groups(batches)
     for first in groups:
         file = folder / f"{uuid.uuid4()}.parquet"
-        with pq.ParquetWriter(file, first.schema, compression="snappy", write_statistics=False) as writer:
+        short = [name for name in first.column_names if first.column(name).nbytes < LONG_VALUE * len(first)]
+        settings = {"compression": "snappy", "use_dictionary": short, "write_statistics": False}
+        with pq.ParquetWriter(file, first.schema, **settings) as writer:
             writer.write_table(first, GROUP_ROWS)
             while file.stat().st_size < FILE_BYTES and (group := next(groups, None)) is not None:
                 writer.write_table(group, GROUP_ROWS)

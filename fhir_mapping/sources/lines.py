@@ -24,11 +24,11 @@ def read_whole_lines(stream: BinaryIO, newline: str, size: int) -> Iterator[tupl
     A line longer than ``size`` makes a longer block.
     """
     end = newline.encode()
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     while chunk := stream.read(size):
         cut = chunk.rfind(end) + 1
         if cut:
-            yield b"".join([*parts, chunk[:cut]]), False
+            yield b"".join([*parts, memoryview(chunk)[:cut]]), False
             parts = []
         parts.append(chunk[cut:])
     yield b"".join(parts), True

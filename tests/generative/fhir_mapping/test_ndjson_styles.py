@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import ndjson_source
 
@@ -24,6 +24,7 @@ def read(line: str) -> dict[str, str | None]:
     return record.values
 
 
+@settings(deadline=None)
 @given(OBJECTS)
 def test_the_style_of_a_line_changes_no_value(value: dict[str, Any]) -> None:
     compact = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
@@ -31,6 +32,7 @@ def test_the_style_of_a_line_changes_no_value(value: dict[str, Any]) -> None:
         assert read(compact) == read(json.dumps(value, ensure_ascii=False)) == read(json.dumps(value))
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3), st.integers(0, 3))
 def test_a_number_keeps_its_text_in_either_style(number: Any, zeros: int) -> None:
     text = f"{number:f}" + "0" * zeros

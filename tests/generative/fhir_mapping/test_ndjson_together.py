@@ -6,7 +6,7 @@ import io
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_files import blocks_of, ndjson_source
 
@@ -66,6 +66,7 @@ def lines(draw: st.DrawFn) -> bytes:
     return text.encode("utf-8", "surrogatepass" if draw(st.booleans()) else "replace")
 
 
+@settings(deadline=None)
 @given(st.lists(lines(), min_size=1, max_size=6), st.sampled_from([b"\n", b"\r\n", b"\n\n"]))
 def test_lines_are_read_as_they_are_read_alone(records: list[bytes], newline: bytes) -> None:
     data = newline.join([b"{}", *records])
