@@ -2,7 +2,8 @@
 
 WORK/sites/<site>/      landing/<day>/ files as delivered   lake/<table>/ Delta
                         secrets/   governance/   egress/   logs/   runs/<run>/ while it lasts
-WORK/authority/         secrets/   ledger/   approvals/   audit.jsonl
+WORK/authority/         secrets/   ledger/   approvals/   revoked/   audit.jsonl   unlock.toml
+WORK/approvers/<name>/  secrets/   approver.pub
 WORK/passphrases/       what unlocks the authority's keys; on a medium of its own in a real region
 WORK/coordinator/       checkpoint and logs of runs
 WORK/registry/<task>/   released models

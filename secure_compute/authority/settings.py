@@ -58,4 +58,5 @@ def load_settings(path: Path) -> AuthoritySettings:
         return AuthoritySettings.model_validate(body)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        raise SpecError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        where = ".".join(map(str, first["loc"]))
+        raise SpecError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from error
