@@ -159,17 +159,17 @@ def _line_of(lines: Lines, positions: np.ndarray) -> np.ndarray:
     return np.searchsorted(lines.start, positions, side="right") - 1
 
 
-def _without(lines: Lines, left: np.ndarray) -> bytes:
+def _without(lines: Lines, left: np.ndarray) -> bytes | bytearray:
     """The text with ``{}`` in place of the lines that are left out."""
     if not len(left):
         return lines.data
     data = bytearray(lines.data)
     for start, stop in zip(lines.start[left].tolist(), lines.stop[left].tolist(), strict=True):
         data[start:stop] = b"{}".ljust(stop - start)
-    return bytes(data)
+    return data
 
 
-def _quoted(data: bytes) -> bytes:
+def _quoted(data: bytes | bytearray) -> bytes:
     """The text with quotes around each number, true and false that is the value of a key.
 
     Only a valid one is quoted, and only after a quote that ends a string: so what was no JSON does not become it, and
@@ -180,7 +180,7 @@ def _quoted(data: bytes) -> bytes:
     quotes = quotes[~_BEFORE_OPENING_QUOTE[buffer[quotes - 1]]]
     values = quotes + 2
     values += buffer[values] == ord(" ")
-    pieces: list[bytes] = []
+    pieces: list[bytes | bytearray] = []
     last = 0
     for position in values.tolist():
         found = _SCALAR.match(data, position)
