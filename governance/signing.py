@@ -8,6 +8,7 @@ public key. Every signature names its kind, so that none can stand for another.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from contracts.errors import IntegrityError, RefusedError
 from contracts.messages import Header, RefusalCode
 from contracts.wire import FrameError, canonical, digest, pack, parse_canonical, parts_digest, unpack
-from governance.files import read_private, write_private
+from governance.files import destroy, read_private, write_private
 from governance.vault import Vault
 
 H = TypeVar("H", bound=Header)
@@ -54,6 +55,17 @@ def make_identity(path: Path, vault: Vault | None = None) -> Identity:
     private = Ed25519PrivateKey.generate()
     (vault.write if vault else write_private)(path, private.private_bytes_raw())
     return Identity(private)
+
+
+def replace_identity(path: Path, vault: Vault | None = None) -> Identity:
+    """Make an identity in the place of another, or of one that was lost, and destroy that. One of both is always whole."""
+    old = path.with_name(f"{path.name}.old")
+    destroy(old)
+    if path.exists():
+        os.link(path, old)
+    made = make_identity(path, vault)
+    destroy(old)
+    return made
 
 
 def load_identity(path: Path, vault: Vault | None = None) -> Identity:

@@ -1,7 +1,7 @@
 """The keys of a region's parties on this machine: listed, made, rotated, revoked; none leaves its party's folder.
 
-Rotating is: destroy the old key, then set up again, which makes what is missing and signs the roster that names it. So
-a rotation that was interrupted is finished by running it, or ``cloister run``, again.
+Rotating is: another key in the place of the old one, then set-up, which makes what is missing and signs the roster that
+names it. So a rotation that was interrupted is finished by ``cloister run``, or by running it again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from governance.certificates import certificate_digest
 from governance.files import destroy, make_private, write_durable
 from governance.revocations import SUFFIX, SiteRevocation, sign_site_revocation
 from governance.roster import Roster
-from governance.signing import fingerprint, load_identity, make_identity
+from governance.signing import fingerprint, load_identity, make_identity, replace_identity
 from governance.vault import SEALED, Unlock, rewrap
 from pipelines.authority_vault import UNLOCK_FILE, open_authority_vault, unlock_text
 from pipelines.parties import AUTHORITY_KEY, load_commission, set_up_parties
@@ -101,7 +101,7 @@ def rotate_site_key(settings: Settings, site: str, kind: str) -> Roster:
     region.site(site)
     with locked(settings.work):
         if kind == "identity":
-            destroy(zone.secrets / "identity.key")
+            replace_identity(zone.secrets / "identity.key")
         else:
             destroy(zone.secrets / NODE_KEY)
             destroy(zone.secrets / "superexec.secret")
@@ -112,7 +112,7 @@ def rotate_authority(settings: Settings) -> Roster:
     """Give the authority a new identity; the roster that names it. Raises CredentialError when its vault is closed."""
     with locked(settings.work):
         vault = open_authority_vault(settings.area)
-        destroy(vault.secrets / "authority.key")
+        replace_identity(vault.secrets / "authority.key", vault)
         return _set_up(load_region(settings.region), settings.area)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.errors import RefusedError
+from contracts.errors import CredentialError, RefusedError
 from contracts.messages import RefusalCode
 from contracts.region import Region, Task
 from contracts.zone import SiteZone, WorkArea
@@ -53,20 +53,22 @@ class Papers:
 def set_up_parties(region: Region, area: WorkArea, approvers: Approvers | None = None) -> Papers:
     """Make what is missing; give the papers. A changed list of sites or quorum gets a roster with a higher version.
 
-    ``approvers``: of the roster from now on; None: they stay. Raises as pipelines.rosters.write_roster.
+    ``approvers``: of the roster from now on; None: they stay. Raises as pipelines.rosters.write_roster, CredentialError
+    also for an identity that the roster names and that is gone.
     """
     require_quorum(region)
+    named = _named(area)
     for folder in (area.authority, area.coordinator, area.gateway, area.dagster):
         make_private(folder)
     vault = set_up_authority_vault(area)
     root = area.pki / "root.crt"
     if not root.exists():
         make_root(root, vault.secrets / "root.key", f"Cloister region {region.name}", vault=vault)
-    commission = _identity(vault.secrets / "commission.key", vault)
-    authority = _identity(vault.secrets / "authority.key", vault)
+    commission = _identity(vault.secrets / "commission.key", named, "commission", vault)
+    authority = _identity(vault.secrets / "authority.key", named, "authority", vault)
     write_durable(area.pki / COMMISSION_KEY, commission.public.encode())
     write_durable(area.pki / AUTHORITY_KEY, authority.public.encode())
-    sites = {site.name: _set_up_site(area.site(site.name), root, vault) for site in region.sites}
+    sites = {site.name: _set_up_site(area.site(site.name), root, vault, named) for site in region.sites}
     _server_certificate(root, vault, vault.secrets / "server", own=vault)
     for folder in (area.coordinator, area.gateway):
         _server_certificate(root, vault, folder / "secrets" / "server")
@@ -144,7 +146,7 @@ def load_commission(area: WorkArea) -> Identity:
     return load_identity(vault.secrets / "commission.key", vault)
 
 
-def _set_up_site(zone: SiteZone, root: Path, issuer: Vault) -> str:
+def _set_up_site(zone: SiteZone, root: Path, issuer: Vault, named: frozenset[str]) -> str:
     """A site's identity, SuperNode keys, runtime certificate and pseudonym key; gives the identity's public key."""
     make_private(zone.root)
     for folder in (zone.landing, zone.lake, zone.egress, zone.logs):
@@ -154,7 +156,7 @@ def _set_up_site(zone: SiteZone, root: Path, issuer: Vault) -> str:
     _server_certificate(root, issuer, zone.secrets / "runtime")
     if not (zone.secrets / "pseudonym.key").exists():
         write_private(zone.secrets / "pseudonym.key", os.urandom(PSEUDONYM_KEY_BYTES))
-    return _identity(zone.secrets / "identity.key").public
+    return _identity(zone.secrets / "identity.key", named, zone.site).public
 
 
 def _server_certificate(root: Path, issuer: Vault, stem: Path, own: Vault | None = None) -> None:
@@ -164,5 +166,19 @@ def _server_certificate(root: Path, issuer: Vault, stem: Path, own: Vault | None
         issue_server(root, issuer.secrets / "root.key", certificate, key, HOSTS, root_vault=issuer, vault=own)
 
 
-def _identity(path: Path, vault: Vault | None = None) -> Identity:
-    return load_identity(path, vault) if path.exists() else make_identity(path, vault)
+def _named(area: WorkArea) -> frozenset[str]:
+    """Whose identities the roster names already; nobody's before there is one."""
+    if not (area.pki / ROSTER).exists():
+        return frozenset()
+    return frozenset({"commission", "authority", *read_region_roster(area).sites})
+
+
+def _identity(path: Path, named: frozenset[str], party: str, vault: Vault | None = None) -> Identity:
+    """A party's identity, made when nobody knows it yet. One that was lost is not replaced by itself."""
+    if path.exists():
+        return load_identity(path, vault)
+    if party in named:
+        raise CredentialError(
+            f"{path} is gone, but the roster names it: restore it (`cloister key restore`) or rotate it"
+        )
+    return make_identity(path, vault)

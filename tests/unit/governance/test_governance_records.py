@@ -14,7 +14,14 @@ from governance.approvals import Approval, find_approval, read_approval, sign_ap
 from governance.files import destroy, write_durable
 from governance.quorum import default_quorum, tolerance
 from governance.roster import Roster, load_roster, make_roster, read_roster
-from governance.signing import Identity, fingerprint, is_signed_by, load_identity, make_identity
+from governance.signing import (
+    Identity,
+    fingerprint,
+    is_signed_by,
+    load_identity,
+    make_identity,
+    replace_identity,
+)
 
 KEYS = {name: digest(name.encode()) for name in ("east", "north", "south", "west")}
 
@@ -70,6 +77,18 @@ def test_a_missing_or_broken_identity_says_so(tmp_path: Path) -> None:
     (tmp_path / "identity.key").chmod(0o600)
     with pytest.raises(IntegrityError, match="5 bytes"):
         load_identity(tmp_path / "identity.key")
+
+
+def test_a_replaced_identity_is_destroyed(tmp_path: Path) -> None:
+    path = tmp_path / "secrets" / "identity.key"
+    before = make_identity(path)
+    with path.open("rb") as still_open:
+        after = replace_identity(path)
+        assert still_open.read() == bytes(32), "what stood on disk is overwritten"
+    assert load_identity(path).public == after.public != before.public
+    assert [one.name for one in path.parent.iterdir()] == ["identity.key"]
+    path.unlink()
+    assert replace_identity(path).public == load_identity(path).public
 
 
 def test_fingerprints_are_four_groups_of_four() -> None:

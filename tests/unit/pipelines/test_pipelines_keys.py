@@ -129,6 +129,17 @@ def test_without_its_passphrase_nothing_is_set_up(work: Path) -> None:
     assert not (work / "passphrases" / "authority.txt").exists()
 
 
+@pytest.mark.parametrize("lost", ["authority/secrets/authority.key", "authority/secrets/commission.key",
+                                  "sites/north/secrets/identity.key"])  # fmt: skip
+def test_an_identity_that_was_lost_is_not_replaced_by_itself(work: Path, lost: str) -> None:
+    kept = {path: path.read_bytes() for path in (work / "pki").iterdir()}
+    (work / lost).unlink()
+    code, words = run("key", "make", DEMO, "--work", work)
+    assert code == 4 and "is gone, but the roster names it" in words and "cloister key restore" in words
+    assert {path: path.read_bytes() for path in (work / "pki").iterdir()} == kept
+    assert not (work / lost).exists()
+
+
 def test_a_rotated_identity_is_on_the_next_roster_and_the_older_roster_is_refused(work: Path) -> None:
     before, older, memory = roster_of(work), (work / "pki" / "roster.json").read_bytes(), work / "seen.memory"
     load_roster(work / "pki" / "roster.json", before.commission, memory)
