@@ -253,6 +253,30 @@ def test_two_lists_cannot_both_be_opened_within_the_claim(tmp_path: Path, attack
             assert len(sites | coalition.wire.own) >= limit.quorum
 
 
+def test_without_signatures_under_lists_four_of_ten_would_open_two_sites(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three lists, one for each two honest sites: why a list without some members needs ``threshold`` signatures."""
+    first, second, third = TEN[0:2], TEN[2:4], TEN[4:6]
+
+    def attack(wire: Wire, terms: Terms) -> None:
+        for site in TEN:
+            wire.contribute(site, terms[site], TEN)
+        spring(wire, first, TEN, rest(TEN, *second))
+        spring(wire, second, TEN, TEN)
+        spring(wire, third, TEN, rest(TEN, *first))
+
+    pair = ("s00", "s02")
+    with monkeypatch.context() as off:
+        off.setattr("secure_compute.site_session.check_agreements", lambda *asked: None)
+        beyond = play(tmp_path / "unsigned", 10, 4, attack, pair)
+        assert set(beyond[0].openings()) == {frozenset(first), frozenset((*second, *third))}
+        assert guesses(beyond, pair) == WON
+    within = play(tmp_path / "signed", 10, 4, attack, pair)
+    assert [coalition.openings() for coalition in within] == [{}, {}]
+    assert guesses(within, pair) == LOST
+
+
 # Claim 1: the coordinator with c sites, beside an honest authority. Claim 2: the authority with c sites.
 
 
@@ -328,7 +352,7 @@ def test_a_coordinator_with_sites_cannot_make_the_authority_open_one_term(
 
 def test_equal_terms_have_different_ciphertexts(tmp_path: Path) -> None:
     """A coordinator that guesses a term cannot check its guess by encrypting it."""
-    wire, terms, _, _ = opened_round(tmp_path, 0)
+    wire, *_ = opened_round(tmp_path, 0)
     public = wire.run.aggregator.run.public
     row = np.zeros(4096, np.uint64)
     assert public.encrypt(row).to_bytes() != public.encrypt(row).to_bytes()
