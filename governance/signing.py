@@ -58,7 +58,7 @@ def make_identity(path: Path, vault: Vault | None = None) -> Identity:
 
 
 def replace_identity(path: Path, vault: Vault | None = None) -> Identity:
-    """Make an identity in the place of another, or of one that was lost, and destroy that. One of both is always whole."""
+    """Make an identity in the place of another (or of one that was lost) and destroy that; one is always whole."""
     old = path.with_name(f"{path.name}.old")
     destroy(old)
     if path.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from secure_region import SecureRegion
 
+from federated.coordinator import __main__ as coordinator
+from federated.coordinator.settings import CoordinatorSettings
 from federated.site import worker
 from federated.site.settings import WorkerSettings
 from governance.certificates import issue_server, make_root
@@ -104,6 +107,31 @@ def test_the_authority_does_not_start_with(name: str, laid: Laid, start: Callabl
 
 def test_the_authority_starts_when_nothing_is_wrong(laid: Laid, start: Callable[[], tuple[int, str]]) -> None:
     assert start() == (0, "listens on 9443\n")
+
+
+def test_a_coordinator_does_not_start_with_a_secret_that_others_may_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = CoordinatorSettings(
+        region=tmp_path,
+        tasks=("triage",),
+        folder=tmp_path / "runs",
+        roster=tmp_path / "roster.json",
+        commission="0" * 64,
+        port=1,
+        ca=tmp_path / "root.crt",
+        secrets=tmp_path / "secrets",
+        authority="https://127.0.0.1:1",
+        memory=tmp_path / "authority.memory",
+        node_keys={},
+    )
+    write_durable(tmp_path / "coordinator.json", settings.model_dump_json().encode())
+    write_durable(tmp_path / "secrets" / "authority.token", b"secret", 0o644)
+    assert coordinator.main(["--config", str(tmp_path / "coordinator.json")]) == 4
+    (line,) = capsys.readouterr().out.splitlines()
+    event = json.loads(line)
+    assert event["error"] == "CredentialError" and "chmod 600" in event["message"]
+    assert not settings.folder.exists()
 
 
 def test_a_worker_does_not_start_with_a_secret_that_others_may_read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from contracts.errors import CredentialError, IntegrityError, RefusedError, Usag
 from contracts.wire import digest
 from governance.approvals import Approval, find_approval, read_approval, sign_approval
 from governance.files import destroy, write_durable
-from governance.quorum import default_quorum, tolerance
+from governance.quorum import allowed_quorums, default_quorum, tolerance
 from governance.roster import Roster, load_roster, make_roster, read_roster
 from governance.signing import (
     Identity,
@@ -132,6 +133,46 @@ def test_a_rosters_version_only_rises(commission: Identity, tmp_path: Path) -> N
     path.write_bytes(roster_bytes(commission, version=5, tls_root=digest(b"another root")))
     with pytest.raises(IntegrityError, match="two different rosters"):
         load_roster(path, commission.public, memory)
+
+
+def test_a_roster_without_approvers_reads_as_before_there_were_any(commission: Identity) -> None:
+    record = json.loads(roster_bytes(commission))["record"]
+    assert set(record) == {
+        "region", "version", "members", "authority", "commission", "tls_root", "quorum", "threshold",
+    }  # fmt: skip
+
+
+def test_a_rosters_approvers_are_different_people(commission: Identity) -> None:
+    li, wang = digest(b"li"), digest(b"wang")
+    roster = roster_of(commission, approvers=(wang, li), approvals_needed=2)
+    assert (roster.approvers, roster.approvals_needed) == (tuple(sorted((li, wang))), 2)
+    assert roster.digest != roster_of(commission, approvers=(wang, li)).digest != roster_of(commission).digest
+    for approvers, needed in (
+        ((li, li), 1),
+        ((li, commission.public), 1),
+        ((li, digest(b"authority")), 1),
+        ((li, wang), 3),
+        ((li, wang), 0),
+        ((), 2),
+    ):
+        with pytest.raises(ValueError, match="approve"):
+            roster_bytes(commission, approvers=approvers, approvals_needed=needed)
+
+
+@pytest.mark.parametrize(("sites", "allowed"), [(1, "1"), (2, "2"), (3, "3"), (4, "4"), (7, "6 to 7"), (10, "8 to 10")])
+def test_a_quorum_lies_between_the_default_and_all_sites(commission: Identity, sites: int, allowed: str) -> None:
+    assert f"a quorum of {allowed} (" in allowed_quorums(sites)
+    identities = {f"site{number}": digest(str(number).encode()) for number in range(sites)}
+
+    def sign(quorum: int) -> int:
+        body: dict = {"authority": digest(b"authority"), "commission": commission, "tls_root": digest(b"root")}
+        return read_roster(make_roster("testland", identities, **body, quorum=quorum), commission.public).quorum
+
+    least = default_quorum(sites)
+    assert [sign(quorum) for quorum in range(least, sites + 1)] == list(range(least, sites + 1))
+    for quorum in (0, least - 1, sites + 1):
+        with pytest.raises(ValueError, match="has a quorum of"):
+            sign(quorum)
 
 
 def test_two_sites_cannot_share_an_identity(commission: Identity) -> None:
