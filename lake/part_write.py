@@ -28,6 +28,8 @@ GROUP_ROWS = 1 << 15
 """An engine splits the scan of a file at its row groups: with the usual million rows one core reads it alone."""
 GROUP_BYTES = 16 << 20
 """A row group is in memory before it is written, and rows that hold whole documents are large."""
+GROUP_BYTES = 64 << 20
+"""Bytes of rows that wait for a row group to be full; whole documents are large."""
 FILE_BYTES = 100 << 20
 LONG_VALUE = 100
 """Mean bytes from which values of a column hardly repeat (whole records): no dictionary is tried."""
@@ -103,19 +105,20 @@ def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in tables of ``GROUP_ROWS`` at most, smaller where their bytes pass ``GROUP_BYTES``."""
+    """The rows in tables of ``GROUP_ROWS``, fewer at the end and where they hold ``GROUP_BYTES``."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         waiting.append(batch)
-        rows += len(batch)
-        size += batch.nbytes
-        if rows < GROUP_ROWS and size < GROUP_BYTES:
-            continue
-        table = pa.Table.from_batches(waiting)
-        whole = rows - rows % GROUP_ROWS if size < GROUP_BYTES else rows
-        yield from (table.slice(first, min(GROUP_ROWS, whole - first)) for first in range(0, whole, GROUP_ROWS))
-        waiting, rows, size = table.slice(whole).to_batches(), rows - whole, 0
+        rows, size = rows + len(batch), size + batch.nbytes
+        while rows >= GROUP_ROWS:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, GROUP_ROWS)
+            rest = table.slice(GROUP_ROWS)
+            waiting, rows, size = rest.to_batches(), len(rest), rest.nbytes
+        if size >= GROUP_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, rows, size = [], 0, 0
     if rows:
         yield pa.Table.from_batches(waiting)
 

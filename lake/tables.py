@@ -231,7 +231,8 @@ def _conform_batches(
     for batch in batches:
         for name, values in (where or {}).items():
             # delta-rs would refuse such a row too, but quotes it in the message
-            if not pc.all(pc.is_in(batch.column(name), value_set=pa.array(values, batch.column(name).type))).as_py():
+            wanted = pa.array(values, batch.column(name).type)
+            if not pc.all(pc.is_in(batch.column(name), value_set=wanted), min_count=0).as_py():
                 raise _outside(table, where)
         yield from pa.Table.from_batches([batch]).select(schema.names).cast(schema).to_batches()
 
