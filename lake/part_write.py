@@ -27,9 +27,7 @@ _PLAIN = re.compile("[A-Za-z0-9._-]+")
 GROUP_ROWS = 1 << 15
 """An engine splits the scan of a file at its row groups: with the usual million rows one core reads it alone."""
 GROUP_BYTES = 16 << 20
-"""A row group is in memory before it is written, and rows that hold whole documents are large."""
-GROUP_BYTES = 64 << 20
-"""Bytes of rows that wait for a row group to be full; whole documents are large."""
+"""Bytes of rows that wait for a row group to be full; whole documents are large, and more memory costs time."""
 FILE_BYTES = 100 << 20
 LONG_VALUE = 100
 """Mean bytes from which values of a column hardly repeat (whole records): no dictionary is tried."""
