@@ -29,7 +29,8 @@ def write_durable(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """``write_durable`` with mode 0600."""
+    """``write_durable`` with mode 0600; a folder that is made for it has mode 0700, whatever the umask."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durable(path, data, PRIVATE_MODE)
 
 

@@ -60,6 +60,8 @@ def set_up_parties(region: Region, area: WorkArea, approvers: Approvers | None =
     named = _named(area)
     for folder in (area.authority, area.coordinator, area.gateway, area.dagster):
         make_private(folder)
+    for folder in (area.authority, area.coordinator, area.gateway):
+        make_private(folder / "secrets")
     vault = set_up_authority_vault(area)
     root = area.pki / "root.crt"
     if not root.exists():
@@ -149,6 +151,7 @@ def load_commission(area: WorkArea) -> Identity:
 def _set_up_site(zone: SiteZone, root: Path, issuer: Vault, named: frozenset[str]) -> str:
     """A site's identity, SuperNode keys, runtime certificate and pseudonym key; gives the identity's public key."""
     make_private(zone.root)
+    make_private(zone.secrets)
     for folder in (zone.landing, zone.lake, zone.egress, zone.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if not (zone.secrets / NODE_KEY).exists():

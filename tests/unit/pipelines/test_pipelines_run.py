@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import os
 import shutil
 import stat
 from pathlib import Path
@@ -15,10 +16,14 @@ from contracts.region import load_region
 from contracts.zone import WorkArea
 from federated.programs import program_digest
 from governance.approvals import find_approval
+from governance.files import require_private
 from governance.roster import load_roster
 from pipelines.console import Console
+from pipelines.deployment import Deployment
 from pipelines.federation import FederationSession
+from pipelines.keys import revoke_site
 from pipelines.parties import approve, set_up_parties
+from pipelines.processes import Supervisor
 from pipelines.region_location import BASELINE_JOB, build_definitions
 from pipelines.run import run_region
 from pipelines.settings import Settings
@@ -76,6 +81,30 @@ def test_no_secret_can_be_read_by_others(tmp_path: Path) -> None:
     assert len(files) > 4 * len(region.sites)
     open_ones = {path.name for path in files if path.stat().st_mode & 0o077}
     assert {Path(name).suffix for name in open_ones} <= {".crt", ".pub"}
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o000])
+def test_every_party_may_start_after_set_up_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    region, area = load_region(DEMO), WorkArea(tmp_path)
+    (area.coordinator / "secrets").mkdir(parents=True)
+    (area.coordinator / "secrets").chmod(0o777)  # as an earlier version may have left it
+    before = os.umask(umask)
+    try:
+        set_up_parties(region, area)
+    finally:
+        os.umask(before)
+    parties = [area.authority, area.coordinator, *(area.site(site.name).root for site in region.sites)]
+    for folder in parties:
+        require_private(folder / "secrets")
+
+
+def test_a_revoked_site_is_not_deployed(tmp_path: Path) -> None:
+    region, area = load_region(DEMO), WorkArea(tmp_path)
+    set_up_parties(region, area)
+    revoke_site(Settings(region=DEMO, work=tmp_path), "west", "a test")
+    deployment = Deployment(region, area, set_up_parties(region, area), Supervisor())
+    assert [site.name for site in deployment.region.sites] == ["east", "north", "south"]
+    assert set(deployment.node_keys()) == set(deployment.roster.sites)
 
 
 def test_setting_up_and_approving_again_changes_nothing(tmp_path: Path) -> None:
