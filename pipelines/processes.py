@@ -108,13 +108,13 @@ class Supervisor:
         with self._lock:
             watched = self._watched[name]
             watched.is_down = down
-            _end(watched)
+            self._end(watched)
 
     def restart(self, name: str) -> None:
         """Start a process that is down or given up; one that runs is ended hard first."""
         with self._lock:
             watched = self._watched[name]
-            _end(watched)
+            self._end(watched)
             watched.is_down = watched.is_given_up = False
             self._revive(watched)
 
@@ -135,6 +135,13 @@ class Supervisor:
                 process.kill()
                 process.wait()
         self._watched.clear()
+
+    def _end(self, watched: _Watched) -> None:
+        """End it hard; an end on purpose is no failure."""
+        watched.process.kill()
+        watched.process.wait()
+        watched.ends.clear()
+        watched.pause = self._restarts.pause
 
     def _watch(self) -> None:
         while not self._over.wait(WATCH_SECONDS):
@@ -160,13 +167,6 @@ class Supervisor:
     def _revive(self, watched: _Watched) -> None:
         watched.process = _run(watched.argv, watched.env, watched.log)
         watched.started, watched.back_at = time.monotonic(), None
-
-
-def _end(watched: _Watched) -> None:
-    """End it hard; an end on purpose is no failure."""
-    watched.process.kill()
-    watched.process.wait()
-    watched.ends.clear()
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

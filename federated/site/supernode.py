@@ -52,14 +52,12 @@ NODE_ID = "node.id"
 """File in the SuperNode's home: the id under which it was last activated."""
 
 PLACE_PAUSES_SECONDS = (0.3, 0.6, 1.2, 2.0)
-"""Between attempts to be activated; the last one from then on."""
+"""Between attempts to reach the SuperLink or to be activated; the last one from then on. Flower's own rise to 20 s."""
 
 OBJECT_SECONDS = 20.0
 """Longest wait for the objects of a message; a coordinator that was killed never uploads them."""
 
 OVER_PAUSE_SECONDS = 0.1
-AWAY_PAUSE_SECONDS = 0.6
-"""Longest pause before a SuperLink that does not answer is asked again; Flower's own rises to 20 s."""
 
 
 class StartOver(BaseException):
@@ -235,7 +233,7 @@ def install(wakes: Wakes) -> None:
 
     def make_quick_invoker() -> Any:
         invoker = make_invoker()
-        invoker.wait_gen_factory = lambda: itertools.repeat(AWAY_PAUSE_SECONDS)
+        invoker.wait_gen_factory = _pauses
         return invoker
 
     runtime_api.create_app = create_waking_app
