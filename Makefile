@@ -11,7 +11,7 @@ export CLOISTER_DATA
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed crash fuzz sql-on-fhir-report serve ui jars clean
+.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed bench-secure-sum crash fuzz sql-on-fhir-report serve ui jars clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench: setup ## measure; tables go to benchmarks/results
 
 bench-mapping-speed: setup ## records to checked FHIR beside rivals and plain copies; sizes up to 20 million rows
 	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth,oru,cda
+
+bench-secure-sum: setup ## what the secure sum costs: rounds, CPU time beside the clear, sizes, many sites
+	@$(BIN)/python -m benchmarks secure-sum --only rounds,cpu,sizes,scale
 
 sql-on-fhir-report: setup ## run the public SQL on FHIR suite; the report in its own form goes to benchmarks/results
 	@$(BIN)/python -m benchmarks.sql_on_fhir

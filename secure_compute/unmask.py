@@ -15,6 +15,9 @@ from secure_compute.modular import Residues, T
 from secure_compute.pending_round import PendingRound
 from secure_compute.shamir import combine
 
+_BLOCK = 64
+"""Survivors whose seeds are put together at once."""
+
 
 class Reveals:
     """Collects ShareMessages of one list of survivors."""
@@ -25,7 +28,7 @@ class Reveals:
         self._commitments = commitments
         self._survivors = tuple(sorted(pending.headers))
         self._dropped = tuple(site for site in pending.members if site not in pending.headers)
-        self._shares: dict[str, Residues] = {}
+        self._shares: dict[str, bytes] = {}
         self._seeds: dict[str, tuple[bytes, ...]] = {}
 
     @property
@@ -39,7 +42,7 @@ class Reveals:
         shares, seeds = SHARE_BYTES * len(self._survivors), SEED_BYTES * len(self._dropped)
         if (header.shares, header.seeds) != (len(self._survivors), len(self._dropped)) or len(part) != shares + seeds:
             raise RefusedError(RefusalCode.WRONG_LENGTH, f"'{header.site}' did not reveal one share a survivor")
-        self._shares[header.site] = masks.unpack_shares(part[:shares])
+        self._shares[header.site] = bytes(part[:shares])
         self._seeds[header.site] = tuple(
             bytes(part[at : at + SEED_BYTES]) for at in range(shares, shares + seeds, SEED_BYTES)
         )
@@ -64,17 +67,26 @@ class Reveals:
         return total.residues()
 
     def _self_seeds(self) -> Residues:
-        """The survivors' seeds, shape (survivors, 7)."""
+        """The survivors' seeds, shape (survivors, 7); some survivors at a time, for shares grow with their square."""
+        blocks = [
+            self._seeds_of(self._survivors[first : first + _BLOCK], first)
+            for first in range(0, len(self._survivors), _BLOCK)
+        ]
+        return np.concatenate(blocks)
+
+    def _seeds_of(self, sites: tuple[str, ...], first: int) -> Residues:
+        """The seeds of survivors that stand in the list from ``first`` on."""
         holders = sorted(self._shares)
         numbers = np.array([self._roster.number(site) for site in holders])
-        shares = np.stack([self._shares[site] for site in holders])  # (holders, survivors, 7)
-        usable = (shares < T).all(axis=2)  # (holders, survivors)
+        place = slice(SHARE_BYTES * first, SHARE_BYTES * (first + len(sites)))
+        shares = np.stack([masks.unpack_shares(self._shares[site][place]) for site in holders])  # (holders, sites, 7)
+        usable = (shares < T).all(axis=2)  # (holders, sites)
         seeds = np.zeros(shares.shape[1:], np.uint64)
         for pattern in np.unique(usable, axis=1).T:
             chosen = np.flatnonzero(pattern)[: self._roster.threshold]
             columns = (usable == pattern[:, None]).all(axis=0)
             if chosen.size < self._roster.threshold:
-                site = self._survivors[int(np.flatnonzero(columns)[0])]
+                site = sites[int(np.flatnonzero(columns)[0])]
                 raise RefusedError(RefusalCode.BAD_SHARE, f"too few shares of '{site}' can be used")
             seeds[columns] = combine(shares[chosen][:, columns], [int(number) for number in numbers[chosen]])
         return seeds
