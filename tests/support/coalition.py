@@ -106,7 +106,7 @@ class Wire:
         sealed = {
             said.site: sealed_share(frame, members, said.site, site)
             for said, frame in self.terms.items()
-            if said[1:3] == place and said.site in survivors and said.site != site
+            if said[1:3] == place and said.site in survivors and said.site != site and site in members
         }
         sealed |= {other: bytes(SEALED_SHARE_BYTES) for other in survivors if other not in {site, *sealed}}
         frame = session.reveal(session.round, attempt, members, survivors, sealed, agreements)
