@@ -71,8 +71,8 @@ def require_private(secrets: Path) -> None:
     if stat.S_IMODE(secrets.stat().st_mode) & 0o022:
         raise CredentialError(f"others may write into {secrets}: run `chmod 700 {secrets}` and rotate its keys")
     for path in sorted(secrets.rglob("*")):
-        mode = stat.S_IMODE(path.lstat().st_mode)
-        if path.is_file() and mode & (0o022 if path.suffix in PUBLIC else 0o077):
+        mode = stat.S_IMODE(path.stat().st_mode) if path.is_file() else 0
+        if mode & (0o022 if path.suffix in PUBLIC else 0o077):
             raise CredentialError(
                 f"{path} has mode {mode:04o}, expected 0600: run `chmod 600 {path}` and rotate the key"
             )

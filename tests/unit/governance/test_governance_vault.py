@@ -269,6 +269,18 @@ def test_a_party_does_not_start_with_a_secret_that_others_may_read(tmp_path: Pat
     assert "\n" not in str(refused.value)
 
 
+def test_a_secret_behind_a_link_is_judged_by_its_own_mode(tmp_path: Path) -> None:
+    """A service manager may hand a secret over as a link to a file of its own."""
+    write_private(tmp_path / "credentials" / "link.token", b"secret")
+    write_private(tmp_path / "secrets" / "identity.key", b"secret")
+    (tmp_path / "secrets" / "link.token").symlink_to(tmp_path / "credentials" / "link.token")
+    (tmp_path / "secrets" / "gone.token").symlink_to(tmp_path / "nowhere")
+    require_private(tmp_path / "secrets")
+    (tmp_path / "credentials" / "link.token").chmod(0o644)
+    with pytest.raises(CredentialError, match=r"link\.token has mode 0644"):
+        require_private(tmp_path / "secrets")
+
+
 def test_a_party_does_not_start_where_others_may_write(tmp_path: Path) -> None:
     secrets = tmp_path / "secrets"
     write_durable(secrets / "roster.memory", b"public", 0o666)
