@@ -12,9 +12,8 @@ from pathlib import Path
 import counting_programs
 import httpx
 import numpy as np
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from counting_bed import counting_bed
 
 from benchmarks.federation_bed import Bed
 from contracts.errors import CredentialError, QuorumError
@@ -35,39 +34,16 @@ from governance.roster import load_roster
 from pipelines.ports import free_ports
 from secure_compute.authority_client import AuthorityClient
 
-PROGRAMS = "counting_programs"
 SITES = ("east", "north", "south", "west")
 LATE = "west"
 VALUES = {"east": [1.0, 2.5, -3.0], "north": [4.0, 0.25], "south": [10.0, -7.5, 0.0, 1.0], "west": [-2.0, 6.5]}
 POOLED = np.concatenate(list(VALUES.values()))
-TASK = """name = "count"
-title = "count rows"
-kind = "diagnosis"
-purpose = "test"
-[training]
-solver = "newton"
-[features.unit]
-view = "none.json"
-key = "unit_id"
-patient = "patient_id"
-[[features.input]]
-name = "x"
-kind = "number"
-column = "x"
-[features.label]
-kind = "condition"
-classes = ["0", "1"]
-"""
 
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """All parties up but the SuperNode and worker of one site."""
-    root = tmp_path_factory.mktemp("federation")
-    bed = Bed(root / "work", make_region(root / "region"), SITES, PROGRAMS)
-    for site, values in VALUES.items():
-        write_features(bed, site, values)
-    bed.approve("count", counting_programs.program_digest(task(bed)))
+    bed = counting_bed(tmp_path_factory.mktemp("federation"), VALUES)
     try:
         bed.start([site for site in SITES if site != LATE])
         yield bed
@@ -83,26 +59,6 @@ def whole(bed: Bed) -> Bed:
     with bed.session() as session:
         assert session.wait_online(60) == set(SITES)
     return bed
-
-
-def make_region(folder: Path) -> Path:
-    (folder / "tasks").mkdir(parents=True)
-    (folder / "region.toml").write_text('name = "bench"\ntitle = "bench"\n')
-    (folder / "tasks" / "count.toml").write_text(TASK)
-    return folder
-
-
-def write_features(bed: Bed, site: str, values: list[float]) -> None:
-    count = len(values)
-    table = pa.table(
-        {
-            "unit_id": [f"{site}-{row}" for row in range(count)],
-            "patient_id": [f"p{row}" for row in range(count)],
-            "x": pa.array(values, pa.float64()),
-            "label": pa.array([["1" if value > 0 else "0"] for value in values], pa.list_(pa.string())),
-        }
-    )
-    write_deltalake(str(bed.area.site(site).table("feature__count")), table)
 
 
 def task(bed: Bed) -> Task:
