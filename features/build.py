@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -16,12 +17,13 @@ from contracts.zone import SiteZone
 from features.element import SEVERAL
 from features.evaluate import SEVERAL_ROWS, evaluate_features, feature_schema
 from lake.reader import read_arrow
-from lake.tables import Table, read, replace
+from lake.tables import Table, exists, read, write_arrow
 
 
 def build_features(spark: SparkSession, zone: SiteZone, region: Region, task: str) -> int:
     """Write ``feature__{task}``: one row a unit, see ``features.evaluate``. A pure function of silver; safe to repeat.
 
+    A table that holds just these rows is left as it is: to a training run that goes on, it is the same data.
     Resources whose patient or encounter has not arrived (``_pending``) and units without a patient are left out.
 
     Returns:
@@ -38,19 +40,29 @@ def build_features(spark: SparkSession, zone: SiteZone, region: Region, task: st
     rows = evaluate_features(wanted.features, views, tables).filter(F.col("patient_id").isNotNull())
     table = feature_table(zone, wanted)
     try:
-        replace(spark, rows.orderBy("unit_id"), table)
+        features = rows.orderBy("unit_id").toArrow()
     except PySparkException as error:
         if SEVERAL in str(error):
             raise SpecError(f"task '{task}': a view meets {SEVERAL.removeprefix('cloister: ')}") from None
         if SEVERAL_ROWS in str(error):
             raise DataError(f"task '{task}': {SEVERAL_ROWS.removeprefix('cloister: ')}") from None
         raise
-    return read_arrow(table.path, columns=["unit_id"]).num_rows
+    if not _holds(table, features):
+        write_arrow(features, table)
+    return int(features.num_rows)
 
 
 def feature_table(zone: SiteZone, task: Task) -> Table:
     """Where the features of a task are, and their schema."""
     return Table(zone.table(f"feature__{task.name}"), feature_schema(task.features))
+
+
+def _holds(table: Table, features: pa.Table) -> bool:
+    """Whether the table is there with these rows and no others."""
+    if not exists(table):
+        return False
+    kept = read_arrow(table.path).sort_by("unit_id")
+    return bool(kept.equals(features.select(kept.column_names).cast(kept.schema)))
 
 
 def task_views(task: Task) -> dict[str, View]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,26 +40,38 @@ def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
     with _authority(settings, roster) as authority, _session(settings, report) as session:
         online = session.wait_online(settings.online_seconds)
         report({"event": "online", "sites": sorted(online), "absent": sorted(set(roster.sites) - online)})
-        runs: list[TaskRun] = []
-        try:
-            for run in _begin(settings, roster, authority, online):
-                runs.append(run)
-                if run.resumed:
-                    report({"event": "resumed", "task": run.name, "round": run.round})
-            _drive(session, runs, settings, report)
-        finally:
-            for run in runs:
-                _finish(run, report)
+        runs = _train(session, list(_begin(settings, settings.tasks, roster, authority, online)), settings, report)
+        if stale := [run for run in runs if run.is_stale]:
+            anew = _begin(settings, [run.name for run in stale], roster, authority, online)
+            runs = [run for run in runs if run not in stale] + _train(session, list(anew), settings, report)
+        for run in runs:
+            _tell_end(run, report)
+    return runs
+
+
+def _train(session: Session, runs: list[TaskRun], settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
+    """Drive runs to their end and finish them; one that an exception of another kind cuts short can be gone on with."""
+    for run in runs:
+        if run.resumed:
+            report({"event": "resumed", "task": run.name, "round": run.round})
+    try:
+        _drive(session, runs, settings, report)
+    except CloisterError as error:
+        for run in runs:
+            if run.phase != "over":
+                run.error, run.phase = error, "over"
+    for run in runs:
+        _finish(run)
     return runs
 
 
 def _begin(
-    settings: CoordinatorSettings, roster: Roster, authority: AuthorityClient, online: set[str]
+    settings: CoordinatorSettings, tasks: Sequence[str], roster: Roster, authority: AuthorityClient, online: set[str]
 ) -> Iterator[TaskRun]:
     """Ask the authority for a run of each task, one after the other."""
     region = load_region(settings.region)
     programs = importlib.import_module(settings.programs)
-    for name in settings.tasks:
+    for name in tasks:
         task = region.task(name)
         digest = programs.program_digest(task)
         program = programs.program_for(task)
@@ -132,16 +144,18 @@ def _ending(run: TaskRun) -> Iterator[None]:
         run.fail(error)
 
 
-def _finish(run: TaskRun, report: Report) -> None:
+def _finish(run: TaskRun) -> None:
     """Close the run at the authority, which destroys its keys, and write how it ended."""
-    if run.error is None and run.phase != "over":
-        run.fail(CloisterError("the session ended before the run did"))
     try:
         run.authority.close_run(run.run)
     except CloisterError as error:
         run.error = run.error or error
     if run.error is None:
         run.checkpoint.write_result(run.figures())
+
+
+def _tell_end(run: TaskRun, report: Report) -> None:
+    if run.error is None:
         report({"event": "done", **run.figures()})
     else:
         kind = type(run.error).__name__

@@ -66,7 +66,7 @@ class TaskRun:
         self.authority = authority
         self.roster = roster
         self.started = time.monotonic()
-        self.resumed = _can_resume(folder, digest, authority, roster)
+        self.resumed = _can_resume(folder, program, digest, authority, roster)
         if self.resumed:
             self.checkpoint = Checkpoint(folder)
         else:
@@ -98,6 +98,12 @@ class TaskRun:
     def round(self) -> int:
         """Totals opened so far, which is also the number of the round under way."""
         return self.aggregator.round
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it went on with a run whose data a site no longer has, and failed: a new run is what is wanted."""
+        lost = RefusalCode.WRONG_SNAPSHOT.value in self.attendance.left.values()
+        return self.resumed and self.error is not None and lost
 
     @property
     def optional(self) -> set[str]:
@@ -332,14 +338,15 @@ class TaskRun:
         self.phase = "end" if self.program.is_done(self.state) else "round"
 
 
-def _can_resume(folder: Path, digest: str, authority: AuthorityClient, roster: Roster) -> bool:
-    """Whether the folder holds an unfinished run of this program and roster that the authority keeps open."""
+def _can_resume(folder: Path, program: SumProgram, digest: str, authority: AuthorityClient, roster: Roster) -> bool:
+    """Whether the folder holds an unfinished run of this program and roster that the authority keeps open, or that has
+    all its totals: only its result was not written."""
     left = unfinished_run(folder)
     if left is None or (left.program, left.roster) != (digest, roster.digest):
         return False
     try:
-        Aggregator(Checkpoint(folder).descriptor, roster)
-        return authority.is_open(left.run)
+        standing = take_up(Checkpoint(folder), Aggregator(Checkpoint(folder).descriptor, roster), program)
+        return program.is_done(standing.state) or authority.is_open(left.run)
     except RefusedError:
         return False
 

@@ -14,7 +14,7 @@ from contracts.errors import DataError, SpecError
 from contracts.region import Region, load_task
 from contracts.zone import SiteZone
 from features.build import build_features, feature_table
-from lake.reader import read_arrow
+from lake.reader import digest, read_arrow
 
 KINDS = ("Patient", "Encounter", "Observation", "Condition")
 
@@ -218,9 +218,17 @@ def test_pending_resources_and_visits_without_a_patient_are_left_out(spark: Spar
     assert [row["unit_id"] for row in rows] == ["v1"]
 
 
-def test_building_twice_gives_the_same_rows(spark: SparkSession, tmp_path: Path) -> None:
+def test_building_twice_gives_the_same_rows_and_another_row_another_snapshot(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     resources = [patient("p1", gender="female"), *(visit(f"v{i}", "p1") for i in range(5))]
-    assert built(spark, tmp_path, resources) == built(spark, tmp_path, resources)
+    rows = built(spark, tmp_path, resources)
+    table = SiteZone(tmp_path / "zone", "north").table("feature__triage")
+    snapshot = digest(table)
+    assert built(spark, tmp_path, resources) == rows
+    assert digest(table) == snapshot
+    built(spark, tmp_path, [*resources, visit("v9", "p1")])
+    assert digest(table) != snapshot
 
 
 def test_two_units_with_one_key_are_refused(spark: SparkSession, tmp_path: Path) -> None:

@@ -76,16 +76,7 @@ class City:
             log_file=zone / "log",
         )
         (zone / "secrets").mkdir(parents=True)
-        values = VALUES[site]
-        table = pa.table(
-            {
-                "unit_id": [f"u{at}" for at in range(len(values))],
-                "patient_id": [f"p{at}" for at in range(len(values))],
-                "x": pa.array(values, pa.float64()),
-                "label": pa.array([["1"] for _ in values], pa.list_(pa.string())),
-            }
-        )
-        write_deltalake(str(settings.site_zone.table("feature__count")), table)
+        write_features(settings, VALUES[site])
         identity = self.keys.identities[site]
         guard = EgressGuard(settings.site_zone.egress, site, identity.public)
         return SiteApplication(settings, identity, self.keys.roster, guard)
@@ -122,6 +113,19 @@ class City:
         self.authority.close()
         for site in self.sites.values():
             site.guard.close()
+
+
+def write_features(settings: WorkerSettings, values: list[float]) -> None:
+    """The feature table of a site with these values of x."""
+    table = pa.table(
+        {
+            "unit_id": [f"u{at}" for at in range(len(values))],
+            "patient_id": [f"p{at}" for at in range(len(values))],
+            "x": pa.array(values, pa.float64()),
+            "label": pa.array([["1"] for _ in values], pa.list_(pa.string())),
+        }
+    )
+    write_deltalake(str(settings.site_zone.table("feature__count")), table, mode="overwrite")
 
 
 def counting_task(root: Path) -> Task:
@@ -320,6 +324,26 @@ def test_a_site_leaves_nothing_of_a_run_that_ended(city: City) -> None:
         assert not list((zone.secrets / "runs").iterdir())
 
 
+def test_papers_of_a_run_whose_end_a_killed_worker_missed_go_when_the_site_joins_the_next(city: City) -> None:
+    missed = city.started()
+    city.reopen("north")
+    missed.checkpoint.write_result({})
+    city.authority.close_run(missed.run)
+    run = city.started()
+    zone = city.sites["north"].settings.site_zone
+    assert [path.name for path in zone.runs.iterdir()] == [run.run]
+    assert [path.stem for path in (zone.secrets / "runs").iterdir()] == [run.run]
+
+
+def test_a_coordinator_killed_between_the_end_and_the_result_finishes_the_same_run(city: City) -> None:
+    killed = city.task_run()
+    finish(city, killed)
+    city.authority.close_run(killed.run)
+    following = city.task_run()
+    assert (following.resumed, following.run, following.phase) == (True, killed.run, "end")
+    assert finish(city, following) == killed.state
+
+
 def test_a_run_that_ended_in_an_error_is_ended_at_the_sites_too(city: City) -> None:
     run = city.started()
     run.fail(QuorumError("for a test"))
@@ -337,6 +361,19 @@ def test_a_run_of_another_program_is_closed_and_not_resumed(city: City) -> None:
     assert not following.resumed
     assert not city.authority.is_open(killed.run)
     assert [path.name for path in (city.keys.folder / "secrets" / "runs").iterdir()] == [following.run]
+
+
+def test_a_run_that_was_left_behind_cannot_go_on_with_other_data(city: City) -> None:
+    city.started()
+    write_features(city.sites["north"].settings, [4.0, 5.0])
+    city.reopen("north")
+    run = city.task_run()
+    assert run.resumed
+    city.turn(run)
+    with pytest.raises(QuorumError, match=r"north \(wrong_snapshot\)") as error:
+        city.turn(run)
+    run.fail(error.value)
+    assert run.is_stale
 
 
 def write_policy(city: City, site: str, text: str) -> None:
