@@ -123,7 +123,7 @@ def find_approval(
             approval_revoked or approval_expired.
         IntegrityError: a revocation was altered.
     """
-    revoked |= read_approval_revocations(folder, roster.approval_signers).keys()
+    revoked |= read_approval_revocations(folder, roster.approval_signers).all
     live: list[tuple[Approval, bytes]] = []
     reasons: set[RefusalCode] = set()
     for path in sorted(folder.glob("*.json")):

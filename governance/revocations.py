@@ -5,6 +5,8 @@ Kept beside what they revoke. One that was altered stops whoever reads it: to ov
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.errors import IntegrityError
@@ -18,10 +20,15 @@ SITE_KIND = "site_revocation"
 
 
 class ApprovalRevocation(Frozen):
-    """``approval``: digest of the approval's record; ``at``: UTC, ISO 8601; ``reason``: in words, no patient values."""
+    """Attributes:
+    approval: digest of the approval's record.
+    signer: public key (hex) of whoever revokes: the commission, or an approver of the roster.
+    at: UTC, ISO 8601. reason: in words, no patient values.
+    """
 
     approval: Digest
     name: str
+    signer: Key
     reason: str
     at: str
 
@@ -36,8 +43,26 @@ class SiteRevocation(Frozen):
     at: str
 
 
-def sign_approval_revocation(signer: Identity, revocation: ApprovalRevocation) -> bytes:
-    """The revocation as a signed record. ``signer``: the commission, or an approver of the roster."""
+@dataclass(frozen=True)
+class Revoked:
+    """Digests of approvals that were revoked.
+
+    Attributes:
+        named: by the commission or an approver whom the roster names: for good.
+        others: by somebody whom it does not name, perhaps an approver of an earlier one: while the file is there.
+    """
+
+    named: frozenset[str]
+    others: frozenset[str]
+
+    @property
+    def all(self) -> frozenset[str]:
+        return self.named | self.others
+
+
+def sign_approval_revocation(signer: Identity, approval: str, name: str, reason: str, at: str) -> bytes:
+    """A revocation of the approval with this digest, as a signed record."""
+    revocation = ApprovalRevocation(approval=approval, name=name, signer=signer.public, reason=reason, at=at)
     return sign_record(signer, APPROVAL_KIND, revocation)
 
 
@@ -46,17 +71,20 @@ def sign_site_revocation(commission: Identity, revocation: SiteRevocation) -> by
     return sign_record(commission, SITE_KIND, revocation)
 
 
-def read_approval_revocations(folder: Path, signers: tuple[str, ...]) -> dict[str, ApprovalRevocation]:
-    """Revocations in ``folder/*.revoked.json`` by digest of the approval.
+def read_approval_revocations(folder: Path, signers: tuple[str, ...]) -> Revoked:
+    """What ``folder/*.revoked.json`` revokes.
 
     Args:
         signers: public keys (hex) of those who may revoke: the commission and the approvers.
 
     Raises:
-        IntegrityError: a file is no revocation that one of them signed.
+        IntegrityError: a file is no revocation, or not what its signer signed.
     """
-    found = [_read(path, signers) for path in sorted(folder.glob(f"*{SUFFIX}"))]
-    return {revocation.approval: revocation for revocation in found}
+    found = [_read(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return Revoked(
+        frozenset(one.approval for one in found if one.signer in signers),
+        frozenset(one.approval for one in found if one.signer not in signers),
+    )
 
 
 def read_site_revocations(folder: Path, region: str, commission: str) -> dict[str, SiteRevocation]:
@@ -69,10 +97,10 @@ def read_site_revocations(folder: Path, region: str, commission: str) -> dict[st
     return revoked
 
 
-def _read(path: Path, signers: tuple[str, ...]) -> ApprovalRevocation:
-    for signer in signers:
-        try:
-            return open_record(path.read_bytes(), APPROVAL_KIND, ApprovalRevocation, signer)
-        except IntegrityError:
-            continue
-    raise IntegrityError(f"{path} is no revocation of the commission or an approver: restore it from a backup")
+def _read(path: Path) -> ApprovalRevocation:
+    data = path.read_bytes()
+    try:
+        signer = str(json.loads(data)["record"]["signer"])
+        return open_record(data, APPROVAL_KIND, ApprovalRevocation, signer)
+    except (ValueError, KeyError, TypeError, IntegrityError) as error:
+        raise IntegrityError(f"{path} is no revocation, or was altered: restore it from a backup") from error

@@ -13,7 +13,7 @@ from contracts.zone import WorkArea
 from governance.approvals import KIND, Approval, countersign_approval, countersignatures_lacking
 from governance.audit import read_audit
 from governance.files import write_durable
-from governance.revocations import SUFFIX, ApprovalRevocation, read_approval_revocations, sign_approval_revocation
+from governance.revocations import SUFFIX, read_approval_revocations, sign_approval_revocation
 from governance.roster import Roster, load_roster
 from governance.signing import Identity, fingerprint, load_identity, open_record
 from pipelines.parties import load_commission, new_approval
@@ -25,7 +25,7 @@ def approval_lines(area: WorkArea) -> Iterator[str]:
     """Every approval of the commission: name, state, openings, purpose."""
     roster, folder, now = read_region_roster(area), area.authority / "approvals", datetime.now(UTC)
     spent, known = _from_the_chain(area.authority / "audit.jsonl")
-    revoked = known | read_approval_revocations(folder, roster.approval_signers).keys()
+    revoked = known | read_approval_revocations(folder, roster.approval_signers).all
     found = 0
     for path in sorted(folder.glob("*.json")):
         try:
@@ -86,8 +86,8 @@ def revoke(area: WorkArea, name: str, reason: str, key: Path | None = None) -> A
     if signer.public not in roster.approval_signers:
         raise UsageError(f"{fingerprint(signer.public)} is neither the commission nor an approver of the roster")
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    revocation = ApprovalRevocation(approval=approval.digest, name=approval.name, reason=reason, at=at)
-    write_durable(folder / f"{approval.name}{SUFFIX}", sign_approval_revocation(signer, revocation))
+    signed = sign_approval_revocation(signer, approval.digest, approval.name, reason, at)
+    write_durable(folder / f"{approval.name}{SUFFIX}", signed)
     return approval
 
 

@@ -170,10 +170,10 @@ class Runs:
 
     def _revoked(self) -> frozenset[str]:
         """Approvals that were revoked; one that is new is recorded first, and holds though its file be removed."""
-        for approval in read_approval_revocations(self._approvals, self._roster.approval_signers):
-            if approval not in self._ledger.revoked:
-                self._ledger.record("approval_revoked", None, approval=approval)
-        return frozenset(self._ledger.revoked)
+        found = read_approval_revocations(self._approvals, self._roster.approval_signers)
+        for approval in sorted(found.named - self._ledger.revoked):
+            self._ledger.record("approval_revoked", None, approval=approval)
+        return frozenset(self._ledger.revoked) | found.others
 
     def _require_remembered(self, head: Head | None) -> None:
         if not self._ledger.contains(head):

@@ -18,7 +18,7 @@ from contracts.wire import digest, parts_digest
 from governance.approvals import KIND, Approval, countersign_approval
 from governance.audit import read_audit
 from governance.files import write_durable, write_private
-from governance.revocations import ApprovalRevocation, sign_approval_revocation
+from governance.revocations import sign_approval_revocation
 from governance.roster import KIND as ROSTER_KIND
 from governance.roster import Roster, make_roster, read_roster
 from governance.signing import Identity, countersigners, make_identity, open_message, sign_message, sign_record
@@ -183,13 +183,12 @@ def test_a_revoked_approval_opens_nothing_more_though_its_revocation_be_removed(
     run = region.start(authority)
     opens(region, run)
     approval = Approval.model_validate(json.loads(approval_file(region).read_bytes())["record"])
-    revocation = ApprovalRevocation(approval=approval.digest, name="test", reason="a doubt", at="2026-11-22T00:00:00Z")
     path = region.folder / "approvals" / "test.revoked.json"
-    stranger = make_identity(region.root / "stranger.key")
-    write_durable(path, sign_approval_revocation(stranger, revocation))
-    with pytest.raises(IntegrityError, match="no revocation of the commission"):
+    revocation = sign_approval_revocation(region.commission, approval.digest, "test", "a doubt", "2026-11-22T00:00:00Z")
+    write_durable(path, revocation.replace(approval.digest.encode(), digest(b"another").encode()))
+    with pytest.raises(IntegrityError, match="was altered"):
         authority.create_run(TASK, PROGRAM)
-    write_durable(path, sign_approval_revocation(region.commission, revocation))
+    write_durable(path, revocation)
     assert refused_code(lambda: run.open(LAYOUT, TERMS)) == "approval_revoked"
     path.unlink()
     assert refused_code(lambda: authority.create_run(TASK, PROGRAM)) == "approval_revoked"
@@ -200,6 +199,21 @@ def test_a_revoked_approval_opens_nothing_more_though_its_revocation_be_removed(
         assert refused_code(lambda: restarted.sign_model(run.run, digest(b"card"))) == "approval_revoked"
     events = [entry.event for entry in read_audit(region.folder / "audit.jsonl")]
     assert events.count("approval_revoked") == 1
+
+
+def test_a_revocation_by_an_approver_outlives_the_approvers_place_on_the_roster(region: SecureRegion) -> None:
+    former = make_identity(region.root / "former.key")
+    approval = Approval.model_validate(json.loads(approval_file(region).read_bytes())["record"])
+    path = region.folder / "approvals" / "test.revoked.json"
+    with region.authority() as authority:
+        opens(region, region.start(authority))
+        write_durable(
+            path, sign_approval_revocation(former, approval.digest, "test", "a doubt", "2026-11-22T00:00:00Z")
+        )
+        assert refused_code(lambda: authority.create_run(TASK, PROGRAM)) == "approval_revoked"
+        path.unlink()  # nobody whom the roster names signed it, so it is not written into the chain
+        opens(region, region.start(authority))
+    assert "approval_revoked" not in [entry.event for entry in read_audit(region.folder / "audit.jsonl")]
 
 
 def test_a_run_under_way_ends_with_the_roster_it_was_granted_for(region: SecureRegion) -> None:
