@@ -21,7 +21,7 @@ from federated.site.egress import EgressGuard
 from federated.site.policy import Policy
 from federated.site.rows import load_rows
 from federated.site.run import SiteRun
-from federated.site.run_folder import RunFolder
+from federated.site.run_folder import RunFolder, remove_papers_without_secrets
 from federated.site.settings import IDENTITY_KEY, WorkerSettings
 from governance.certificates import require_root
 from governance.roster import Roster, load_roster
@@ -31,6 +31,9 @@ from secure_compute.site_session import SiteSession
 log = logging.getLogger("cloister.site")
 
 NO_PARTS = parts_digest(())
+RUN_SECRETS = "runs"
+"""Folder of a site's secrets of its runs, among its secrets."""
+
 RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -64,6 +67,7 @@ class SiteApplication:
         roster = load_roster(settings.roster, settings.commission, secrets / "roster.memory")
         require_root(settings.ca, roster.tls_root)
         guard = EgressGuard(settings.site_zone.egress, settings.site, identity.public)
+        remove_papers_without_secrets(settings.site_zone.runs, secrets / RUN_SECRETS)
         return cls(settings, identity, roster, guard)
 
     def answer(self, request: Request) -> bytes:
@@ -112,7 +116,7 @@ class SiteApplication:
         policy.require_program(task.name, 0 if snapshot is None else snapshot.count)
         if snapshot is None:
             raise RefusedError(RefusalCode.NO_DATA, f"no rows for task '{task.name}'")
-        memory, secrets = zone.secrets / "authority.memory", zone.secrets / "runs"
+        memory, secrets = zone.secrets / "authority.memory", zone.secrets / RUN_SECRETS
         session = SiteSession(self.settings.site, self.identity, self.roster, memory, secrets)
         key_message = session.join(descriptor, header.program)
         folder, program = RunFolder(zone.runs, header.run), programs.program_for(task)
@@ -122,6 +126,7 @@ class SiteApplication:
         for other in [other for other, one in self.runs.items() if one.task == task.name]:
             # Of a run of the same task whose coordinator died nothing more will come.
             self.runs.pop(other).end()
+        remove_papers_without_secrets(zone.runs, secrets)
         self.runs[header.run] = run
 
     def _end(self, request: Request) -> bytes:

@@ -66,5 +66,13 @@ class RunFolder:
         return path.read_bytes() if path.is_file() else None
 
 
+def remove_papers_without_secrets(runs: Path, secrets: Path) -> None:
+    """Remove the papers of runs whose secrets are destroyed: this site says nothing more in them. A process that was
+    killed could not do it, or somebody else's next run of the task ended them."""
+    for path in runs.glob("*"):
+        if not (secrets / f"{path.name}.json").exists():
+            shutil.rmtree(path)
+
+
 def _total_name(round_no: int) -> str:
     return f"total-{round_no:04d}.frame"
