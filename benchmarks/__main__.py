@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-BY_NAME = ("fuzz",)
+BY_NAME = ("faults", "fuzz")
 
 
 def names() -> list[str]:
