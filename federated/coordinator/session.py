@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import httpx
 from flwr.app import RecordDict
 
-from contracts.errors import CredentialError, UsageError
+from contracts.errors import CloisterError, CredentialError, UsageError
 from federated.coordinator.exchange import Ending, Exchange, Line
 from federated.coordinator.flower_run import Credentials, FlowerRun, Place
 from federated.marker import marker_bundle
@@ -24,6 +24,9 @@ from federated.registration import node_key
 ONLINE_POLL_SECONDS = 0.1
 LINK_PAUSES_SECONDS = (0.2, 0.4, 0.8)
 """Between attempts to reach the SuperLink; the last one from then on."""
+
+SHORT_LIFE_SECONDS, SHORT_LIVES = 2.0, 8
+"""So many runs in a row that were lost so soon are no restarts of the SuperLink."""
 
 Report = Callable[[dict[str, Any]], None]
 """Gets progress as JSON-like objects: {"event": ..., ...}, with event ``link``, ``online``, ``resumed``, ``joined``,
@@ -72,6 +75,8 @@ class Session:
         self._link_seconds = link_seconds
         self._report = report or (lambda event: None)
         self._connect = connect
+        self._opened = 0.0
+        self._short_lives = 0
         self._places: dict[str, Place] = {}
         self._line = self._open(is_known=False)
 
@@ -86,8 +91,8 @@ class Session:
         while True:
             try:
                 self._places = self._line.places()
-            except httpx.HTTPError:
-                self._renew()
+            except httpx.HTTPError as error:
+                self._renew(error)
             else:
                 return {site for site, place in self._places.items() if place.is_online}
 
@@ -116,18 +121,26 @@ class Session:
         answer that is no list of frames yields ``[]``; each site is yielded once. ``optional`` sites are asked too, but
         not waited for.
 
-        Raises UsageError when the SuperLink is lost and stays away for ``link_seconds``.
+        Raises:
+            UsageError: the SuperLink is lost and stays away for ``link_seconds``.
+            CloisterError: it is there and fails again and again.
         """
         exchange = Exchange(contents, Ending(seconds, enough, grace), group, optional=optional, places=self._places)
         while not exchange.is_over():
             try:
                 yield from exchange.step(self._line)
-            except httpx.HTTPError:
-                exchange.renew(self._renew())
+            except httpx.HTTPError as error:
+                exchange.renew(self._renew(error))
 
-    def _renew(self) -> float:
-        """Replace the line that was lost; returns the seconds it took."""
+    def _renew(self, error: httpx.HTTPError) -> float:
+        """Replace the line that was lost; returns the seconds it took. Raises CloisterError when none lasts."""
         lost = time.monotonic()
+        self._short_lives = self._short_lives + 1 if lost - self._opened < SHORT_LIFE_SECONDS else 0
+        if self._short_lives >= SHORT_LIVES:
+            raise CloisterError(
+                f"the SuperLink at {self._link.address} takes runs and fails at once, {SHORT_LIVES} times in a row "
+                f"({error}); see its log"
+            ) from error
         self._report({"event": "link", "state": "lost", "seconds": 0.0})
         self._line.close(completed=False)
         self._places = {}
@@ -143,7 +156,9 @@ class Session:
         pauses = itertools.chain(LINK_PAUSES_SECONDS, itertools.repeat(LINK_PAUSES_SECONDS[-1]))
         while True:
             try:
-                return self._connect(self._link, self._credentials, self._keys, self._bundle)
+                line = self._connect(self._link, self._credentials, self._keys, self._bundle)
+                self._opened = time.monotonic()
+                return line
             except httpx.HTTPError as error:
                 if isinstance(error, httpx.HTTPStatusError) and error.response.is_client_error and not is_known:
                     raise CredentialError(

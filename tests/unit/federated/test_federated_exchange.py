@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flwr.app import RecordDict
 
-from contracts.errors import CredentialError, UsageError
+from contracts.errors import CloisterError, CredentialError, UsageError
 from federated.coordinator import session as session_module
 from federated.coordinator.exchange import Ending, Exchange, Line
 from federated.coordinator.flower_run import Answer, Credentials, Place
@@ -245,6 +245,13 @@ def test_a_session_registers_again_at_a_restarted_superlink_and_goes_on(
     assert set(answers) == set(SITES)
     assert events == ["lost", "back"] and lives.keys == [set(SITES)] * 5
     assert first.closed and second.closed
+
+
+def test_a_superlink_that_takes_runs_and_fails_ends_the_session(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "LINK_PAUSES_SECONDS", (0.0,))
+    lives = Lives(*[Link(clock, fails_at=0.0) for _ in range(session_module.SHORT_LIVES + 1)])
+    with open_session(lives, []) as session, pytest.raises(CloisterError, match="fails at once, 8 times in a row"):
+        list(session.exchange(dict.fromkeys(SITES, RecordDict()), seconds=30))
 
 
 def test_a_superlink_that_refuses_at_first_or_stays_away_ends_the_session() -> None:
