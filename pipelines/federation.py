@@ -59,14 +59,17 @@ class FederationSession:
     def train(self, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Run the coordinator on tasks; figures by task. Raises CloisterError with the reason a task did not end."""
         settings = self._coordinator_settings(tasks)
-        config = self.area.coordinator / "coordinator.json"
-        write_durable(config, settings.model_dump_json(indent=2).encode())
-        command = processes.coordinator(config, self.area.coordinator / "flwr", tie=leash())
         log = self.area.coordinator / "logs" / "coordinator.log"
         log.unlink(missing_ok=True)
+        before = {name: _result(settings, name) for name in tasks}
+        left = list(tasks)
         for life in range(LAST_LIFE + 1):
-            code, errors = self._run_coordinator(command, log)
+            code, errors = self._run_coordinator(settings.model_copy(update={"tasks": tuple(left)}), log)
             if 0 <= code <= LAST_EXIT_CODE:
+                break
+            left = [name for name in left if _result(settings, name) in (None, before[name])]
+            if not left:  # it was killed when it had done all
+                code = 0
                 break
             self.report("coordinator", f"ended with code {code}" + ("; starting it again" if life < LAST_LIFE else ""))
         if code or errors:
@@ -117,8 +120,11 @@ class FederationSession:
             grace_seconds=self.region.deadlines.stragglers,
         )
 
-    def _run_coordinator(self, command: processes.Command, log: Path) -> tuple[int, list[str]]:
+    def _run_coordinator(self, settings: CoordinatorSettings, log: Path) -> tuple[int, list[str]]:
         """Run one life of the coordinator; its exit code, negative for a signal, and the errors that it told."""
+        config = self.area.coordinator / "coordinator.json"
+        write_durable(config, settings.model_dump_json(indent=2).encode())
+        command = processes.coordinator(config, self.area.coordinator / "flwr", tie=leash())
         errors: list[str] = []
         with (
             log.open("ab") as errors_to,
@@ -152,6 +158,14 @@ class FederationSession:
             self.report("training", f"{task}: {event['rounds']} sums in {event['seconds']:.0f} s")
         elif kind == "error":
             errors.append(f"{task or 'coordinator'}: {event['message']}")
+
+
+def _result(settings: CoordinatorSettings, task: str) -> dict[str, Any] | None:
+    """The result of the task's last finished run; it names the run."""
+    try:
+        return read_result(settings.folder / task)
+    except UsageError:
+        return None
 
 
 def main_metrics(model: TrainedModel) -> str:

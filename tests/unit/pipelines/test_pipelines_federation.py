@@ -34,11 +34,14 @@ if done < 0:
     sys.exit(4)
 task.mkdir(parents=True)
 (task / "result.json").write_text(json.dumps({"life": life}))
+if done == 0:
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 class Session:
-    """A federation session whose coordinator is killed until its ``done``-th life; negative: ends with an error."""
+    """A federation session whose coordinator is killed until its ``done``-th life; negative: ends with an error;
+    0: killed in its first one, when the result is written."""
 
     def __init__(self, folder: Path, done: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[str] = []
@@ -71,6 +74,14 @@ def test_a_killed_coordinator_is_started_again(tmp_path: Path, monkeypatch: pyte
     session = Session(tmp_path, 3, monkeypatch)
     assert session.train() == {"life": 3}
     assert session.told.count("coordinator") == 2
+
+
+def test_one_that_was_killed_when_it_had_done_all_is_not_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(tmp_path, 0, monkeypatch)
+    assert session.train() == {"life": 1}
+    assert session.told.count("coordinator") == 0
 
 
 def test_it_is_given_up_after_its_last_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
