@@ -115,7 +115,7 @@ def test_some_games_within_the_claim_open_their_one_sum() -> None:
     assert any(outcome(9, tolerance(9).with_both, seed) == (False, 1) for seed in range(60))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(4, 10), st.integers(0, 2**32 - 1))
 def test_within_the_claim_no_game_is_won(count: int, seed: int) -> None:
     assert not outcome(count, tolerance(count).with_both, seed)[0]
