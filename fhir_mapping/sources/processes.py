@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -27,9 +28,21 @@ def in_process(function: Callable[[Piece], Result], piece: Piece) -> Result:
     """``function`` (of a module, not nested) of a piece, in another process, while this thread waits.
 
     On one core, in this process. Meant to be called by as many threads as there are cores.
+
+    Raises:
+        BrokenProcessPool: a process was killed, for want of memory maybe; the next call starts others.
     """
     workers = worker_count()
-    return function(piece) if workers == 1 else _pool(workers).submit(function, piece).result()
+    if workers == 1:
+        return function(piece)
+    pool = _pool(workers)
+    try:
+        return pool.submit(function, piece).result()
+    except BrokenProcessPool:
+        with _starting:
+            if _pools.get(workers) is pool:
+                del _pools[workers]
+        raise
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

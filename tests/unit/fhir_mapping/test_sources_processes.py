@@ -1,14 +1,19 @@
-"""Worker processes: each thread gets its own result, and none is left behind when the program is killed."""
+"""Worker processes: each thread gets its own result, none stays behind when something is killed."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from fhir_mapping.sources import processes
 from fhir_mapping.sources.processes import in_process
 
 _SCRIPT = """
@@ -22,6 +27,13 @@ time.sleep(60)
 def test_threads_share_the_processes() -> None:
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(partial(in_process, abs), range(-20, 0))) == list(range(20, 0, -1))
+
+
+def test_others_are_started_after_one_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "worker_count", lambda: 2)
+    with pytest.raises(BrokenProcessPool):
+        in_process(os._exit, 1)
+    assert in_process(abs, -1) == 1
 
 
 def test_workers_end_with_a_program_that_is_killed() -> None:
