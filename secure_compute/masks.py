@@ -11,7 +11,7 @@ Source: Bonawitz et al. 2017, Practical secure aggregation; differences in docs/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,18 +80,13 @@ class MaskSum:
         self._count = 0
 
     def add(self, key: bytes) -> None:
-        at, flat = 0, self._total.ravel()
-        for block in uniform_blocks(key, flat.size):
-            flat[at : at + block.size] += block
-            at += block.size
+        for place, block in self._places(key):
+            place += block
         self._counted()
 
     def subtract(self, key: bytes) -> None:
-        self._total += np.uint64(T)
-        at, flat = 0, self._total.ravel()
-        for block in uniform_blocks(key, flat.size):
-            flat[at : at + block.size] -= block
-            at += block.size
+        for place, block in self._places(key):
+            place += np.uint64(T) - block
         self._counted()
 
     def residues(self) -> Residues:
@@ -99,6 +94,13 @@ class MaskSum:
         self._total %= np.uint64(T)
         self._count = 1
         return self._total
+
+    def _places(self, key: bytes) -> Iterator[tuple[Residues, Residues]]:
+        """The sum, part by part, beside the mask's residues for it."""
+        at, flat = 0, self._total.ravel()
+        for block in uniform_blocks(key, flat.size):
+            yield flat[at : at + block.size], block
+            at += block.size
 
     def _counted(self) -> None:
         self._count += 1
