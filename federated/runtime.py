@@ -11,7 +11,8 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,6 +49,7 @@ from flwr.supercore.inflatable.inflatable_protobuf_utils import (
 )
 from flwr.supercore.inflatable.inflatable_utils import (
     ObjectPullError,
+    ObjectPushError,
     ObjectUnavailableError,
     inflate_object_from_contents,
     pull_objects,
@@ -196,7 +198,8 @@ class RuntimeConnection:
             upload = make_push_object_fn_protobuf(
                 self._client.PushObject, Node(node_id=self.node_id), self.run_id, response.session_id
             )
-            push_objects(objects, upload, object_ids_to_push=set(response.objects_to_push))
+            with taken_for_lost():
+                push_objects(objects, upload, object_ids_to_push=set(response.objects_to_push))
         return list(response.message_ids)
 
     def pull(self) -> list[Message]:
@@ -250,6 +253,15 @@ class RuntimeConnection:
 
     def close(self) -> None:
         self._client.close()
+
+
+@contextmanager
+def taken_for_lost() -> Iterator[None]:
+    """A server that does not want a message's objects any more was restarted since it took the message's head."""
+    try:
+        yield
+    except ObjectPushError as error:
+        raise httpx.RemoteProtocolError("the server has forgotten the message whose objects it was sent") from error
 
 
 def while_alive(download: Callable[[str], bytes], is_lost: Callable[[], bool]) -> Callable[[str], bytes]:

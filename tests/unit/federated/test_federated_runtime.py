@@ -6,11 +6,11 @@ from typing import cast
 import httpx
 import pytest
 from flwr.proto.runtime_pb2 import GetNodesRequest
-from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUnavailableError
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectPushError, ObjectUnavailableError
 from flwr.supercore.protobuf.client import ProtobufRequestContext
 
 from federated import runtime
-from federated.runtime import Heartbeat, RetryInterceptor, while_alive
+from federated.runtime import Heartbeat, RetryInterceptor, taken_for_lost, while_alive
 
 
 class Server:
@@ -85,3 +85,8 @@ def test_an_object_is_waited_for_while_its_sender_lives(monkeypatch: pytest.Monk
     with pytest.raises(ObjectPullError):
         pull("object")
     assert while_alive(lambda object_id: b"content", lambda: True)("object") == b"content"
+
+
+def test_a_server_that_forgot_a_message_between_its_head_and_its_objects_was_lost() -> None:
+    with pytest.raises(httpx.HTTPError, match="forgotten"), taken_for_lost():
+        raise ObjectPushError("object", 1, "session")
