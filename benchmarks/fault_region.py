@@ -73,7 +73,7 @@ class FaultRegion:
         """Give all parties another program, approved; the settings of a coordinator that runs it."""
         (self.bed.region / "tasks" / f"{TASK}.toml").write_text(_TASK_FILE.format(start=500 + number))
         self.bed.approve(TASK, fault_programs.program_digest(self.task))
-        return self.bed.coordinator_settings(TASK, online_seconds=15.0, round_seconds=180.0, grace_seconds=3.0)
+        return self.bed.coordinator_settings(TASK, round_seconds=180.0, grace_seconds=3.0)
 
     def has_result(self) -> bool:
         """Whether the run of the current program is done."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from contracts.errors import CloisterError, UsageError
 from contracts.region import load_region
+from federated.coordinator.checkpoint import unfinished_run
 from federated.coordinator.session import Report, Session
 from federated.coordinator.settings import CoordinatorSettings
 from federated.coordinator.task_run import TaskRun
@@ -38,7 +39,10 @@ def train(settings: CoordinatorSettings, report: Report) -> list[TaskRun]:
             "of exactly the roster's sites"
         )
     with _authority(settings, roster) as authority, _session(settings, report) as session:
-        online = session.wait_online(settings.online_seconds)
+        # A run under way goes on without sites that are gone; they are asked again beside each round.
+        is_under_way = any(unfinished_run(settings.folder / name) for name in settings.tasks)
+        enough = max(roster.quorum, roster.threshold) if is_under_way else None
+        online = session.wait_online(settings.online_seconds, enough=enough, grace=settings.grace_seconds)
         report({"event": "online", "sites": sorted(online), "absent": sorted(set(roster.sites) - online)})
         runs = _train(session, list(_begin(settings, settings.tasks, roster, authority, online)), settings, report)
         if stale := [run for run in runs if run.is_stale]:

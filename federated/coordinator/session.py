@@ -96,10 +96,15 @@ class Session:
             else:
                 return {site for site, place in self._places.items() if place.is_online}
 
-    def wait_online(self, seconds: float) -> set[str]:
-        """Wait until all sites are online, or as long as given; returns those that are."""
+    def wait_online(self, seconds: float, *, enough: int | None = None, grace: float = 0.0) -> set[str]:
+        """Wait until all sites are online, or as long as given; returns those that are.
+
+        Once ``enough`` sites are online, the others are waited for ``grace`` seconds only.
+        """
         end = time.monotonic() + seconds
         while (online := self.online()) != set(self._keys) and time.monotonic() < end:
+            if enough is not None and len(online) >= enough:
+                enough, end = None, min(end, time.monotonic() + grace)
             time.sleep(ONLINE_POLL_SECONDS)
         return online
 

@@ -28,7 +28,8 @@ class CoordinatorSettings(Frozen):
         memory: file that remembers the authority's last audit head between runs.
         node_keys: site -> its SuperNode's public key, an OpenSSH line; the coordinator registers them.
         programs: the installed module that gives ``program_for(task)`` and ``program_digest(task)``.
-        online_seconds: how long sites are waited for at the start.
+        online_seconds: how long sites are waited for at the start; when a run is gone on with, only until a quorum
+            is there and ``grace_seconds`` more.
         round_seconds: how long answers of one exchange are waited for, when they are needed.
         grace_seconds: how long stragglers are waited for, once a quorum has answered; they may come back later.
         link_seconds: how long a SuperLink that is away is waited for, at the start and each time it is lost.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -245,6 +246,17 @@ def test_a_session_registers_again_at_a_restarted_superlink_and_goes_on(
     assert set(answers) == set(SITES)
     assert events == ["lost", "back"] and lives.keys == [set(SITES)] * 5
     assert first.closed and second.closed
+
+
+@pytest.mark.parametrize(("enough", "seconds"), [(None, 30.0), (3, 4.0), (4, 30.0)])
+def test_sites_that_are_gone_are_waited_for_as_long_as_they_are_needed(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, enough: int | None, seconds: float
+) -> None:
+    monkeypatch.setattr(session_module, "time", SimpleNamespace(monotonic=clock, sleep=clock.sleep))
+    started = clock.now
+    with open_session(Lives(Link(clock, offline={"west"})), []) as session:
+        assert session.wait_online(30.0, enough=enough, grace=4.0) == {"east", "north", "south"}
+    assert clock.now - started == pytest.approx(seconds, abs=0.2)
 
 
 def test_a_superlink_that_takes_runs_and_fails_ends_the_session(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
