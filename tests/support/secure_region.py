@@ -38,7 +38,7 @@ class DirectAuthority(AuthorityClient):
         self._roster = roster
         self._memory = HeadMemory(memory)
 
-    def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
+    def _call(self, method: str, path: str, body: bytes = b"", *, patience: float | None = None) -> bytes:
         parts = path.strip("/").split("/")
         if parts[1:] == ["runs"]:
             return self.opener.create_run(body)
