@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from secure_region import SNAPSHOT, SecureRegion
 
-from benchmarks.bench_secure_sum import main
+from benchmarks.bench_secure_sum import Report
 from benchmarks.secure_sum_clear import in_the_clear
+from benchmarks.secure_sum_processes import measure as measure_processes
 from benchmarks.secure_sum_programs import RESOLUTION, layout_of
 from benchmarks.secure_sum_scale import measure as measure_scale
 from benchmarks.secure_sum_steps import SITES
@@ -57,13 +58,22 @@ def test_many_sites_are_measured_through_a_process_of_the_coordinator(
     assert told["judge"] < told["authority"]
 
 
-def test_a_round_through_real_processes_is_told_exchange_by_exchange(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    main(["--only", "rounds", "--rounds", "1", "--results", str(tmp_path)])
-    table = dict(line.split("\t")[:2] for line in (tmp_path / "secure_sum_rounds.tsv").read_text().splitlines())
-    exchanges = float(table["  of it: exchange ask"]) + float(table["  of it: exchange reveal"])
-    assert 0 < exchanges < float(table["fastest"])
+def test_a_round_through_real_processes_is_told_exchange_by_exchange(tmp_path: Path) -> None:
+    told = measure_processes(tmp_path, "secure", VALUES, 1, count=3)
+    (one,) = told["rounds"]
+    assert len(one["exchanges"]) == 2 and 0 < sum(one["exchanges"]) < one["seconds"]
+    assert 0 < one["opening"] < one["seconds"]
+    assert set(one["cpu"]) == set(told["memory"]) == {"coordinator", "authority", "superlink", "supernode", "worker"}
+    assert 16 < told["bytes_a_slot"] <= 16.5
+
+
+def test_a_section_is_a_table_of_figures_with_their_units(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = Report(tmp_path, "rounds")
+    report.add("median of an empty round", 1.25, "s")
+    report.write()
+    lines = (tmp_path / "secure_sum_rounds.tsv").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines[:2]] == ["what", "load of the machine at the start"]
+    assert lines[2] == "median of an empty round\t1.25\ts"
     assert "median of an empty round" in capsys.readouterr().out
 
 
