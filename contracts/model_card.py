@@ -7,6 +7,7 @@ and judge (metrics, caveats). It holds totals and settings only, nothing of a pa
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
@@ -25,6 +26,12 @@ HASHED_TEXT = (
     "holds cannot be read from the model."
 )
 """A caveat that every model with a text input carries (SECURE_SUM rule 14)."""
+
+
+BILATERAL = (
+    "Fewer than three sites were summed: each of two can subtract its own part from a total and so knows the other's."
+)
+"""A caveat that a model of a bilateral run carries (SECURE_SUM rule 9)."""
 
 
 class SiteSnapshot(Frozen):
@@ -127,6 +134,11 @@ def parse_card(data: bytes) -> ModelCard:
     except ValidationError as error:
         first = error.errors()[0]
         raise SpecError(f"model card: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+
+
+def run_caveats(sites: Collection[str]) -> tuple[str, ...]:
+    """What must be said of a model because of the sites that it was trained on."""
+    return (BILATERAL,) if len(sites) < 3 else ()
 
 
 def task_part(task: Task, views: dict[str, dict[str, Any]]) -> dict[str, Any]:

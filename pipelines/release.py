@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.feature_rules import view_files
-from contracts.model_card import ModelCard, SiteSnapshot, task_part
+from contracts.model_card import ModelCard, SiteSnapshot, run_caveats, task_part
 from contracts.region import Region, Task
 from contracts.zone import WorkArea
 from federated.coordinator.checkpoint import read_result, replay
@@ -57,8 +57,9 @@ def release_model(region: Region, task: Task, area: WorkArea, deployment: Deploy
 def make_card(task: Task, model: TrainedModel, run: dict[str, Any], area: WorkArea, roster: Roster) -> ModelCard:
     """The card of a model: the task's part, the run's and the model's."""
     _, weights = model_weights(model.arrays)
+    part = task_part(task, _views(task))
     return ModelCard(
-        **task_part(task, _views(task)),
+        **part | {"caveats": part["caveats"] + run_caveats(run["snapshots"])},
         classes=model.classes,
         encoder=model.encoder,
         snapshots=tuple(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from small_models import CLASSES, VIEWS, small_card
 
 from contracts.errors import SpecError
-from contracts.model_card import parse_card
+from contracts.model_card import BILATERAL, parse_card, run_caveats
 
 
 def test_a_card_reads_back_from_its_bytes_with_the_same_digest() -> None:
@@ -51,3 +51,8 @@ def test_a_card_that_is_not_whole_is_refused(changed: dict[str, Any]) -> None:
 def test_bytes_that_are_no_card_are_named() -> None:
     with pytest.raises(SpecError, match="model card"):
         parse_card(b"{}")
+
+
+def test_a_model_of_two_sites_says_that_each_knows_the_others_sums() -> None:
+    assert run_caveats(("east", "west")) == (BILATERAL,)
+    assert run_caveats(("east", "north", "west")) == ()
