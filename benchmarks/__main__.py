@@ -1,7 +1,7 @@
 """``python -m benchmarks [NAME ...]``: run the benchmarks (all by default); tables go to benchmarks/results.
 
-Options after a single name are that benchmark's own: ``python -m benchmarks mapping-speed --only csv``. ``fuzz``
-runs only when it is named: it proves rather than measures, and takes long.
+Options after a single name are that benchmark's own: ``python -m benchmarks mapping-speed --only csv``. ``faults``
+and ``fuzz`` run only when they are named: they prove rather than measure, and take long.
 """
 
 from __future__ import annotations

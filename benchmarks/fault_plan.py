@@ -46,8 +46,8 @@ class Kill:
         return f"{self.kind}, for good" if math.isinf(self.away) else f"{self.kind}, for a while"
 
 
-def plan(seed: int, run: int, sites: Sequence[str], quorum: int) -> list[Kill]:
-    """The kills of one run, in the order of their time; none in each eighth run.
+def plan(seed: int, run: int, sites: Sequence[str], quorum: int, most: int = MOST_KILLS) -> list[Kill]:
+    """The kills of one run, at most ``most``, in the order of their time; none in each eighth run.
 
     Where the quorum lets one site stay away, one in three kills of a site's process keeps it away, once a run.
     """
@@ -56,7 +56,7 @@ def plan(seed: int, run: int, sites: Sequence[str], quorum: int) -> list[Kill]:
     random = Random(f"faults {seed} {run} {len(sites)}")
     may_stay_away = quorum < len(sites)
     kills = []
-    for _ in range(random.randint(FEWEST_KILLS, MOST_KILLS)):
+    for _ in range(random.randint(FEWEST_KILLS, most)):
         kind = random.choice(KINDS)
         name = f"{kind}-{random.choice(sites)}" if kind in ("supernode", "worker") else kind
         after = random.randrange(EXCHANGES)

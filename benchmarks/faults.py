@@ -8,8 +8,8 @@ sites whose quorum is four, then in one of six whose quorum is five, where a sit
 folder is kept. Progress is ``benchmarks/results/faults/seed-S-sites-N.jsonl``, a line a run: with ``--resume`` a
 campaign goes on from there, without it begins anew.
 
-What a kind of kill costs is the time from the last exchange concluded before the kill to the one concluded before
-the next kill, or the run's end, less the time that these exchanges take in runs without kills.
+What a kind of kill costs is the time until the next kill, or the run's end, less the time that the same exchanges take
+undisturbed: in the same run, for a shared machine is not equally fast all the time, or else in runs without kills.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from benchmarks.fault_checks import FaultError, check_gone, check_run
-from benchmarks.fault_plan import plan
+from benchmarks.fault_plan import MOST_KILLS, plan
 from benchmarks.fault_region import FaultRegion, fault_region
 from benchmarks.fault_run import FaultRun
 from governance.quorum import default_quorum
@@ -38,12 +39,15 @@ SITES = (4, 6)
 Line = dict[str, Any]
 """One run of a campaign, JSON-like: ``run``, ``sums``, ``seconds``, ``error``, ``marks``, ``kills``."""
 
+Mark = Sequence[Any]
+"""Seconds since the run began, and the exchange that was concluded then."""
 
-def try_run(region: FaultRegion, seed: int, number: int) -> Line:
-    """One run with the kills of its plan, proved. Raises FaultError naming seed, run and kills."""
+
+def try_run(region: FaultRegion, seed: int, number: int, most: int = MOST_KILLS) -> Line:
+    """One run with the kills of its plan, at most ``most``, proved. Raises FaultError naming seed, run and kills."""
     sites = region.bed.sites
     quorum = default_quorum(len(sites))
-    outcome = FaultRun(region, region.next_program(number), plan(seed, number, sites, quorum)).go()
+    outcome = FaultRun(region, region.next_program(number), plan(seed, number, sites, quorum, most)).go()
     kills = [(at, kill) for at, kill in outcome.kills]
     try:
         sums = check_run(region, outcome, quorum)
@@ -102,7 +106,7 @@ def count_kills(lines: Iterable[Line]) -> int:
 
 def costs(lines: Sequence[Line]) -> dict[str, list[float]]:
     """Seconds that each kill cost its run, by label."""
-    usual = usual_seconds([line for line in lines if not line["kills"]])
+    usual = _medians([(0.0, ""), *line["marks"]] for line in lines if not line["kills"])
     found: defaultdict[str, list[float]] = defaultdict(list)
     for line in lines:
         for label, seconds in _costs_of(line, usual):
@@ -110,30 +114,46 @@ def costs(lines: Sequence[Line]) -> dict[str, list[float]]:
     return found
 
 
-def usual_seconds(undisturbed: Sequence[Line]) -> dict[str, float]:
-    """Median seconds of each exchange of runs without kills."""
-    gaps: defaultdict[str, list[float]] = defaultdict(list)
-    for line in undisturbed:
-        before = 0.0
-        for at, name in line["marks"]:
-            gaps[name].append(at - before)
-            before = at
-    return {name: statistics.median(seconds) for name, seconds in gaps.items()}
-
-
 def _costs_of(line: Line, usual: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     """Each exchange's excess belongs to the last kill before its end; one that was concluded before is all excess."""
-    excess = [0.0] * len(line["kills"])
+    killed_at = [at for at, _, _ in line["kills"]]
+    usual = {**usual, **_medians(_undisturbed(line["marks"], killed_at))}
+    excess = [0.0] * len(killed_at)
     seen: set[str] = set()
     before = 0.0
     for at, name in line["marks"]:
-        last = sum(killed <= at for killed, _, _ in line["kills"]) - 1
+        last = sum(killed <= at for killed in killed_at) - 1
         if last >= 0:
-            excess[last] += at - before - (0.0 if name in seen else usual.get(name, 0.0))
-        seen.add(name)
+            excess[last] += at - before - (0.0 if _step(name) in seen else usual.get(_phase(name), 0.0))
+        seen.add(_step(name))
         before = at
     for (_, label, _), seconds in zip(line["kills"], excess, strict=True):
         yield label, seconds
+
+
+def _undisturbed(marks: Sequence[Mark], killed_at: Sequence[float]) -> Iterator[list[Mark]]:
+    """Pairs of exchanges that followed one another, nobody killed in the second one or the two before it."""
+    for first, _, before, this in zip(marks, marks[1:], marks[2:], marks[3:], strict=False):
+        if not any(first[0] <= killed <= this[0] for killed in killed_at):
+            yield [before, this]
+
+
+def _medians(stretches: Iterable[Sequence[Mark]]) -> dict[str, float]:
+    """Median seconds of the exchanges of stretches of marks, by phase; the first mark of a stretch is a beginning."""
+    gaps: defaultdict[str, list[float]] = defaultdict(list)
+    for marks in stretches:
+        for (begin, _), (end, name) in pairwise(marks):
+            gaps[_phase(name)].append(end - begin)
+    return {phase: statistics.median(seconds) for phase, seconds in gaps.items()}
+
+
+def _phase(name: str) -> str:
+    return name.split()[-1]
+
+
+def _step(name: str) -> str:
+    """A step that a run makes once: it joins in whatever round a coordinator begins its life."""
+    return "join" if _phase(name) == "join" else name
 
 
 def table(by_sites: Mapping[int, Sequence[Line]]) -> str:
