@@ -121,8 +121,9 @@ def _patience(
     everyone_ends = all(run.phase == "end" for run in active)
     everyone_reveals = all(run.phase == "reveal" for run in active)
     return {
-        "seconds": settings.grace_seconds if everyone_ends else settings.round_seconds,
-        "enough": None if None in enough else max(count for count in enough if count is not None),
+        "seconds": settings.round_seconds,
+        # Nothing hangs on the end but that sites destroy their keys: the first answer shows how long that takes.
+        "enough": 1 if everyone_ends else None if None in enough else max(count for count in enough if count),
         "grace": REVEAL_GRACE_SECONDS if everyone_reveals else settings.grace_seconds,
         "optional": {site for site, pairs in asked.items() if all(site in run.optional for run, _ in pairs)},
     }
