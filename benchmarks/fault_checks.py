@@ -6,12 +6,12 @@ import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from benchmarks.fault_plan import Kill
 from benchmarks.fault_programs import program_for
 from benchmarks.fault_region import FaultRegion
 from benchmarks.fault_run import Outcome
@@ -35,8 +35,21 @@ class FaultError(Exception):
     """Something that must hold after a run does not."""
 
 
-def check_run(region: FaultRegion, outcome: Outcome, quorum: int) -> int:
-    """Prove all that must hold of the run that ended last; returns how many sums it opened.
+@dataclass(frozen=True)
+class Proved:
+    """What is known of a run that passed its checks.
+
+    Attributes:
+        sums: that it opened.
+        missed_end: sites that keep secrets of it until they join the next one.
+    """
+
+    sums: int
+    missed_end: int
+
+
+def check_run(region: FaultRegion, outcome: Outcome, quorum: int) -> Proved:
+    """Prove all that must hold of the run that ended last.
 
     Raises FaultError saying what does not hold.
     """
@@ -50,8 +63,7 @@ def check_run(region: FaultRegion, outcome: Outcome, quorum: int) -> int:
     _require_same_answers(region, run, checkpoint, len(rosters))
     for site in region.bed.sites:
         _require_one_list(site, region.bed.area.site(site).egress)
-    _require_nothing_left(region, run, [kill for _, kill in outcome.kills])
-    return len(rosters)
+    return Proved(len(rosters), _missed_end(region, run))
 
 
 def check_gone(root: Path) -> None:
@@ -162,18 +174,20 @@ def _require_one_list(site: str, egress: Path) -> None:
         raise FaultError(f"'{site}' spoke for several lists of survivors: {several}")
 
 
-def _require_nothing_left(region: FaultRegion, run: str, kills: Sequence[Kill]) -> None:
-    """Secrets and papers of runs that ended are destroyed; a site that was killed may have missed the end of this one,
-    and destroys what it kept of it when it joins the next."""
+def _missed_end(region: FaultRegion, run: str) -> int:
+    """Sites that have secrets or papers of the run that ended: killed then, or too slow to hear of it. They destroy
+    them when they join the next run of the task; of runs before nothing may be left, nor anything at the authority."""
     area = region.bed.area
     if kept := kept_runs(area.authority / "secrets"):
         raise FaultError(f"the authority has keys of {kept}")
-    missed = {kill.name.partition("-")[2] for kill in kills}
+    missed = 0
     for site in region.bed.sites:
         zone = area.site(site)
         left = {path.stem for path in (*(zone.secrets / "runs").glob("*"), *zone.runs.glob("*"))}
-        if left - ({run} if site in missed else set()):
+        if left - {run}:
             raise FaultError(f"'{site}' has kept secrets or papers of {sorted(left)}")
+        missed += run in left
+    return missed
 
 
 def _words(path: Path) -> bytes:

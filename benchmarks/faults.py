@@ -37,7 +37,7 @@ FOLDER = Path(__file__).resolve().parent / "results" / "faults"
 SITES = (4, 6)
 
 Line = dict[str, Any]
-"""One run of a campaign, JSON-like: ``run``, ``sums``, ``seconds``, ``error``, ``marks``, ``kills``."""
+"""One run of a campaign, JSON-like: ``run``, ``sums``, ``missed_end``, ``seconds``, ``error``, ``marks``, ``kills``."""
 
 Mark = Sequence[Any]
 """Seconds since the run began, and the exchange that was concluded then."""
@@ -50,7 +50,7 @@ def try_run(region: FaultRegion, seed: int, number: int, most: int = MOST_KILLS)
     outcome = FaultRun(region, region.next_program(number), plan(seed, number, sites, quorum, most)).go()
     kills = [(at, kill) for at, kill in outcome.kills]
     try:
-        sums = check_run(region, outcome, quorum)
+        proved = check_run(region, outcome, quorum)
     except FaultError as error:
         killed = "; ".join(f"{kill} (at {at:.1f} s)" for at, kill in kills) or "nobody"
         raise FaultError(
@@ -58,7 +58,8 @@ def try_run(region: FaultRegion, seed: int, number: int, most: int = MOST_KILLS)
         ) from error
     return {
         "run": number,
-        "sums": sums,
+        "sums": proved.sums,
+        "missed_end": proved.missed_end,
         "seconds": round(outcome.seconds, 2),
         "error": outcome.error,
         "marks": [(round(at, 2), name) for at, name in outcome.marks],
@@ -158,19 +159,19 @@ def _step(name: str) -> str:
 
 def table(by_sites: Mapping[int, Sequence[Line]]) -> str:
     """Runs and kills by region, then what each kind of kill costs."""
-    rows = ["| sites | quorum | runs | kills | done | closed, nothing opened of the round | seconds without kills |"]
-    rows.append("|---|---|---|---|---|---|---|")
+    heads = ("sites", "quorum", "runs", "kills", "done", "closed", "seconds without kills", "sites that missed an end")
+    rows = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for sites, lines in by_sites.items():
         closed = sum(line["error"] is not None for line in lines)
         quiet = [line["seconds"] for line in lines if not line["kills"]]
         seconds = f"{statistics.median(quiet):.1f}" if quiet else "none ran"
         rows.append(
             f"| {sites} | {default_quorum(sites)} | {len(lines)} | {count_kills(lines)} | {len(lines) - closed} "
-            f"| {closed} | {seconds} |"
+            f"| {closed} | {seconds} | {sum(line.get('missed_end', 0) for line in lines)} |"
         )
     by_label = {sites: costs(lines) for sites, lines in by_sites.items()}
-    heads = "".join(f" {sites} sites: kills | median s | longest s |" for sites in by_sites)
-    rows += ["", f"| killed |{heads}", "|---|" + "---|---|---|" * len(by_sites)]
+    columns = "".join(f" {sites} sites: kills | median s | longest s |" for sites in by_sites)
+    rows += ["", f"| killed |{columns}", "|---|" + "---|---|---|" * len(by_sites)]
     for label in sorted({label for found in by_label.values() for label in found}):
         cells = "".join(_cells(found.get(label, [])) for found in by_label.values())
         rows.append(f"| {label} |{cells}")
