@@ -9,7 +9,8 @@ folder is kept. Progress is ``benchmarks/results/faults/seed-S-sites-N.jsonl``, 
 campaign goes on from there, without it begins anew.
 
 What a kind of kill costs is the time until the next kill, or the run's end, less the time that the same exchanges take
-undisturbed: in the same run, for a shared machine is not equally fast all the time, or else in runs without kills.
+undisturbed: in the same run, for a shared machine is not equally fast all the time, or else in runs without kills. Kills within one
+exchange count in the campaign and not in these figures.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def costs(lines: Sequence[Line]) -> dict[str, list[float]]:
 
 
 def _costs_of(line: Line, usual: Mapping[str, float]) -> Iterator[tuple[str, float]]:
-    """Each exchange's excess belongs to the last kill before its end; one that was concluded before is all excess."""
+    """Each exchange's excess belongs to the last kill before its end; one that was concluded before is all excess.
+    Kills within one exchange are left out: nobody can tell what each of them cost."""
     killed_at = [at for at, _, _ in line["kills"]]
     usual = {**usual, **_medians(_undisturbed(line["marks"], killed_at))}
     excess = [0.0] * len(killed_at)
@@ -128,8 +130,10 @@ def _costs_of(line: Line, usual: Mapping[str, float]) -> Iterator[tuple[str, flo
             excess[last] += at - before - (0.0 if _step(name) in seen else usual.get(_phase(name), 0.0))
         seen.add(_step(name))
         before = at
-    for (_, label, _), seconds in zip(line["kills"], excess, strict=True):
-        yield label, seconds
+    exchanges = [sum(at <= killed for at, _ in line["marks"]) for killed in killed_at]
+    for (_, label, _), seconds, exchange in zip(line["kills"], excess, exchanges, strict=True):
+        if exchanges.count(exchange) == 1:
+            yield label, seconds
 
 
 def _undisturbed(marks: Sequence[Mark], killed_at: Sequence[float]) -> Iterator[list[Mark]]:
@@ -170,7 +174,7 @@ def table(by_sites: Mapping[int, Sequence[Line]]) -> str:
             f"| {closed} | {seconds} | {sum(line.get('missed_end', 0) for line in lines)} |"
         )
     by_label = {sites: costs(lines) for sites, lines in by_sites.items()}
-    columns = "".join(f" {sites} sites: kills | median s | longest s |" for sites in by_sites)
+    columns = "".join(f" {sites} sites: alone in an exchange | median s | longest s |" for sites in by_sites)
     rows += ["", f"| killed |{columns}", "|---|" + "---|---|---|" * len(by_sites)]
     for label in sorted({label for found in by_label.values() for label in found}):
         cells = "".join(_cells(found.get(label, [])) for found in by_label.values())
