@@ -9,8 +9,8 @@ folder is kept. Progress is ``benchmarks/results/faults/seed-S-sites-N.jsonl``, 
 campaign goes on from there, without it begins anew.
 
 What a kind of kill costs is the time until the next kill, or the run's end, less the time that the same exchanges take
-undisturbed: in the same run, for a shared machine is not equally fast all the time, or else in runs without kills. Kills within one
-exchange count in the campaign and not in these figures.
+undisturbed: in the same run, for a shared machine is not equally fast all the time, or else in runs without kills.
+Kills within one exchange count in the campaign and not in these figures.
 """
 
 from __future__ import annotations
