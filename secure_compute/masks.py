@@ -64,11 +64,6 @@ def commitment(seed: Residues) -> str:
     return digest(b"cloister/self_seed/1\n" + pack_share(seed))
 
 
-def stream(key: bytes, chunks: int) -> Residues:
-    """The mask of a key: uniform residues of shape (chunks, 4096)."""
-    return uniform_residues(key, chunks * SLOTS).reshape(chunks, SLOTS)
-
-
 class MaskSum:
     """Adds and subtracts masks of shape (chunks, 4096) without reducing after each: t has 40 bits, sums have 64."""
 

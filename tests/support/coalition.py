@@ -25,6 +25,7 @@ from contracts.wire import parts_digest, unpack
 from governance.signing import open_message, sign_message
 from secure_compute import masks
 from secure_compute.authority.keys import load_run_keys
+from secure_compute.bfv import SLOTS
 from secure_compute.fixed_point import make_plan
 from secure_compute.key_exchange import shared_secret
 from secure_compute.masks import MaskBinding
@@ -33,6 +34,7 @@ from secure_compute.run_messages import common_digest, expected_term
 from secure_compute.run_secrets import RunSecretsFile
 from secure_compute.shamir import combine
 from secure_compute.site_session import SiteSession
+from secure_compute.streams import uniform_residues
 
 VALUES = 300
 LAYOUT = (Block("v", (VALUES,), 1000.0),)
@@ -261,8 +263,13 @@ class Coalition:
         return MaskBinding(header.run, header.round, said.attempt, common_digest(expected))
 
     def _without(self, row: Residues, key: bytes, sign: int) -> Residues:
-        mask = masks.stream(key, 1)[0]
+        mask = mask_of(key, 1)[0]
         return subtract(row, mask) if sign > 0 else add(row, mask)
+
+
+def mask_of(key: bytes, chunks: int) -> Residues:
+    """The mask of a key, shape (chunks, 4096)."""
+    return uniform_residues(key, chunks * SLOTS).reshape(chunks, SLOTS)
 
 
 def unevenness(rows: Residues) -> float:

@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import pytest
-from coalition import MOST_UNEVEN, unevenness
+from coalition import MOST_UNEVEN, mask_of, unevenness
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from contracts.errors import RefusedError
@@ -66,22 +66,22 @@ def test_a_commitment_is_a_digest_of_the_seed() -> None:
 
 
 def test_a_stream_fills_chunk_after_chunk() -> None:
-    two = masks.stream(SECRET, 2)
+    two = mask_of(SECRET, 2)
     assert two.shape == (2, SLOTS)
     assert two[0, :3].tolist() == [934107938105, 814121359813, 321530656515]
     assert hashlib.sha256(two.tobytes()).hexdigest() == (
         "09655d738407883b5fe52e200721b4cb3704ce1619518ab4a7064f5f6d4b89ac"
     )
-    assert np.array_equal(masks.stream(SECRET, 1)[0], two[0])
+    assert np.array_equal(mask_of(SECRET, 1)[0], two[0])
 
 
 def test_streams_are_uniform_and_below_the_modulus() -> None:
     for key in (SECRET, bytes(32), masks.pair_seed(SECRET, BINDING)):
-        stream = masks.stream(key, 20)
+        stream = mask_of(key, 20)
         assert stream.max() < T
         assert unevenness(stream) < MOST_UNEVEN
         assert unevenness(stream % np.uint64(1 << 20) * np.uint64(T >> 20)) < MOST_UNEVEN  # its low bits alone
-    assert unevenness(masks.stream(SECRET, 1) // np.uint64(2)) > MOST_UNEVEN
+    assert unevenness(mask_of(SECRET, 1) // np.uint64(2)) > MOST_UNEVEN
 
 
 @pytest.mark.parametrize("other", OTHERS, ids=["run", "round", "attempt", "common"])
@@ -102,7 +102,7 @@ def test_a_sum_of_masks_is_the_sum_of_their_streams(monkeypatch: pytest.MonkeyPa
     for number, key in enumerate(keys):
         sign = -1 if number % 3 == 1 else 1
         (total.add if sign > 0 else total.subtract)(key)
-        expected = [(a + sign * int(b)) % T for a, b in zip(expected, masks.stream(key, 1)[0], strict=True)]
+        expected = [(a + sign * int(b)) % T for a, b in zip(expected, mask_of(key, 1)[0], strict=True)]
     assert total.residues()[0].tolist() == expected
     total.subtract(keys[0])
     total.add(keys[0])
