@@ -49,7 +49,7 @@ class Kill:
 def plan(seed: int, run: int, sites: Sequence[str], quorum: int, most: int = MOST_KILLS) -> list[Kill]:
     """The kills of one run, at most ``most``, in the order of their time; none in each eighth run.
 
-    Where the quorum lets one site stay away, one in three kills of a site's process keeps it away, once a run.
+    Where the quorum lets one site stay away, four in five kills of a site's process keep it away, once a run.
     """
     if run % UNDISTURBED_EVERY == 0:
         return []
@@ -60,7 +60,7 @@ def plan(seed: int, run: int, sites: Sequence[str], quorum: int, most: int = MOS
         kind = random.choice(KINDS)
         name = f"{kind}-{random.choice(sites)}" if kind in ("supernode", "worker") else kind
         after = random.randrange(EXCHANGES)
-        stays = random.random() < 1 / 3 and name != kind and may_stay_away
+        stays = random.random() < 0.8 and name != kind and may_stay_away
         away = random.choice([random.uniform(4.0, 12.0), math.inf]) if stays else None
         may_stay_away = may_stay_away and not stays
         kills.append(Kill(kind, name, after, random.random(), away))
