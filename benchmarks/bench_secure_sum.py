@@ -118,7 +118,7 @@ def _cpu(options: argparse.Namespace, report: Report) -> None:
 def _sizes(options: argparse.Namespace, report: Report) -> None:
     series: dict[str, list[tuple[float, float]]] = {}
     for values in _sizes_of(options, "10000,100000,1000000,5000000"):
-        told = {mode: _processes(mode, values, options.repeats) for mode in ("plain", "secure")}
+        told = {mode: _processes(mode, values, options.repeats) for mode in ("plain", "secure", "shared")}
         for mode, one in told.items():
             report.add(f"{values} values, {mode}: a round", _median(one, lambda r: r["seconds"]), "s")
             report.add(f"{values} values, {mode}: a round", _cpu_by_kind(one)["all"], "CPU-s")
@@ -129,19 +129,21 @@ def _sizes(options: argparse.Namespace, report: Report) -> None:
             report.add(f"{values} values, secure: exchange {exchange}", took, "s")
         for kind, peak in told["secure"]["memory"].items():
             report.add(f"{values} values, secure: peak memory, {kind}", peak, "MiB")
-        wall = _median(told["secure"], lambda r: r["seconds"]) / _median(told["plain"], lambda r: r["seconds"])
-        cpu = _cpu_by_kind(told["secure"])["all"] / _cpu_by_kind(told["plain"])["all"]
         wanted = " (wanted: at most 4)" if values >= 5_000_000 else ""
-        report.add(f"{values} values: secure beside one float32 exchange in the clear{wanted}", wall, "x, seconds")
-        report.add(f"{values} values: secure beside one float32 exchange in the clear", cpu, "x, CPU seconds")
-        report.add(f"{values} values: bytes a slot (wanted: at most 16.5)", told["secure"]["bytes_a_slot"], "bytes")
-        report.add(
-            f"{values} values: bytes a value on the wire (wanted: at most 16.5 from 110,000 on)",
-            told["secure"]["bytes_a_value"],
-            "bytes",
-        )
-        for name, ratio in (("seconds", wall), ("CPU seconds", cpu)):
-            series.setdefault(name, []).append((values, ratio))
+        for mode, words in (("secure", "31 bits a value"), ("shared", "17 bits a value, two a slot")):
+            label = f"{values} values, {words}"
+            wall = _median(told[mode], lambda r: r["seconds"]) / _median(told["plain"], lambda r: r["seconds"])
+            cpu = _cpu_by_kind(told[mode])["all"] / _cpu_by_kind(told["plain"])["all"]
+            report.add(f"{label}: beside float32 in the clear{wanted}", wall, "x, seconds")
+            report.add(f"{label}: beside float32 in the clear", cpu, "x, CPU seconds")
+            report.add(f"{label}: bytes a slot (wanted: at most 16.5)", told[mode]["bytes_a_slot"], "bytes")
+            report.add(
+                f"{label}: bytes on the wire (wanted: at most 16.5 from 110,000 on)",
+                told[mode]["bytes_a_value"],
+                "bytes a value",
+            )
+            for name, ratio in (("seconds", wall), ("CPU seconds", cpu)):
+                series.setdefault(f"{name}, {words}", []).append((values, ratio))
     title = "A secure round beside one float32 exchange in the clear"
     report.plot("sizes", title, "values", "times the clear run", series)
 

@@ -3,6 +3,7 @@
     python -m benchmarks.secure_sum_processes MODE VALUES ROUNDS [SITES]       prints JSON
 
 MODE  secure  the product
+      shared  the product with values of 17 bits, two of which share a slot
       clear   the same exchanges without tag, mask and encryption (``secure_sum_clear``)
       plain   one exchange a round, float32 in the clear, no authority (``secure_sum_plain``)
 
@@ -30,7 +31,7 @@ from deltalake import write_deltalake
 from benchmarks.federation_bed import Bed
 from benchmarks.secure_sum_clear import in_the_clear
 from benchmarks.secure_sum_plain import VALUE
-from benchmarks.secure_sum_programs import program_digest
+from benchmarks.secure_sum_programs import NARROW, WIDE, program_digest
 from contracts.region import load_region
 from federated.coordinator.checkpoint import read_result
 from federated.coordinator.run import train
@@ -50,6 +51,7 @@ purpose = "measuring"
 solver = "newton"
 max_rounds = {rounds}
 max_rows = {values}
+max_abs = {units}
 [features.unit]
 view = "none.json"
 key = "unit_id"
@@ -139,7 +141,7 @@ class Watch:
 def measure(folder: Path, mode: str, values: int, rounds: int, count: int = SITES) -> dict[str, Any]:
     """Rounds one by one, bytes of the terms, and peak memory."""
     sites = tuple(f"site{number:03d}" for number in range(count))
-    name = _make_region(folder / "region", values, rounds + 1)
+    name = _make_region(folder / "region", values, rounds + 1, NARROW if mode == "shared" else WIDE)
     bed = MeasuredBed(folder / "work", folder / "region", sites, "benchmarks.secure_sum_programs", mode=mode)
     for place, site in enumerate(sites):
         _write_rows(bed, site, name, (np.arange(ROWS) * 0.25 - place).tolist())
@@ -187,12 +189,12 @@ def _run_plain(bed: MeasuredBed, watch: Watch, values: int, rounds: int) -> dict
     return {"bytes_out": sent, "bytes_per_slot": 4.0}
 
 
-def _make_region(folder: Path, values: int, rounds: int) -> str:
+def _make_region(folder: Path, values: int, rounds: int, units: int) -> str:
     """A region folder with one task; returns the task's name."""
     name = f"sum_{values}_{rounds}"
     (folder / "tasks").mkdir(parents=True)
     (folder / "region.toml").write_text('name = "bench"\ntitle = "bench"\n')
-    (folder / "tasks" / f"{name}.toml").write_text(_TASK.format(name=name, values=values, rounds=rounds))
+    (folder / "tasks" / f"{name}.toml").write_text(_TASK.format(name=name, values=values, rounds=rounds, units=units))
     return name
 
 

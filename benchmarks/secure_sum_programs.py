@@ -1,4 +1,7 @@
-"""Programs to measure: a task adds up ``training.max_rows`` values, ``training.max_rounds`` times."""
+"""Programs to measure: a task adds up ``training.max_rows`` values, ``training.max_rounds`` times.
+
+A value has ``training.max_abs`` units on either side of zero.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ import numpy as np
 from contracts.region import Task
 from contracts.sums import Arrays, Block, Layout, State
 
-BOUND, RESOLUTION = 1000.0, 2.0**-20
-"""One limb for up to 390 sites."""
+BOUND = 1024.0
+WIDE, NARROW = 2**30, 2**16
+"""Units of a value: one limb for up to 390 sites (31 bits); two values a slot for up to four (17 bits)."""
 
 
 class Summing:
@@ -20,15 +24,16 @@ class Summing:
 
     name = "summing"
 
-    def __init__(self, values: int, rounds: int) -> None:
+    def __init__(self, values: int, rounds: int, units: int) -> None:
         self._values = values
+        self._units = units
         self._rounds = rounds
 
     def initial(self) -> State:
         return {"stage": "sum", "rounds": 0, "first": 0.0}
 
     def layout(self, state: State) -> Layout:
-        return layout_of(self._values)
+        return layout_of(self._values, self._units)
 
     def term(self, rows: Arrays, state: State) -> dict[str, np.ndarray]:
         return {"values": np.resize(rows["x"], self._values)}
@@ -43,13 +48,14 @@ class Summing:
         return bool(state["rounds"] >= self._rounds)
 
 
-def layout_of(values: int) -> Layout:
-    return (Block("values", (values,), BOUND, RESOLUTION),)
+def layout_of(values: int, units: int = WIDE) -> Layout:
+    return (Block("values", (values,), BOUND, BOUND / units),)
 
 
 def program_for(task: Task) -> Summing:
-    return Summing(task.training.max_rows, task.training.max_rounds)
+    return Summing(task.training.max_rows, task.training.max_rounds, int(task.training.max_abs))
 
 
 def program_digest(task: Task) -> str:
-    return hashlib.sha256(f"{task.training.max_rows} {task.training.max_rounds}".encode()).hexdigest()
+    training = task.training
+    return hashlib.sha256(f"{training.max_rows} {training.max_rounds} {training.max_abs}".encode()).hexdigest()

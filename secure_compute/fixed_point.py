@@ -2,9 +2,11 @@
 
 A value x of a block with bound b and resolution q becomes the integer round(x / q), clipped to ceil(b / q) in size.
 Where the sum of n sites would not fit half the plain modulus the integer is split into limbs in base 2^w:
-digits 0 .. 2^w - 1, the top one signed. Slot order: block by block, lowest limb of all elements first; the last slot
-of a sum counts the site's clipped values. Opened digits are normalised (carried) before they are released, so that
-a total shows the sum of the integers and nothing of how its digits came about.
+digits 0 .. 2^w - 1, the top one signed. Where several of its values fit together, a block that would fill a ciphertext
+has them share slots: v_0 + v_1 2^p + ..., with p bits for the sum of one value over n sites, sign included; a total is
+the sum of such integers, and its values are read off it as balanced digits. Slot order: block by block, lowest limb of
+all elements first; the last slot of a sum counts the site's clipped values. Opened limbs are normalised (carried)
+before they are released, so that a total shows the sum of the integers and nothing of how its digits came about.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from secure_compute.modular import HALF, Integers, Residues, to_residues
 VALUE_SLOTS = 4095
 """Value slots of a ciphertext; the last of its 4096 slots holds the tag."""
 
+SHARED_FROM = VALUE_SLOTS
+"""Values of a block from which on they share slots where they can; below it would save no ciphertext by itself."""
+
 MAX_LIMBS = 4
 CLIPPED = "clipped_values"
 """Name under which ``decode`` gives the number of values that sites clipped in this sum (shape ())."""
@@ -30,19 +35,25 @@ CLIPPED = "clipped_values"
 
 @dataclass(frozen=True)
 class BlockCode:
-    """How one block stands in the slots: ``limbs`` runs of ``block.size`` slots from ``start``.
+    """How one block stands in the slots: ``limbs`` runs of slots from ``start``.
 
-    ``units``: largest integer in size that one site sends for an element.
+    Attributes:
+        units: largest integer in size that one site sends for an element.
+        limbs: slots that an element takes, when it has slots of its own.
+        shared: elements that share a slot; 1 where there are several limbs.
+        bits: of each element's share of a slot.
     """
 
     block: Block
     units: int
     limbs: int
     start: int
+    shared: int = 1
+    bits: int = 0
 
     @property
     def stop(self) -> int:
-        return self.start + self.limbs * self.block.size
+        return self.start + self.limbs * -(-self.block.size // self.shared)
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,13 @@ def _code(block: Block, sites: int, width: int, start: int) -> BlockCode:
         )
     if block.at_least is not None and (block.resolution != 1.0 or limbs > 1):
         raise RangeError(f"block '{block.name}': at_least is for counts: resolution 1, one limb")
-    return BlockCode(block, units, limbs, start)
+    if limbs > 1 or block.at_least is not None or block.size < SHARED_FROM:
+        return BlockCode(block, units, limbs, start)
+    bits = (2 * sites * units).bit_length()
+    shared = 1
+    while sites * units * ((1 << bits * (shared + 1)) - 1) // ((1 << bits) - 1) <= HALF:
+        shared += 1
+    return BlockCode(block, units, limbs, start, shared, bits)
 
 
 def encode(plan: Plan, term: Mapping[str, np.ndarray]) -> tuple[Residues, int]:
@@ -153,11 +170,33 @@ def _to_units(code: BlockCode, values: np.ndarray) -> tuple[np.ndarray, int]:
 def _write_digits(slots: Residues, code: BlockCode, width: int, units: np.ndarray) -> None:
     # Dividing by a power of two and taking the rest are exact in float64, so digits are too.
     size = code.block.size
+    if code.shared > 1:
+        slots[code.start : code.stop] = to_residues(_share_slots(code, units.astype(np.int64)))
+        return
     for limb in range(code.limbs - 1, -1, -1):
         digit = np.floor(units / 2.0 ** (width * limb))
         units = units - digit * 2.0 ** (width * limb)
         at = code.start + limb * size
         slots[at : at + size] = to_residues(digit.astype(np.int64))
+
+
+def _share_slots(code: BlockCode, units: Integers) -> Integers:
+    """Elements (size,) as what stands in their slots, the last one filled with zeros."""
+    filled = np.zeros((code.stop - code.start) * code.shared, np.int64)
+    filled[: units.size] = units
+    places = filled.reshape(-1, code.shared)
+    return np.asarray((places << (code.bits * np.arange(code.shared))).sum(axis=1), np.int64)
+
+
+def _part_slots(code: BlockCode, slots: Integers) -> Integers:
+    """The elements (size,) of opened slots: balanced digits in base 2^bits."""
+    half = np.int64(1 << (code.bits - 1))
+    places = np.empty((slots.size, code.shared), np.int64)
+    rest = slots
+    for place in range(code.shared):
+        places[:, place] = ((rest + half) & (2 * half - 1)) - half
+        rest = (rest - places[:, place]) >> code.bits
+    return places.ravel()[: code.block.size]
 
 
 def normalise(plan: Plan, opened: Integers) -> Integers:
@@ -187,6 +226,10 @@ def exact_totals(plan: Plan, totals: Integers) -> dict[str, np.ndarray]:
     """Normalised totals as Python ints: one object array a block, of its shape, in units of its resolution."""
     exact = {}
     for code in plan.codes:
+        if code.shared > 1:
+            parted = _part_slots(code, totals[code.start : code.stop])
+            exact[code.block.name] = parted.reshape(code.block.shape).astype(object)
+            continue
         digits = totals[code.start : code.stop].reshape(code.limbs, *code.block.shape).astype(object)
         exact[code.block.name] = sum(digits[limb] * (1 << (plan.width * limb)) for limb in range(code.limbs))
     return exact
@@ -199,6 +242,10 @@ def decode(plan: Plan, totals: Integers) -> dict[str, np.ndarray]:
     """
     decoded: dict[str, np.ndarray] = {}
     for code in plan.codes:
+        if code.shared > 1:
+            parted = _part_slots(code, totals[code.start : code.stop])
+            decoded[code.block.name] = parted.reshape(code.block.shape) * np.float64(code.block.resolution)
+            continue
         digits = totals[code.start : code.stop].reshape(code.limbs, *code.block.shape)
         if code.limbs <= 2:
             # Each digit is below 2^53 and scaled by a power of two: one addition, one rounding.

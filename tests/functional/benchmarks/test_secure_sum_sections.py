@@ -11,7 +11,7 @@ from secure_region import SNAPSHOT, SecureRegion
 from benchmarks.bench_secure_sum import Report
 from benchmarks.secure_sum_clear import in_the_clear
 from benchmarks.secure_sum_processes import measure as measure_processes
-from benchmarks.secure_sum_programs import RESOLUTION, layout_of
+from benchmarks.secure_sum_programs import BOUND, WIDE, layout_of
 from benchmarks.secure_sum_scale import measure as measure_scale
 from benchmarks.secure_sum_steps import SITES
 from benchmarks.secure_sum_steps import measure as measure_steps
@@ -39,7 +39,7 @@ def test_the_clear_mode_adds_up_and_hides_nothing_and_ends_with_its_context(tmp_
         run = region.start(authority)
         frame = run.sessions["east"].contribute(0, 0, layout_of(VALUES), term, SNAPSHOT, SITES)
         sent = np.frombuffer(unpack(frame).parts[0], np.uint64)
-        assert (sent[:VALUES] * RESOLUTION == term["values"]).all()
+        assert (sent[:VALUES] * BOUND / WIDE == term["values"]).all()
         total = run.open(layout_of(VALUES), dict.fromkeys(SITES, term))
         assert (total.values()["values"] == len(SITES) * term["values"]).all()
     other = region.start(authority)

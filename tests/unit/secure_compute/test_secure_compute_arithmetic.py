@@ -106,7 +106,7 @@ def test_small_blocks_share_one_ciphertext() -> None:
 
 @pytest.mark.parametrize(("values", "chunks"), [(1, 1), (4094, 1), (4095, 2), (8189, 2), (8190, 3)])
 def test_ciphertexts_are_slots_with_tags_over_4096_rounded_up(values: int, chunks: int) -> None:
-    plan = make_plan((Block("a", (values,), 5.0),), 4)
+    plan = make_plan((Block("a", (values,), 2.0**36),), 4)
     assert plan.chunks == chunks == -(-(plan.slots + plan.chunks) // SLOTS)
 
 
@@ -137,6 +137,37 @@ def test_sums_of_largest_and_smallest_values_are_exact(sites: int, bound: float)
     assert clipped == 0
     assert exact_totals(plan, opened)["a"].tolist() == [int(bound) * sites, -int(bound) * sites, 0, sites]
     assert decode(plan, opened)["a"].tolist() == [bound * sites, -bound * sites, 0.0, sites]
+
+
+@pytest.mark.parametrize(
+    ("sites", "units", "shared"),
+    [(4, 2**16, 2), (4, 2**17 - 1, 2), (4, 2**17 + 2**16, 1), (4, 1000, 3), (390, 1000, 2), (390, 2000, 1), (4, 1, 10)],
+)
+def test_small_values_share_slots_where_their_sums_fit(sites: int, units: int, shared: int) -> None:
+    plan = make_plan((Block("a", (5000,), float(units)),), sites)
+    assert plan.codes[0].shared == shared
+    assert plan.slots == -(-5000 // shared) + 1
+    assert sites * units < 2 ** (plan.codes[0].bits - 1) or shared == 1
+
+
+@pytest.mark.parametrize("sites", [2, 4, 39])
+@pytest.mark.parametrize("units", [1, 3, 1000, 5000, 2**13])
+def test_sums_of_values_that_share_slots_are_exact_at_their_bounds_too(sites: int, units: int) -> None:
+    random = np.random.default_rng(units)
+    plan = make_plan((Block("a", (41, 123), units * 0.5, 0.5), Block("b", (), 3.0)), sites)
+    assert plan.codes[0].shared > 1
+    terms = [random.integers(-units, units + 1, (41, 123)) for _ in range(sites - 1)]
+    terms.append(np.where(terms[0] > 0, units, -units))
+    terms[0] = np.where(terms[-1] > 0, units, -units)
+    total = np.zeros((plan.chunks, VALUE_SLOTS), np.uint64)
+    for term in terms:
+        values, clipped = encode(plan, {"a": term * 0.5, "b": np.array(1.0)})
+        assert clipped == 0
+        total = add(total, values)
+    opened = normalise(plan, centred(total).ravel()[: plan.slots])
+    assert np.array_equal(exact_totals(plan, opened)["a"], sum(terms))
+    assert np.array_equal(decode(plan, opened)["a"], sum(terms) * 0.5)
+    assert decode(plan, opened)["b"] == sites
 
 
 def test_normalised_digits_depend_on_the_total_alone() -> None:
