@@ -34,9 +34,7 @@ def list_(work: Path) -> None:
         click.echo(line)
 
 
-@command.command(
-    epilog="\b\nExamples:\n  cloister approval sign regions/demo --task triage --days 90 --work work/demo"
-)
+@command.command(epilog="\b\nExamples:\n  cloister approval sign regions/demo --task triage --days 90 --work work/demo")
 @region_argument
 @click.option("--task", required=True, help="The task; its program is approved as it stands in REGION now.")
 @click.option("--days", type=click.IntRange(1), default=365, show_default=True, help="How long it lives.")
