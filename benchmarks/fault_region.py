@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-from deltalake import write_deltalake
 
 from benchmarks import fault_programs
 from benchmarks.federation_bed import Bed
+from benchmarks.number_task import write_numbers, write_region, write_task
 from contracts.errors import UsageError
 from contracts.region import Task, load_region
 from federated.coordinator.checkpoint import read_result
@@ -25,25 +24,6 @@ from governance.roster import Roster, load_roster
 NAMES = ("east", "harbour", "hill", "north", "south", "west")
 TASK = "waves"
 ROWS = 40
-_TASK_FILE = """name = "waves"
-title = "waves"
-kind = "diagnosis"
-purpose = "test"
-[training]
-solver = "newton"
-max_rows = {start}
-[features.unit]
-view = "none.json"
-key = "unit_id"
-patient = "patient_id"
-[[features.input]]
-name = "x"
-kind = "number"
-column = "x"
-[features.label]
-kind = "condition"
-classes = ["0", "1"]
-"""
 
 
 class FaultRegion:
@@ -52,12 +32,12 @@ class FaultRegion:
     def __init__(self, root: Path, sites: int) -> None:
         """Four sites have a quorum of four, six one of five."""
         region = root / "region"
-        (region / "tasks").mkdir(parents=True)
-        (region / "region.toml").write_text('name = "bench"\ntitle = "bench"\n')
+        write_region(region)
         self.root = root
         self.bed = Bed(root / "work", region, NAMES[:sites], fault_programs.__name__)
         for number, site in enumerate(self.bed.sites):
-            self._write_features(site, number)
+            values = np.random.default_rng(number).normal(0.0, 2.0, ROWS)
+            write_numbers(self.bed.area.site(site), TASK, values.tolist())
         self.roster: Roster = load_roster(self.bed.roster, self.bed.commission.public)
 
     @property
@@ -71,7 +51,7 @@ class FaultRegion:
 
     def next_program(self, number: int) -> CoordinatorSettings:
         """Give all parties another program, approved; the settings of a coordinator that runs it."""
-        (self.bed.region / "tasks" / f"{TASK}.toml").write_text(_TASK_FILE.format(start=500 + number))
+        write_task(self.bed.region, TASK, max_rows=500 + number)
         self.bed.approve(TASK, fault_programs.program_digest(self.task))
         return self.bed.coordinator_settings(TASK, round_seconds=180.0, grace_seconds=3.0)
 
@@ -81,18 +61,6 @@ class FaultRegion:
             return bool(read_result(self.checkpoint)["program"] == fault_programs.program_digest(self.task))
         except UsageError:
             return False
-
-    def _write_features(self, site: str, number: int) -> None:
-        x = np.random.default_rng(number).normal(0.0, 2.0, ROWS)
-        table = pa.table(
-            {
-                "unit_id": [f"{site}-{row:03d}" for row in range(ROWS)],
-                "patient_id": [f"p{row}" for row in range(ROWS)],
-                "x": pa.array(x, pa.float64()),
-                "label": pa.array([["1"] for _ in range(ROWS)], pa.list_(pa.string())),
-            }
-        )
-        write_deltalake(str(self.bed.area.site(site).table(f"feature__{TASK}")), table)
 
 
 @contextmanager

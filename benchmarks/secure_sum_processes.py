@@ -25,10 +25,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import pyarrow as pa
-from deltalake import write_deltalake
 
 from benchmarks.federation_bed import Bed
+from benchmarks.number_task import write_numbers, write_region, write_task
 from benchmarks.secure_sum_clear import in_the_clear
 from benchmarks.secure_sum_plain import VALUE
 from benchmarks.secure_sum_programs import NARROW, WIDE, program_digest
@@ -43,27 +42,6 @@ from secure_compute.authority_client import AuthorityClient
 SITES = 4
 ROWS = 64
 _MODULES = {"clear": "benchmarks.secure_sum_clear", "plain": "benchmarks.secure_sum_plain"}
-_TASK = """name = "{name}"
-title = "sum"
-kind = "diagnosis"
-purpose = "measuring"
-[training]
-solver = "newton"
-max_rounds = {rounds}
-max_rows = {values}
-max_abs = {units}
-[features.unit]
-view = "none.json"
-key = "unit_id"
-patient = "patient_id"
-[[features.input]]
-name = "x"
-kind = "number"
-column = "x"
-[features.label]
-kind = "condition"
-classes = ["0", "1"]
-"""
 
 
 @dataclass
@@ -141,10 +119,12 @@ class Watch:
 def measure(folder: Path, mode: str, values: int, rounds: int, count: int = SITES) -> dict[str, Any]:
     """Rounds one by one, bytes of the terms, and peak memory."""
     sites = tuple(f"site{number:03d}" for number in range(count))
-    name = _make_region(folder / "region", values, rounds + 1, NARROW if mode == "shared" else WIDE)
+    name, units = f"sum_{values}_{rounds + 1}", NARROW if mode == "shared" else WIDE
+    write_region(folder / "region")
+    write_task(folder / "region", name, max_rounds=rounds + 1, max_rows=values, max_abs=units)
     bed = MeasuredBed(folder / "work", folder / "region", sites, "benchmarks.secure_sum_programs", mode=mode)
     for place, site in enumerate(sites):
-        _write_rows(bed, site, name, (np.arange(ROWS) * 0.25 - place).tolist())
+        write_numbers(bed.area.site(site), name, (np.arange(ROWS) * 0.25 - place).tolist())
     task = load_region(bed.region).task(name)
     bed.approve(name, program_digest(task))
     watch = Watch(bed)
@@ -187,27 +167,6 @@ def _run_plain(bed: MeasuredBed, watch: Watch, values: int, rounds: int) -> dict
             parts = (("total", total.astype(VALUE).tobytes()),)
             watch.end_round()
     return {"bytes_out": sent, "bytes_per_slot": 4.0}
-
-
-def _make_region(folder: Path, values: int, rounds: int, units: int) -> str:
-    """A region folder with one task; returns the task's name."""
-    name = f"sum_{values}_{rounds}"
-    (folder / "tasks").mkdir(parents=True)
-    (folder / "region.toml").write_text('name = "bench"\ntitle = "bench"\n')
-    (folder / "tasks" / f"{name}.toml").write_text(_TASK.format(name=name, values=values, rounds=rounds, units=units))
-    return name
-
-
-def _write_rows(bed: Bed, site: str, task: str, values: list[float]) -> None:
-    """A site's feature table."""
-    rows = range(len(values))
-    columns = {
-        "unit_id": [f"{site}-{row}" for row in rows],
-        "patient_id": [f"p{row}" for row in rows],
-        "x": pa.array(values, pa.float64()),
-        "label": pa.array([["1"] for _ in rows], pa.list_(pa.string())),
-    }
-    write_deltalake(str(bed.area.site(site).table(f"feature__{task}")), pa.table(columns))
 
 
 def _peak(process: int) -> float:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import counting_programs
 import numpy as np
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 from secure_region import DirectAuthority, SecureRegion
 
+from benchmarks.number_task import write_numbers, write_region, write_task
 from contracts.errors import PrivacyError, QuorumError, SpecError
 from contracts.messages import Refusal, parse_site_message
 from contracts.region import Task, load_region
@@ -26,25 +25,6 @@ from federated.site.settings import WorkerSettings
 from governance.audit import read_audit
 
 VALUES = {"east": [1.0, 2.5], "north": [4.0], "south": [-7.5, 0.0]}
-TASK = """name = "count"
-title = "count rows"
-kind = "diagnosis"
-purpose = "test"
-[training]
-solver = "newton"
-max_rows = 500
-[features.unit]
-view = "none.json"
-key = "unit_id"
-patient = "patient_id"
-[[features.input]]
-name = "x"
-kind = "number"
-column = "x"
-[features.label]
-kind = "condition"
-classes = ["0", "1"]
-"""
 
 
 class City:
@@ -52,10 +32,8 @@ class City:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        (root / "region" / "tasks").mkdir(parents=True)
-        (root / "region" / "region.toml").write_text('name = "testland"\ntitle = "t"\n')
-        self.task_file = root / "region" / "tasks" / "count.toml"
-        self.task_file.write_text(TASK)
+        write_region(root / "region", "testland")
+        write_task(root / "region", "count", max_rows=500)
         self.keys = SecureRegion(root / "keys", tuple(VALUES))
         self.digest = counting_programs.program_digest(counting_task(root))
         self.keys.approve(task="count", program=self.digest)
@@ -76,7 +54,7 @@ class City:
             log_file=zone / "log",
         )
         (zone / "secrets").mkdir(parents=True)
-        write_features(settings, VALUES[site])
+        write_numbers(settings.site_zone, "count", VALUES[site])
         identity = self.keys.identities[site]
         guard = EgressGuard(settings.site_zone.egress, site, identity.public)
         return SiteApplication(settings, identity, self.keys.roster, guard)
@@ -113,19 +91,6 @@ class City:
         self.authority.close()
         for site in self.sites.values():
             site.guard.close()
-
-
-def write_features(settings: WorkerSettings, values: list[float]) -> None:
-    """The feature table of a site with these values of x."""
-    table = pa.table(
-        {
-            "unit_id": [f"u{at}" for at in range(len(values))],
-            "patient_id": [f"p{at}" for at in range(len(values))],
-            "x": pa.array(values, pa.float64()),
-            "label": pa.array([["1"] for _ in values], pa.list_(pa.string())),
-        }
-    )
-    write_deltalake(str(settings.site_zone.table("feature__count")), table, mode="overwrite")
 
 
 def counting_task(root: Path) -> Task:
@@ -172,7 +137,7 @@ def test_a_program_runs_to_its_end_and_its_state_can_be_replayed_from_signed_tot
 
 def test_a_program_that_is_not_the_hospitals_own_is_refused_and_audited(city: City) -> None:
     run = city.task_run()
-    city.task_file.write_text(TASK.replace("max_rows = 500", "max_rows = 501"))
+    write_task(city.root / "region", "count", max_rows=501)
     frames = city.exchange(run)
     assert {code(frame) for frame in frames.values()} == {"wrong_program"}
     entries = [entry.facts for entry in read_audit(city.sites["north"].guard.audit.path)]
@@ -354,7 +319,7 @@ def test_a_run_that_ended_in_an_error_is_ended_at_the_sites_too(city: City) -> N
 
 def test_a_run_of_another_program_is_closed_and_not_resumed(city: City) -> None:
     killed = city.started()
-    city.task_file.write_text(TASK.replace("max_rows = 500", "max_rows = 501"))
+    write_task(city.root / "region", "count", max_rows=501)
     city.digest = counting_programs.program_digest(counting_task(city.root))
     city.keys.approve(task="count", program=city.digest)
     following = city.task_run()
@@ -365,7 +330,7 @@ def test_a_run_of_another_program_is_closed_and_not_resumed(city: City) -> None:
 
 def test_a_run_that_was_left_behind_cannot_go_on_with_other_data(city: City) -> None:
     city.started()
-    write_features(city.sites["north"].settings, [4.0, 5.0])
+    write_numbers(city.sites["north"].settings.site_zone, "count", [4.0, 5.0])
     city.reopen("north")
     run = city.task_run()
     assert run.resumed
