@@ -8,98 +8,24 @@ from pathlib import Path
 import counting_programs
 import numpy as np
 import pytest
-from secure_region import DirectAuthority, SecureRegion
+from counting_city import City, counting_task
 
-from benchmarks.number_task import write_numbers, write_region, write_task
+from benchmarks.number_task import write_numbers, write_task
 from contracts.errors import PrivacyError, QuorumError, SpecError
 from contracts.messages import Refusal, parse_site_message
-from contracts.region import Task, load_region
 from contracts.sums import Block, Layout, State
 from contracts.wire import pack, unpack
 from federated.coordinator.checkpoint import read_result, replay
 from federated.coordinator.task_run import TaskRun
 from federated.envelope import Request, pack_sites
-from federated.site.app import SiteApplication
-from federated.site.egress import EgressGuard
-from federated.site.settings import WorkerSettings
 from governance.audit import read_audit
 
 VALUES = {"east": [1.0, 2.5], "north": [4.0], "south": [-7.5, 0.0]}
 
 
-class City:
-    """Three sites' applications and an authority, all in this process."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        write_region(root / "region", "testland")
-        write_task(root / "region", "count", max_rows=500)
-        self.keys = SecureRegion(root / "keys", tuple(VALUES))
-        self.digest = counting_programs.program_digest(counting_task(root))
-        self.keys.approve(task="count", program=self.digest)
-        self.authority: DirectAuthority = self.keys.authority()
-        self.sites = {site: self.open_site(site) for site in VALUES}
-
-    def open_site(self, site: str) -> SiteApplication:
-        zone = self.root / site
-        settings = WorkerSettings(
-            site=site,
-            zone=zone,
-            region=self.root / "region",
-            roster=self.root / "roster.json",
-            commission=self.keys.commission.public,
-            runtime="127.0.0.1:1",
-            ca=self.root / "none.crt",
-            programs="counting_programs",
-            log_file=zone / "log",
-        )
-        (zone / "secrets").mkdir(parents=True)
-        write_numbers(settings.site_zone, "count", VALUES[site])
-        identity = self.keys.identities[site]
-        guard = EgressGuard(settings.site_zone.egress, site, identity.public)
-        return SiteApplication(settings, identity, self.keys.roster, guard)
-
-    def task_run(self) -> TaskRun:
-        program, folder = counting_programs.Counting(), self.root / "runs" / "count"
-        return TaskRun("count", program, self.digest, self.authority, self.keys.roster, set(VALUES), folder)
-
-    def reopen(self, site: str) -> None:
-        """The site's worker is killed and started again: what it had in memory is gone."""
-        before = self.sites[site]
-        before.guard.close()
-        settings = before.settings
-        guard = EgressGuard(settings.site_zone.egress, site, before.identity.public)
-        self.sites[site] = SiteApplication(settings, before.identity, self.keys.roster, guard)
-
-    def exchange(self, run: TaskRun) -> dict[str, bytes]:
-        return {site: self.sites[site].answer(request) for site, request in run.requests().items()}
-
-    def turn(self, run: TaskRun) -> None:
-        run.begin()
-        for site, frame in self.exchange(run).items():
-            run.take(site, frame)
-        run.conclude()
-
-    def started(self) -> TaskRun:
-        """A run in which every site has contributed to round 0, which was opened."""
-        run = self.task_run()
-        while run.round == 0:
-            self.turn(run)
-        return run
-
-    def close(self) -> None:
-        self.authority.close()
-        for site in self.sites.values():
-            site.guard.close()
-
-
-def counting_task(root: Path) -> Task:
-    return load_region(root / "region").task("count")
-
-
 @pytest.fixture
 def city(tmp_path: Path) -> Iterator[City]:
-    city = City(tmp_path)
+    city = City(tmp_path, VALUES)
     yield city
     city.close()
 
