@@ -26,6 +26,10 @@ from federated.processes import LinkAddress
 from federated.registration import control_client, register_nodes
 from federated.runtime import Endpoint, Heartbeat, RuntimeConnection
 
+PUSHED_TOGETHER = 4
+"""Messages whose heads are sent before their contents: a SuperNode that sees a head asks for the contents again and
+again until they are there, and dozens of them leave the SuperLink no time to take contents in."""
+
 ACQUIRE_POLL_SECONDS = 0.02
 ACQUIRE_SECONDS = 30.0
 ONLINE = "online"
@@ -105,9 +109,14 @@ class FlowerRun:
 
         A site whose SuperNode never came online is left out: the SuperLink takes no message for it.
         """
-        messages = [message_for(self._nodes[site], part, ttl=ttl, group=group) for site, part in contents.items()]
-        ids = self._connection.push(messages)
-        return {message_id: site for message_id, site in zip(ids, contents, strict=True) if message_id}
+        sent: dict[str, str] = {}
+        sites = list(contents)
+        for at in range(0, len(sites), PUSHED_TOGETHER):
+            some = sites[at : at + PUSHED_TOGETHER]
+            messages = [message_for(self._nodes[site], contents[site], ttl=ttl, group=group) for site in some]
+            ids = self._connection.push(messages)
+            sent |= {message_id: site for message_id, site in zip(ids, some, strict=True) if message_id}
+        return sent
 
     def pull(self, ids: Collection[str]) -> list[Answer]:
         """Answers that have arrived; the SuperLink holds the question for up to two seconds."""
