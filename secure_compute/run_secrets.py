@@ -1,8 +1,11 @@
 """A site's secrets of one run and how far it has gone, in a file: a killed worker goes on and says nothing twice.
 
     <folder>/<run>.json       mode 0600, destroyed at the end of the run
+    <folder>.ended            the runs whose secrets were destroyed: none of them is ever joined again
 
-What a site agreed to or revealed is durable before the message that says so leaves (SECURE_SUM rule 8).
+Without the second file a coordinator could end a run at the sites, let them join the same run with fresh keys and
+take part in a round again whose shares they had revealed for another list. What a site agreed to or revealed is
+durable before the message that says so leaves (SECURE_SUM rule 8).
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from contracts.errors import IntegrityError
+from contracts.errors import IntegrityError, RefusedError
 from contracts.feature_spec import Frozen
-from contracts.messages import Count, Digest, Key, RunId
+from contracts.messages import Count, Digest, Key, RefusalCode, RunId
 from contracts.wire import FrameError, canonical, parse_canonical
 from governance.files import destroy, read_private, write_private
 
@@ -81,7 +84,13 @@ class RunSecretsFile:
         self._folder = folder
 
     def make(self, run: str, task: str) -> RunSecrets:
-        """Fresh secrets, not written yet. Secrets of earlier runs of the task and of outlived ones are destroyed."""
+        """Fresh secrets, not written yet. Secrets of earlier runs of the task and of outlived ones are destroyed.
+
+        Raises:
+            RefusedError: run_closed for a run whose secrets were destroyed.
+        """
+        if run in self._ended():
+            raise RefusedError(RefusalCode.RUN_CLOSED, "this site has left the run and destroyed its secrets of it")
         oldest = (datetime.now(UTC) - LIFETIME).isoformat()
         for kept in self._all():
             if kept.task == task or kept.created < oldest:
@@ -111,6 +120,9 @@ class RunSecretsFile:
         write_private(self._path(secrets.run), canonical(secrets))
 
     def destroy(self, run: str) -> None:
+        """Destroy the secrets of a run for good: it is not joined again."""
+        if self._path(run).exists() and run not in self._ended():
+            write_private(self._ended_path, "".join(f"{ended}\n" for ended in (*self._ended(), run)).encode())
         destroy(self._path(run))
 
     def _all(self) -> Iterator[RunSecrets]:
@@ -118,6 +130,13 @@ class RunSecretsFile:
             kept = self.load(path.stem)
             if kept is not None:
                 yield kept
+
+    @property
+    def _ended_path(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.ended")
+
+    def _ended(self) -> tuple[str, ...]:
+        return tuple(read_private(self._ended_path).decode().split()) if self._ended_path.exists() else ()
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.json"

@@ -28,6 +28,7 @@ from contracts.sums import Block
 from contracts.wire import canonical, digest, pack, parts_digest, unpack
 from governance.signing import open_message, sign_message
 from secure_compute.aggregate import Aggregator
+from secure_compute.site_session import SiteSession
 
 LAYOUT = (Block("count", (3,), 100.0),)
 OTHER_LAYOUT = (Block("count", (3,), 200.0),)
@@ -352,10 +353,9 @@ def test_a_seed_for_another_site_or_run_is_refused(honest: Round, tmp_path: Path
 
 
 def test_a_second_key_of_a_site_is_refused(honest: Round) -> None:
-    session = honest.region.session("north")
-    session.join(honest.run.descriptor, PROGRAM)
-    session.end()  # its secrets are gone: when it joins again it can only make others
-    key = honest.region.session("north").join(honest.run.descriptor, PROGRAM)
+    region, home = honest.region, honest.region.root / "north"
+    elsewhere = SiteSession("north", region.identities["north"], region.roster, home / "head", home / "other_runs")
+    key = elsewhere.join(honest.run.descriptor, PROGRAM)
     with pytest.raises(RefusedError, match="duplicate"):
         honest.authority.register_keys(honest.run.run, {"north": key})
     assert honest.region.refusals() == ["duplicate"]

@@ -235,6 +235,19 @@ def test_a_coordinator_killed_between_the_end_and_the_result_finishes_the_same_r
     assert finish(city, following) == killed.state
 
 
+def test_a_site_never_joins_a_run_again_that_it_has_left(city: City) -> None:
+    """Else it could be made to forget for which survivors it revealed its shares, and reveal them for others."""
+    run = city.task_run()
+    join = run.requests()["north"]
+    while run.phase != "reveal":
+        city.turn(run)
+    city.turn(run)
+    assert kind(city.sites["north"].answer(Request("end", run.run, 0))) == "heartbeat"
+    assert code(city.sites["north"].answer(join)) == "run_closed"
+    city.reopen("north")
+    assert code(city.sites["north"].answer(join)) == "run_closed"
+
+
 def test_a_run_that_ended_in_an_error_is_ended_at_the_sites_too(city: City) -> None:
     run = city.started()
     run.fail(QuorumError("for a test"))
