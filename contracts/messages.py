@@ -198,13 +198,9 @@ class TermHeader(Header):
     shares: Count
 
 
-class SurvivorsMessage(Header):
-    """A site agrees to a list of survivors that leaves out some of ``members`` (SECURE_SUM 8). No parts.
+class OfSurvivors(Header):
+    """What a site says for one list of survivors. ``survivors``: digest of the list (``survivors_digest``)."""
 
-    ``survivors``: digest of the list (``survivors_digest``).
-    """
-
-    kind: Literal["survivors"] = "survivors"
     run: RunId
     round: Count
     attempt: Count
@@ -213,7 +209,13 @@ class SurvivorsMessage(Header):
     survivors: Digest
 
 
-class ShareMessage(Header):
+class SurvivorsMessage(OfSurvivors):
+    """A site agrees to a list of survivors that leaves out some of ``members`` (SECURE_SUM 8). No parts."""
+
+    kind: Literal["survivors"] = "survivors"
+
+
+class ShareMessage(OfSurvivors):
     """What a site reveals for one list of survivors (SECURE_SUM 8). Part: shares, then pair seeds, concatenated.
 
     Attributes:
@@ -222,12 +224,6 @@ class ShareMessage(Header):
     """
 
     kind: Literal["share"] = "share"
-    run: RunId
-    round: Count
-    attempt: Count
-    site: SiteName
-    members: Digest
-    survivors: Digest
     shares: Count
     seeds: Count
 

@@ -11,9 +11,9 @@ from contracts.errors import IntegrityError, RangeError, RefusedError
 from contracts.messages import (
     BlockRecord,
     KeyMessage,
+    OfSurvivors,
     RefusalCode,
     RunDescriptor,
-    ShareMessage,
     SurvivorsMessage,
     TermHeader,
     TotalHeader,
@@ -180,7 +180,7 @@ def check_agreements(
         raise RefusedError(RefusalCode.QUORUM_NOT_MET, f"{len(signers)} agreements, threshold {roster.threshold}")
 
 
-def check_spoken(header: SurvivorsMessage | ShareMessage, expected: Mapping[str, str | int], survivors: str) -> None:
+def check_spoken(header: OfSurvivors, expected: Mapping[str, str | int], survivors: str) -> None:
     """Raise RefusedError naming the first thing that an agreement or a share was made for and that is not this one."""
     for name in ("run", "round", "attempt", "members"):
         if getattr(header, name) != expected[name]:

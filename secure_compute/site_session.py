@@ -113,7 +113,8 @@ class SiteSession:
             A KeyMessage for the authority and the other sites.
 
         Raises:
-            RefusedError: see ``run_messages.read_descriptor``; wrong_program; ledger_restored.
+            RefusedError: see ``run_messages.read_descriptor``; wrong_program; ledger_restored; run_closed for a run
+                that this site has left.
         """
         if self._joined is not None:
             raise RefusedError(RefusalCode.DUPLICATE, "this session has joined a run already")
@@ -211,9 +212,8 @@ class SiteSession:
         agreed_on = members_of(self._mask_keys, members, self._roster)
         plan = make_plan(layout, len(self._roster.sites))
         values, _ = encode(plan, term)
-        common = common_digest(
-            expected_term(run.descriptor, round_no, attempt, self.state, plan, agreed_on, len(members))
-        )
+        said = expected_term(run.descriptor, round_no, attempt, self.state, plan, agreed_on, len(members))
+        common = common_digest(said)
         now = Progress(
             round=round_no, attempt=attempt, members=agreed_on, common=common, values=self._keyed_digest(values)
         )
@@ -228,26 +228,8 @@ class SiteSession:
         if others:
             parts.append(self._seal_shares(others, binding, self_seed))
         self._layout_sent = layout_digest(layout)
-        header = TermHeader(
-            content=parts_digest(parts),
-            run=run.descriptor.run,
-            round=round_no,
-            attempt=attempt,
-            site=self.site,
-            roster=self._roster.digest,
-            approval=run.descriptor.approval,
-            program=run.descriptor.program,
-            layout=self._layout_sent,
-            sites=plan.sites,
-            state=self.state,
-            snapshot=snapshot,
-            bfv=run.descriptor.bfv,
-            slots=plan.slots,
-            ciphertexts=plan.chunks,
-            members=agreed_on,
-            commitment=masks.commitment(self_seed),
-            shares=len(others),
-        )
+        own = {"site": self.site, "snapshot": snapshot, "commitment": masks.commitment(self_seed)}
+        header = TermHeader.model_validate({"content": parts_digest(parts), **said, **own})
         return sign_message(self._identity, header, parts)
 
     def agree(self, round_no: int, attempt: int, members: Sequence[str], survivors: Sequence[str]) -> bytes:
