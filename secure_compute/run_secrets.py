@@ -1,7 +1,7 @@
 """A site's secrets of one run and how far it has gone, in a file: a killed worker goes on and says nothing twice.
 
     <folder>/<run>.json       mode 0600, destroyed at the end of the run
-    <folder>.ended            the runs whose secrets were destroyed: none of them is ever joined again
+    <folder>.memory           the runs whose secrets were destroyed: none of them is ever joined again
 
 Without the second file a coordinator could end a run at the sites, let them join the same run with fresh keys and
 take part in a round again whose shares they had revealed for another list. What a site agreed to or revealed is
@@ -133,7 +133,7 @@ class RunSecretsFile:
 
     @property
     def _ended_path(self) -> Path:
-        return self._folder.with_name(f"{self._folder.name}.ended")
+        return self._folder.with_name(f"{self._folder.name}.memory")
 
     def _ended(self) -> tuple[str, ...]:
         return tuple(read_private(self._ended_path).decode().split()) if self._ended_path.exists() else ()

@@ -149,3 +149,25 @@ def test_the_end_of_a_run_destroys_its_secrets(tmp_path: Path) -> None:
         assert path.exists()
         restarts.run.sessions["a"].end()
     assert not path.exists()
+
+
+@pytest.mark.parametrize("forgotten_by", ["its end", "the next run of the task", "its age"])
+def test_secrets_that_were_destroyed_are_never_made_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, forgotten_by: str
+) -> None:
+    file = RunSecretsFile(folder)
+    file.write(file.make(FIRST, "sepsis"))
+    if forgotten_by == "its end":
+        file.destroy(FIRST)
+        file.destroy(FIRST)
+    elif forgotten_by == "the next run of the task":
+        file.write(file.make(SECOND, "sepsis"))
+    else:
+        monkeypatch.setattr(run_secrets, "LIFETIME", timedelta(seconds=-1))
+        file.write(file.make(SECOND, "another"))
+    assert file.load(FIRST) is None
+    with pytest.raises(RefusedError, match="run_closed"):
+        RunSecretsFile(folder).make(FIRST, "sepsis")
+    remembered = folder.with_name("runs.memory")
+    assert (remembered.read_text(), remembered.stat().st_mode & 0o777) == (f"{FIRST}\n", 0o600)
+    assert RunSecretsFile(folder).make(OTHER, "sepsis").run == OTHER
