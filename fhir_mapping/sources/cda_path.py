@@ -9,9 +9,11 @@ entry//observation                  at any depth;  */id: of any name;  ..: the e
 ^section/title                      of the nearest such element around
 /recordTarget/patientRole/id        from the document, whatever the row (``/ClinicalDocument/`` may stand before)
 A | B | 'text', time(A | B)         as in ``hl7v2_path``
+system(A | B)                       the URI of a code system by its OID
 first_in_document, row_no           true on a document's first row; number of the row in it, from 1
 
-The path of rows (``section[30954-2]//observation``) starts anywhere in the document.
+The path of rows (``section[30954-2]//observation``) starts anywhere in the document; ``A | B`` are the elements of
+both, in the document's order.
 """
 
 from __future__ import annotations
@@ -38,8 +40,11 @@ _STEP = re.compile(
 )
 _ATTRIBUTE = re.compile(rf"(?:([a-z]+):)?{_NAME}")
 _LITERAL = re.compile("'([^']+)'")
+_BAR = r"\|(?![^\[]*\])"
+"""What divides alternatives; in brackets it is text."""
 
 Axis = Literal["child", "descendant", "parent", "ancestor"]
+Form = Literal["text", "time", "system"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Value:
     """What a column takes: the first of its places that has a value; a text among them stands for itself."""
 
     places: tuple[Place | str, ...]
-    is_time: bool = False
+    form: Form = "text"
 
 
 def parse_value(text: str) -> Value | str:
@@ -109,18 +114,23 @@ def parse_value(text: str) -> Value | str:
     text = text.strip()
     if text in PSEUDO:
         return text
-    call = re.fullmatch(r"time\((.*)\)", text)
-    parts = (call[1] if call else text).split("|")
-    return Value(tuple(_place(part.strip()) for part in parts), call is not None)
+    call = re.fullmatch(r"(time|system)\((.*)\)", text)
+    form: Form = "text" if call is None else "time" if call[1] == "time" else "system"
+    parts = re.split(_BAR, call[2] if call else text)
+    return Value(tuple(_place(part.strip()) for part in parts), form)
 
 
-def parse_rows(text: str) -> tuple[Step, ...]:
-    """The path of the elements that are records; its first step is found anywhere in the document.
+def parse_rows(text: str) -> tuple[tuple[Step, ...], ...]:
+    """The paths of the elements that are records; the first step of each is found anywhere in the document.
 
     Raises:
-        ValueError: it is no path, or ends in an attribute.
+        ValueError: one is no path, or ends in an attribute.
     """
-    place = _place(text.strip().lstrip("/"))
+    return tuple(_rows(path.strip()) for path in re.split(_BAR, text))
+
+
+def _rows(text: str) -> tuple[Step, ...]:
+    place = _place(text.lstrip("/"))
     if isinstance(place, str) or place.attribute is not None or not place.steps:
         raise ValueError(f"{text!r}: rows are elements, such as section[30954-2]//observation")
     first = place.steps[0]

@@ -6,7 +6,7 @@ row's ``_raw`` is the whole document, the others' is empty. What cannot be read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import BinaryIO
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from contracts.errors import SpecError
 from contracts.region import Source
+from fhir_mapping.cda.coded import system_uri
 from fhir_mapping.cda.safe_xml import parse_document
 from fhir_mapping.document import RecordError
 from fhir_mapping.sources.cda_path import Place, Value, parse_rows, parse_value
@@ -27,6 +28,7 @@ from fhir_mapping.sources.record import Block, Refusal
 from fhir_mapping.sources.texts import each_text
 from fhir_mapping.sources.utf16 import BOMS
 
+_OF_TEXT: dict[str, Callable[[str], str | None]] = {"time": iso_time, "system": system_uri}
 _MAX_BYTES = 256 << 20
 """A document is one tree in memory; no clinical document is larger."""
 
@@ -39,14 +41,14 @@ class Plan:
         sheet: reads the places.
         header, own: how many places are read from the document, and from each row; slots are numbered in this order.
         columns: for each column a pseudo column's name, or its places: slots, and texts that stand for themselves.
-        times: columns whose values are times.
+        forms: columns whose values are read as a time or a system's URI: the function of their text.
     """
 
     sheet: Sheet
     header: int
     own: int
     columns: dict[str, str | tuple[int | str, ...]]
-    times: frozenset[str]
+    forms: dict[str, Callable[[str], str | None]]
 
     @classmethod
     def of(cls, source: Source) -> Plan:
@@ -64,8 +66,12 @@ class Plan:
             name: value if isinstance(value, str) else tuple(slot.get(place, str(place)) for place in value.places)
             for name, value in values.items()
         }
-        times = frozenset(name for name, value in values.items() if isinstance(value, Value) and value.is_time)
-        return cls(Sheet(rows, header, own), len(header), len(own), columns, times)
+        forms = {
+            name: _OF_TEXT[value.form]
+            for name, value in values.items()
+            if isinstance(value, Value) and value.form in _OF_TEXT
+        }
+        return cls(Sheet(rows, header, own), len(header), len(own), columns, forms)
 
 
 def _parsed(source: Source, name: str, path: str | None) -> Value | str:
@@ -169,7 +175,7 @@ class _Rows:
             return self._pseudo(places)
         parts = [pa.repeat(place, len(self.document)) if isinstance(place, str) else slots[place] for place in places]
         found = pc.coalesce(*parts) if len(parts) > 1 else parts[0]
-        return each_text(found, iso_time) if name in self._plan.times else found
+        return each_text(found, self._plan.forms[name]) if name in self._plan.forms else found
 
     def _pseudo(self, name: str) -> pa.StringArray:
         if name == "row_no":

@@ -28,11 +28,11 @@ class Sheet:
     """Reads documents by places. May be used by several threads: each has stylesheets of its own.
 
     Args:
-        rows: the way to the rows; empty: the document is the row.
+        rows: the ways to the rows; none: the document is the row.
         header, own: places read once from the document, and from each row.
     """
 
-    def __init__(self, rows: tuple[Step, ...], header: Sequence[Place], own: Sequence[Place]) -> None:
+    def __init__(self, rows: tuple[tuple[Step, ...], ...], header: Sequence[Place], own: Sequence[Place]) -> None:
         self._rows, self._header, self._own = rows, header, own
         self._local = threading.local()
 
@@ -56,15 +56,18 @@ class Sheet:
         return known[namespace]
 
 
-def _compile(namespace: str, rows: Sequence[Step], header: Sequence[Place], own: Sequence[Place]) -> etree.XSLT:
+def _compile(
+    namespace: str, rows: Sequence[Sequence[Step]], header: Sequence[Place], own: Sequence[Place]
+) -> etree.XSLT:
     prefix = f"{OWN}:" if namespace else ""
     declared = {name: uri for name, uri in NAMESPACES.items() if name != "xml"} | ({OWN: namespace} if prefix else {})
     names = " ".join(f"xmlns:{name}={quoteattr(uri)}" for name, uri in declared.items())
-    way = "".join([".", *(move for step in rows for move in step.moves(prefix))])
+    ways = ["".join([".", *(move for step in way for move in step.moves(prefix))]) for way in rows or [()]]
+    select = quoteattr(" | ".join(ways))
     sheet = (
         f'<xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" {names}>'
         '<xsl:output method="text" encoding="UTF-8"/><xsl:template match="/*">'
-        f"{_values(header, prefix, '/*', 'document')}<xsl:for-each select={quoteattr(way)}>{_TAB}"
+        f"{_values(header, prefix, '/*', 'document')}<xsl:for-each select={select}>{_TAB}"
         f"{_values(own, prefix, '.', 'row')}</xsl:for-each></xsl:template></xsl:stylesheet>"
     )
     return etree.XSLT(etree.fromstring(sheet), access_control=_ACCESS.DENY_ALL)

@@ -58,33 +58,34 @@ class Rows:
     """Rows of messages.
 
     Attributes:
-        name: of the segment that makes a row; None: the message itself does.
+        names: of the segments that make a row; none: the message itself does. A row sees its own segment and those of
+            the first name; of the other names no segment but by its number in the message.
         at: position of each row's segment: its MSH where the message has no segment of the name.
     """
 
     segments: Segments
-    name: str | None
+    names: tuple[str, ...]
     at: np.ndarray
     _fields: dict[Place, Fields] = field(default_factory=dict)
     _read: dict[FieldPath, pa.StringArray] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, segments: Segments, name: str | None) -> Rows:
-        """One row for each segment of a name, and for each message that has none of them."""
-        real = segments.positions(name) if name else segments.headers
+    def of(cls, segments: Segments, names: tuple[str, ...]) -> Rows:
+        """One row for each segment of the names, and for each message that has none of them."""
+        real = segments.positions(*names) if names else segments.headers
         has_row = np.zeros(len(segments.headers), dtype=bool)
         has_row[segments.message[real]] = True
-        return cls(segments, name, real if has_row.all() else np.union1d(real, segments.headers[~has_row]))
+        return cls(segments, names, real if has_row.all() else np.union1d(real, segments.headers[~has_row]))
 
     def __len__(self) -> int:
         return len(self.at)
 
     @cached_property
     def is_real(self) -> np.ndarray:
-        """Rows that have a segment of the name."""
-        if self.name is None:
+        """Rows that have a segment of the names."""
+        if not self.names:
             return np.zeros(len(self), dtype=bool)
-        return self.segments.codes[self.at] == code_of(self.name)
+        return np.isin(self.segments.codes[self.at], [code_of(name) for name in self.names])
 
     @cached_property
     def message(self) -> np.ndarray:
@@ -106,7 +107,7 @@ class Rows:
         begins = self.is_first | np.any(
             [np.concatenate([[True], one[1:] != one[:-1]])[: len(self)] for one in at], axis=0
         )
-        runs = Rows(self.segments, self.name, self.at[begins])
+        runs = Rows(self.segments, self.names, self.at[begins])
         run = pa.array(np.cumsum(begins) - 1)
         return {
             name: runs.value(value).take(run) if name in around else self.value(value) for name, value in values.items()
@@ -114,11 +115,11 @@ class Rows:
 
     def _is_around(self, value: Value) -> bool:
         """Whether a value is that of all rows with the same segments around them."""
-        own = (segment == self.name or self._is_note(segment, occurrence) for segment, occurrence in _places(value))
-        return self.name is not None and value.form != "nth" and not any(own)
+        own = (segment in self.names or self._is_note(segment, occurrence) for segment, occurrence in _places(value))
+        return bool(self.names) and value.form != "nth" and not any(own)
 
     def _is_note(self, segment: str, occurrence: int | None) -> bool:
-        return segment == _NOTE != self.name and occurrence is None
+        return segment == _NOTE and _NOTE not in self.names and occurrence is None
 
     def value(self, value: Value) -> pa.StringArray:
         """What each row holds there."""
@@ -152,10 +153,11 @@ class Rows:
             starts = np.flatnonzero(self.is_first)
             lengths = np.diff(np.append(starts, len(self)))
             return pa.array(np.arange(len(self)) - np.repeat(starts, lengths) + 1).cast(pa.string())
-        if self.name is None:
-            return pa.nulls(len(self), pa.string())
-        own = self._first_of((FieldPath(self.name, 1),))
-        return own if self.is_real.all() else pc.if_else(pa.array(self.is_real), own, pa.scalar(None, pa.string()))
+        own = pa.nulls(len(self), pa.string())
+        for name in self.names:
+            is_own = pa.array(self.segments.codes[self.at] == code_of(name))
+            own = pc.if_else(is_own, self._first_of((FieldPath(name, 1),)), own)
+        return own
 
     def _nth_alike(self, parts: list[pa.StringArray]) -> pa.StringArray:
         """Number of each row among the rows of its order (or message) that hold the same texts."""
@@ -227,8 +229,8 @@ class Rows:
 
     def _locate(self, segment: str) -> np.ndarray:
         """Position of the segment that belongs to each row, -1 where there is none."""
-        if segment == self.name:
-            return np.where(self.is_real, self.at, -1)
+        if segment in self.names and (segment != self.names[0] or len(self.names) == 1):
+            return np.where(self.segments.codes[self.at] == code_of(segment), self.at, -1)
         if segment == "MSH":
             return self.segments.headers[self.message]
         found = self.segments.positions(segment)

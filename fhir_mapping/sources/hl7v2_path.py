@@ -42,6 +42,7 @@ _PATH = re.compile(
     r"(?:\[(?:(?P<repetition>[1-9][0-9]*)|(?P<all>\*)|(?:[A-Z]{2,3}\.)?(?P<key>[1-9][0-9]*)=(?P<keys>[^\[\]|()]+))\])?"
     r"(?:\.(?P<component>[1-9][0-9]*)(?:\.(?P<sub>[1-9][0-9]*))?)?"
 )
+_SEGMENT = re.compile("[A-Z][A-Z0-9]{2}")
 Form = Literal["text", "time", "order", "system", "unit", "join", "nth"]
 _CALL = re.compile(r"([a-z]+)\((.*)\)")
 _LITERAL = re.compile("'([^']+)'")
@@ -106,6 +107,18 @@ def parse_value(text: str) -> Value | str:
     if form in ("time", "system", "unit") and len(parts) > 1:
         raise ValueError(f"{text!r}: {form} takes one place; write alternatives as A | B")
     return Value(form, parts)
+
+
+def parse_rows(text: str) -> tuple[str, ...]:
+    """The names of the segments that are records: ``OBX``, or several, ``PID | DG1``.
+
+    Raises:
+        ValueError: one is no segment's name.
+    """
+    names = tuple(name.strip() for name in text.split("|"))
+    if wrong := [name for name in names if not _SEGMENT.fullmatch(name)]:
+        raise ValueError(f"{wrong[0]!r} is no segment's name: rows are segments, such as OBX, or PID | DG1")
+    return names
 
 
 @lru_cache(_KEPT_TIMES)

@@ -1,4 +1,4 @@
-"""HL7 v2 files as flat typed rows: one a segment of the name that the source calls ``rows``, with its context.
+"""HL7 v2 files as flat typed rows: one a segment of the names that the source calls ``rows``, with its context.
 
 A message without such a segment gives one row, and so does every message where the source names none. The first row's
 ``_raw`` is the whole message, each further one's its own segment. What is no message is a record with an error:
@@ -23,7 +23,7 @@ from fhir_mapping.hl7v2.charset import decode
 from fhir_mapping.sources.encoding import UTF_8, Encoding, detect
 from fhir_mapping.sources.hl7v2_columns import Rows
 from fhir_mapping.sources.hl7v2_feed import Feed, Stretch, read_feed
-from fhir_mapping.sources.hl7v2_path import Value, parse_value
+from fhir_mapping.sources.hl7v2_path import Value, parse_rows, parse_value
 from fhir_mapping.sources.hl7v2_segments import CONTINUED
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block, Refusal
@@ -41,9 +41,9 @@ _BATCH = (b"FHS", b"BHS", b"BTS", b"FTS")
 
 @dataclass(frozen=True)
 class Plan:
-    """What to take of each message: the row's segment, and each column's place by name."""
+    """What to take of each message: the names of the rows' segments, and each column's place by name."""
 
-    rows: str | None
+    rows: tuple[str, ...]
     values: dict[str, Value | str]
 
     @classmethod
@@ -55,7 +55,10 @@ class Plan:
                 values[column.name] = parse_value(column.path or column.name)
             except ValueError as error:
                 raise SpecError(f"source '{source.name}': column '{column.name}': {error}") from error
-        return cls(source.rows, values)
+        try:
+            return cls(parse_rows(source.rows) if source.rows else (), values)
+        except ValueError as error:
+            raise SpecError(f"source '{source.name}': rows: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -135,9 +135,11 @@ class Segments:
         lengths = np.diff(np.append(marks, len(self)))
         return np.repeat(np.array(found, dtype=np.int64), lengths)
 
-    def positions(self, name: str) -> np.ndarray:
-        """Where segments of a name stand, ascending."""
-        return np.flatnonzero(self.codes == code_of(name))
+    def positions(self, *names: str) -> np.ndarray:
+        """Where segments of a name, or of several, stand, ascending."""
+        if len(names) == 1:
+            return np.flatnonzero(self.codes == code_of(names[0]))
+        return np.flatnonzero(np.isin(self.codes, [code_of(name) for name in names]))
 
 
 def _codes(buffer: np.ndarray, start: np.ndarray) -> np.ndarray:

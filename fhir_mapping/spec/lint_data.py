@@ -20,6 +20,7 @@ from fhir_mapping.document import RecordError
 from fhir_mapping.hl7v2 import split_messages
 from fhir_mapping.hl7v2.message import parse
 from fhir_mapping.sources.encoding import detect
+from fhir_mapping.sources.hl7v2_path import parse_rows
 from fhir_mapping.sources.ndjson import parse_line
 from fhir_mapping.sources.reader import Refusal, inspect
 from fhir_mapping.spec.finding import Finding, TomlFile
@@ -109,7 +110,7 @@ def untouched(file: Path, source: Source, name: str, data: bytes) -> Iterator[Fi
 def _untouched_fields(toml: TomlFile, source: Source, data: bytes) -> Iterator[Finding]:
     touched = {m.groups() for c in source.column for m in _HL7_PATH.finditer(c.path or c.name)}
     segments, fields = _hl7_contents(data)
-    known = {segment for segment, _ in touched} | ({source.rows} if source.rows else set())
+    known = {segment for segment, _ in touched} | set(parse_rows(source.rows) if source.rows else ())
     for segment, count in sorted(segments.items()):
         if segment not in known and segment not in source.ignore:
             words = f"no column reads segment {segment}, which {count:,} messages of the sample have"

@@ -65,6 +65,8 @@ def _column(path: str, rows: str | None = ROWS, data: str = LAB) -> list[str | N
         ("first_in_document", ["true", "false"]),
         ("row_no", ["1", "2"]),
         ("nothing/@here", [None, None]),
+        ("system('2.16.840.1.113883.6.1')", ["http://loinc.org"] * 2),
+        ("system('2.16.156.10011.2.3.3.11')", ["urn:oid:2.16.156.10011.2.3.3.11"] * 2),
     ],
 )
 def test_a_path_reads_the_first_value_it_leads_to(path: str, values: list[str | None]) -> None:
@@ -75,6 +77,11 @@ def test_names_match_where_the_document_declares_no_namespace() -> None:
     bare = LAB.replace(' xmlns="urn:hl7-org:v3"', "")
     assert _column("code/@code", data=bare) == ["DE04.30.019.00", "K"]
     assert _column("/recordTarget/patientRole/id/@extension", data=bare) == ["P1", "P1"]
+
+
+def test_rows_of_several_paths_come_in_the_order_of_the_document() -> None:
+    assert _column("code/@code", "observation[K] | section[11348-0]//observation") == ["Z", "K"]
+    assert _column("code/@code", "observation[K] | observation[K]") == ["K"]
 
 
 def test_a_document_without_such_an_element_or_rows_gives_one_row() -> None:

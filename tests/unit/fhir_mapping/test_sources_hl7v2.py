@@ -84,6 +84,27 @@ def test_a_row_takes_what_belongs_to_its_order_patient_and_message(path: str, va
 
 
 @pytest.mark.parametrize(
+    ("path", "values"),
+    [
+        ("PID-3.1", ["P1", "P1", "P1", "P1", "P2"]),
+        ("PV1-19", ["V1"] * 4 + [None]),
+        ("DG1-3.1", [None, "I10", "J18", None, None]),
+        ("AL1-3.2", [None, None, None, "青霉素", None]),
+        ("DG1[2]-3.1", ["J18"] * 5),
+        ("set_id", ["1", "1", "2", "1", "2"]),
+        ("row_no", ["1", "2", "3", "4", "5"]),
+    ],
+)
+def test_of_several_segments_each_is_a_row_that_sees_itself_and_the_first_one_named(
+    path: str, values: list[str | None]
+) -> None:
+    own = "PV1||O|||||||||||||||||V1\rDG1|1||I10\rDG1|2||J18\rAL1|1||^青霉素\rPID|2||P2\r"
+    text = ADT.replace("P9", "P1") + own
+    assert _column(text, path, "PID | DG1 | AL1") == values
+    assert [record.raw for record in _read(text, "PID | DG1 | AL1", c="MSH-10")][1:3] == ["DG1|1||I10", "DG1|2||J18"]
+
+
+@pytest.mark.parametrize(
     ("field", "unit"),
     [("10^9/L", "10^9/L"), (r"10\S\9/L", "10^9/L"), ("mg/L^milligram^UCUM", "mg/L"), ("^个", "个"), ("10^tens", "10")],
 )
@@ -227,3 +248,9 @@ def test_what_is_no_path_is_refused(path: str) -> None:
 def test_a_source_with_a_wrong_path_says_so() -> None:
     with pytest.raises(SpecError, match="column 'a': 'PID3' is no path"):
         _read(ADT, None, a="PID3")
+
+
+@pytest.mark.parametrize("rows", ["PID-3", "PID | ", "pid"])
+def test_rows_are_segments(rows: str) -> None:
+    with pytest.raises(SpecError, match=r"rows: .* is no segment's name"):
+        _read(ADT, rows, a="PID-3")
