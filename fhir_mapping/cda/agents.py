@@ -68,7 +68,7 @@ def practitioner(entity: Element | None, ctx: Context) -> str:
     if person is not None and _relation(node) in _RELATIVES and (close := related_person(entity, person, ctx)):
         return close
     called = names(list(children(person, "name")), ctx.clock) if person is not None else []
-    if not called and (not ids or (place and person is None)):
+    if not called and (not ids or (place and _all_of(place, ctx, ids))):
         return place
     if ids:
         found["identifier"] = ids
@@ -83,6 +83,11 @@ def practitioner(entity: Element | None, ctx: Context) -> str:
     reference = ctx.add(found)
     _role(node, reference, place, ctx)
     return reference
+
+
+def _all_of(place: str, ctx: Context, ids: list[dict[str, Any]]) -> bool:
+    """Whether an organization without a person carries all these numbers itself."""
+    return all(one in ctx.resource(place).get("identifier", ()) for one in ids)
 
 
 def _is_patient(ids: list[dict[str, Any]], ctx: Context) -> bool:

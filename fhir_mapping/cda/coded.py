@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+$")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_NO_CODES = frozenset({"UNK", "ASKU", "NASK", "NAV"})
 ABSENT_URL = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 ABSENT_CODES = {
     "ASKU": "asked-unknown",
@@ -50,10 +51,13 @@ def system_uri(oid: str) -> str | None:
 
 
 def coding(element: Element) -> dict[str, str]:
-    """A Coding from ``code``, ``codeSystem`` and ``displayName``; empty without a code."""
+    """A Coding from ``code``, ``codeSystem`` and ``displayName``; empty without a code.
+
+    A nullFlavor that a system wrote as the code of no code system is no code.
+    """
     get = element.get
     code = get("code")
-    if not code:
+    if not code or (code in _NO_CODES and not get("codeSystem")):
         return {}
     return dict(_coding(code, get("codeSystem") or "", get("displayName") or "", get("codeSystemVersion") or ""))
 
@@ -95,6 +99,8 @@ def concept(element: Element | None, context: Context | None = None) -> dict[str
     display = squeeze(element.get("displayName"))
     if not text and display and not (codings and any(one.get("display") for one in codings)):
         text = display
+    if not text and (details := _qualified(element)):
+        text = f"{display or next((one.get('display', '') for one in codings), '')} ({details})".strip()
     if not text and not codings:
         # A dialect writes the words as the element's own text.
         text = squeeze(element.text) or next(
@@ -106,6 +112,28 @@ def concept(element: Element | None, context: Context | None = None) -> dict[str
     if text:
         found["text"] = text
     return found
+
+
+def _qualified(element: Element) -> str:
+    """The qualifiers of a code in words: ``Laterality: Left``."""
+    told = []
+    for part in children(element, "qualifier"):
+        name, value = child(part, "name"), child(part, "value")
+        words = squeeze(value.get("displayName")) if value is not None else ""
+        if words:
+            label = squeeze(name.get("displayName")) if name is not None else ""
+            told.append(f"{label}: {words}" if label else words)
+    return ", ".join(told)
+
+
+def named(code: dict[str, Any], name: str) -> dict[str, Any]:
+    """A code with the name that its holder has besides: its text, or one more name where it has another text."""
+    told = {code.get("text", "").casefold(), *(one.get("display", "").casefold() for one in code.get("coding", ()))}
+    if not name or name.casefold() in told:
+        return code
+    if "text" not in code or not any("system" in one for one in code.get("coding", ())):
+        return {**code, "text": name}
+    return {**code, "coding": [*code["coding"], {"display": name}]}
 
 
 def _plain(element: Element, one: dict[str, str]) -> dict[str, Any]:

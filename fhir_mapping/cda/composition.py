@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import of_types, practitioner
-from fhir_mapping.cda.coded import absent, concept, identifier
+from fhir_mapping.cda.agents import authors, of_types, practitioner
+from fhir_mapping.cda.coded import absent, concept, identifier, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, all_text, child, local_name, squeeze
 from fhir_mapping.cda.entries.common import Section, put
@@ -14,6 +14,7 @@ from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 
+_VERSION = "http://hl7.org/fhir/StructureDefinition/composition-clinicaldocument-versionNumber"
 _CONFIDENTIALITY = frozenset("ULMNRV")
 RELATIONS = {"RPLC": "replaces", "APND": "appends", "XFRM": "transforms"}
 _AUTHORS = ("Practitioner", "PractitionerRole", "Device", "Patient", "RelatedPerson", "Organization")
@@ -27,7 +28,7 @@ def section_of(element: Element, ctx: Context, inherited: Section | None = None)
     here = Section(code=code or (inherited.code if inherited else ""), templates=frozenset(node.templates()))
     found: dict[str, Any] = {}
     title = all_text(node.one("title"))
-    put(found, title=title, code=concept(code_element, ctx))
+    put(found, title=title, code=concept(code_element, ctx), author=of_types(authors(node, ctx), *_AUTHORS))
     text = node.one("text")
     div = xhtml(text) if text is not None else ""
     entries = ctx.entries(node, here)
@@ -53,11 +54,14 @@ def _display(code: dict[str, Any]) -> str:
 
 
 def composition(
-    root: Node, sections: list[dict[str, Any]], ctx: Context, authors: list[str], custodian: str
+    root: Node, sections: list[dict[str, Any]], ctx: Context, written_by: list[str], custodian: str
 ) -> Resource:
     """The Composition of a document; what FHIR requires and the header leaves out is marked as absent."""
     found: Resource = {"resourceType": "Composition"}
     put(found, language=ctx.language)
+    version = root.one("versionNumber")
+    edition = squeeze(version.get("value")) if version is not None else ""
+    put(found, extension=[{"url": _VERSION, "valueString": edition}] if edition else None)
     family = root.one("setId")
     source = family if family is not None and family.get("root") else root.one("id")
     number = identifier(source) if source is not None else {}
@@ -74,7 +78,7 @@ def composition(
     else:
         ctx.problem("bad_date", time if time is not None else root.element)
         found["_date"] = absent()
-    by = of_types(authors, *_AUTHORS)
+    by = of_types(written_by, *_AUTHORS)
     found["author"] = by or [absent()]
     found["title"] = all_text(root.one("title")) or _display(kind) or kind.get("text") or "Clinical document"
     secrecy = root.one("confidentialityCode")
@@ -148,7 +152,8 @@ def _events(root: Node, ctx: Context) -> list[dict[str, Any]]:
         one: dict[str, Any] = {}
         code = concept(node.one("code"), ctx)
         span = period(node.one("effectiveTime"), ctx.clock)
-        put(one, code=[code] if code else None, period=span)
+        ids = [{"identifier": number} for number in identifiers(node.all("id"))]
+        put(one, code=[code] if code else None, period=span, detail=ids)
         if one and one not in found:
             found.append(one)
     return found

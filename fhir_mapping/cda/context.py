@@ -37,7 +37,12 @@ _SHARED_IDS = frozenset({"Patient", "Practitioner", "Organization", "Location"})
 
 
 class Context:
-    """The state of one conversion. Handlers add resources and get references; nothing else is shared."""
+    """The state of one conversion. Handlers add resources and get references; nothing else is shared.
+
+    Attributes:
+        links: pointers from one act to another: reference of the source, typeCode, keys of the target's ids.
+        named: the references of acts whose ids stand in no resource, by key of the id.
+    """
 
     def __init__(self, root: Element, document_key: str, clock: Clock) -> None:
         self.root = root
@@ -46,6 +51,8 @@ class Context:
         self.patient = ""
         self.encounter = ""
         self.language = ""
+        self.links: list[tuple[str, str, list[str]]] = []
+        self.named: dict[str, str] = {}
         self.walk: Callable[[Element, Any], list[str]]
         self.entries: Callable[[Node, Any], list[str]]
         self._key = document_key
@@ -63,6 +70,10 @@ class Context:
     def resource(self, reference: str) -> Resource:
         """The resource behind a reference that ``add`` gave."""
         return self._resources[reference]
+
+    def has(self, reference: str) -> bool:
+        """Whether ``add`` gave the reference and it still stands."""
+        return reference in self._resources
 
     def add(self, resource: Resource) -> str:
         """Take a resource in and return ``Type/id``; one that was said before is put together with the earlier.

@@ -14,6 +14,7 @@ from fhir_mapping.cda.element import Element, Node, child, children, local_name
 from fhir_mapping.cda.entries.common import ACTS, Section
 from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.entries.encounters import encompassing
+from fhir_mapping.cda.entries.links import resolve
 from fhir_mapping.cda.entries.walk import entries, walk
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.places import location, organization
@@ -71,6 +72,7 @@ def _convert(root: Element, data: bytes, zone: str | None) -> Converted:
         convert_whole(root, data, ctx)
     else:
         _fragment(root, ctx)
+    resolve(ctx)
     if not ctx.resources:
         raise RecordError("not_a_clinical_document", "/" + local_name(root))
     return Converted(ctx.resources, tuple(ctx.problems))

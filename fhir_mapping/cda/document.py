@@ -7,7 +7,7 @@ import hashlib
 from typing import Any
 
 from fhir_mapping.cda.agents import PERSONAL, of_types, practitioner, related_person
-from fhir_mapping.cda.coded import concept, identifier
+from fhir_mapping.cda.coded import concept, identifier, identifiers
 from fhir_mapping.cda.composition import composition, custodian_of, related, section_of
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, all_text, child, children, local_name, squeeze
@@ -117,12 +117,31 @@ def header_people(node: Node, ctx: Context) -> None:
         _participant(part, ctx)
     for part in node.all("documentationOf"):
         event = child(part, "serviceEvent")
-        for performer in children(event, "performer") if event is not None else ():
-            practitioner(child(performer, "assignedEntity"), ctx)
+        if event is not None:
+            _performers(Node(event), ctx)
     for part in node.all("inFulfillmentOf"):
         order = child(part, "order")
         if order is not None and (child(order, "code") is not None):
             request(Node(order), ctx, Section())
+
+
+def _performers(event: Node, ctx: Context) -> None:
+    """Who did what is documented; of the provision of care (PCPR) they are the patient's care team."""
+    members: list[dict[str, Any]] = []
+    for part in event.all("performer"):
+        who = practitioner(child(part, "assignedEntity"), ctx)
+        if who.partition("/")[0] not in ("Practitioner", "Organization", "Patient", "RelatedPerson"):
+            continue
+        function = concept(child(part, "functionCode"), ctx) or concept(child(part, "sdtc:functionCode"), ctx)
+        one: dict[str, Any] = {"role": [function]} if function else {}
+        one["member"] = {"reference": who}
+        put(one, period=period(child(part, "time"), ctx.clock))
+        if one not in members:
+            members.append(one)
+    if members and ctx.patient and event.get("classCode") == "PCPR":
+        team: Resource = {"resourceType": "CareTeam", "subject": {"reference": ctx.patient}}
+        put(team, period=period(event.one("effectiveTime"), ctx.clock), participant=members)
+        ctx.add(team)
 
 
 def _participant(part: Element, ctx: Context) -> None:
@@ -169,7 +188,14 @@ def _catalogue(node: Node, data: bytes, ctx: Context, written_by: list[str], kee
     put(content, language=ctx.language, title=all_text(node.one("title")))
     found["content"] = [{"attachment": content}]
     context: dict[str, Any] = {}
+    orders = [
+        {"identifier": number}
+        for part in node.all("inFulfillmentOf")
+        for order in children(part, "order")
+        for number in identifiers(list(children(order, "id")))
+    ]
     put(context, encounter=[{"reference": ctx.encounter}] if ctx.encounter else None, period=_covered(node, ctx))
+    put(context, related=orders)
     put(found, context=context)
     ctx.add(found)
 
@@ -216,4 +242,14 @@ def _provenance(node: Node, main: str, ctx: Context, written_by: list[str]) -> N
             )
     recorded = ctx.clock.instant(point(node.one("effectiveTime")))
     if agents and recorded:
-        ctx.add({"resourceType": "Provenance", "target": [{"reference": main}], "recorded": recorded, "agent": agents})
+        found: Resource = {"resourceType": "Provenance", "target": [{"reference": main}]}
+        put(found, occurredDateTime=_written(node, ctx), recorded=recorded, agent=agents)
+        ctx.add(found)
+
+
+def _written(node: Node, ctx: Context) -> str | None:
+    """When the first author wrote, where that is told."""
+    for part in node.all("author"):
+        if when := ctx.clock.date_time(point(child(part, "time"))):
+            return when
+    return None

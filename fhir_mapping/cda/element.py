@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from lxml import etree
 
+from fhir_mapping.cda.data_tables import column
+
 Element: TypeAlias = etree._Element
 _SDTC = "{urn:hl7-org:sdtc}"
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
@@ -90,7 +92,7 @@ _APART = {"table", "thead", "tbody", "tr", "list", "text", "item"}
 class Node:
     """An element with its children grouped by local name."""
 
-    __slots__ = ("element", "kids", "name")
+    __slots__ = ("_templates", "element", "kids", "name")
 
     def __init__(self, element: Element) -> None:
         self.element = element
@@ -106,6 +108,7 @@ class Node:
                 else:
                     kids[name] = [kid]
         self.kids = kids
+        self._templates: list[str] | None = None
 
     def one(self, name: str) -> Element | None:
         """The first child of that name."""
@@ -122,12 +125,16 @@ class Node:
         return Node(found[0]) if found else None
 
     def templates(self) -> list[str]:
-        """The roots of its templateIds, in order."""
-        return [root for kid in self.kids.get("templateId", ()) if (root := kid.get("root"))]
+        """The roots of its templateIds, in order; one of an older guide as the C-CDA template of its meaning."""
+        if self._templates is None:
+            means = column("template_aliases", "template", "means")
+            told = (kid.get("root") or "" for kid in self.kids.get("templateId", ()))
+            self._templates = [means.get(root, root) for root in told if root]
+        return self._templates
 
     def has(self, *templates: str) -> bool:
         """Whether it claims one of the templates."""
-        return any(kid.get("root") in templates for kid in self.kids.get("templateId", ()))
+        return any(root in templates for root in self.templates())
 
     def get(self, attribute: str) -> str | None:
         """An attribute."""

@@ -22,6 +22,7 @@ _CDC = "2.16.840.1.113883.6.238"
 _OMB_RACE = frozenset({"1002-5", "2028-9", "2054-5", "2076-8", "2106-3"})
 _OMB_ETHNICITY = frozenset({"2135-2", "2186-5"})
 _BIRTH_PLACE = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
+_PROFICIENCY = "http://hl7.org/fhir/StructureDefinition/patient-proficiency"
 _RELIGION = "http://hl7.org/fhir/StructureDefinition/patient-religion"
 _DISPLAY = {
     "1002-5": "American Indian or Alaska Native",
@@ -144,7 +145,16 @@ def _communication(element: Element) -> dict[str, Any]:
     tag = squeeze(code.get("code")) if code is not None else ""
     if not tag:
         return {}
-    found: dict[str, Any] = {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]}}
+    found: dict[str, Any] = {}
+    ability = [
+        {"url": url, "valueCoding": one}
+        for name, url in (("proficiencyLevelCode", "level"), ("modeCode", "type"))
+        for part in node.all(name)
+        if (one := coding(part))
+    ]
+    if ability:
+        found["extension"] = [{"url": _PROFICIENCY, "extension": ability}]
+    found["language"] = {"coding": [{"system": "urn:ietf:bcp:47", "code": tag}]}
     preferred = node.one("preferenceInd")
     if preferred is not None and preferred.get("value") in ("true", "false"):
         found["preferred"] = preferred.get("value") == "true"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fhir_mapping.cda.coded import concept, identifiers
@@ -10,19 +11,22 @@ from fhir_mapping.cda.demographics import addresses, telecoms
 from fhir_mapping.cda.element import Element, Node, all_text, child, children
 
 
-def organization(element: Element | None, ctx: Context) -> str:
-    """The reference to an organization, with its ``partOf`` chain; empty where it has no name or id."""
+def organization(element: Element | None, ctx: Context, *, ids: Sequence[Element] = ()) -> str:
+    """The reference to an organization, with its ``partOf`` chain; empty where it has no name or id.
+
+    ``ids`` are further numbers of it, told of its role.
+    """
     if element is None:
         return ""
     node = Node(element)
     found: dict[str, Any] = {"resourceType": "Organization"}
-    ids = identifiers(node.all("id"))
+    numbers = identifiers([*node.all("id"), *ids])
     titles = [text for one in node.all("name") if (text := all_text(one))]
     whole = _whole(node, ctx)
-    if not ids and not titles:
+    if not numbers and not titles:
         return whole
-    if ids:
-        found["identifier"] = ids
+    if numbers:
+        found["identifier"] = numbers
     kind = concept(node.one("standardIndustryClassCode"), ctx)
     if kind:
         found["type"] = [kind]

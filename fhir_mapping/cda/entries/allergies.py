@@ -8,18 +8,19 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_mapping.cda.agents import authors, of_types
-from fhir_mapping.cda.coded import concept
+from fhir_mapping.cda.coded import concept, named
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.cda.element import Element, Node, all_text, child
 from fhir_mapping.cda.entries.common import CCDA, Section, base, is_negated, nested, notes, put, status, walk_rest
+from fhir_mapping.cda.entries.links import name, remember
+from fhir_mapping.cda.entries.problems import ALLERGY
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
 _REACTION, _SEVERITY, _STATUS, _CRITICALITY = CCDA + "9", CCDA + "8", CCDA + "28", CCDA + "145"
-_ALLERGY = (CCDA + "7", CCDA + "90")
 _STATUS_CODES = {"55561003": "active", "73425007": "inactive", "413322009": "resolved"}
 _SEVERITIES = {
     "255604002": "mild",
@@ -43,16 +44,19 @@ def concern(node: Node, ctx: Context, section: Section) -> list[str]:
     """The allergies of a concern act."""
     found: list[str] = []
     for _, act in nested(node):
-        if act.has(*_ALLERGY):
-            found += allergy(act, ctx, section, outer=node)
+        if act.has(*ALLERGY):
+            given = allergy(act, ctx, section, outer=node)
+            remember(act, given, ctx)
+            found += given
         else:
             found += ctx.walk(act.element, section)
+    name(node, found, ctx)
     return found
 
 
 def allergy(node: Node, ctx: Context, section: Section, *, outer: Node | None = None) -> list[str]:
     """An AllergyIntolerance; empty where no substance, no kind and no reaction is told."""
-    kind = _kind(node.one("value"))
+    kind = _kind(node.one("value")) or _kind(node.one("code"))  # CCD 1.0 tells the kind by the code
     code = _substance(node, ctx)
     negated = is_negated(node)
     none_known = negated and not code
@@ -98,11 +102,9 @@ def _substance(node: Node, ctx: Context) -> dict[str, Any]:
         if entity is None:
             continue
         code = concept(child(entity, "code"), ctx)
-        name = all_text(child(entity, "name"))
-        if code:
-            return code if not name or "text" in code else {**code, "text": name}
-        if name:
-            return {"text": name}
+        words = all_text(child(entity, "name"))
+        if code or words:
+            return named(code, words)
     return {}
 
 

@@ -152,10 +152,19 @@ def instructions(node: Node, ctx: Context) -> str:
     words = []
     for _, act in nested(node):
         if act.has(INSTRUCTION):
-            text = ctx.words(act.one("text")) or concept(act.one("code"), ctx).get("text", "")
+            code = concept(act.one("code"), ctx)
+            text = ctx.words(act.one("text")) or code.get("text", "")
+            text = text or next((one["display"] for one in code.get("coding", ()) if "display" in one), "")
             if text:
                 words.append(text)
     return "; ".join(words)
+
+
+def coded_instructions(node: Node, ctx: Context) -> list[dict[str, Any]]:
+    """The codes of instruction acts below the act."""
+    return [
+        told for _, act in nested(node) if act.has(INSTRUCTION) and "coding" in (told := concept(act.one("code"), ctx))
+    ]
 
 
 def participants(node: Node, *types: str) -> Iterator[Node]:

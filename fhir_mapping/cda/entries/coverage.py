@@ -40,10 +40,11 @@ def policy(node: Node, ctx: Context, section: Section) -> list[str]:
         entity = child(part, "assignedEntity")
         if entity is None:
             continue
-        place = organization(child(entity, "representedOrganization"), ctx)
         if _role(entity) == "GUAR":
+            organization(child(entity, "representedOrganization"), ctx)
             _guarantor(entity, ctx)
         else:
+            place = organization(child(entity, "representedOrganization"), ctx, ids=Node(entity).all("id"))
             who = place or practitioner(entity, ctx)
             if who and who.partition("/")[0] in ("Organization", "Patient", "RelatedPerson") and who not in payors:
                 payors.append(who)

@@ -54,7 +54,9 @@ _REQUEST = {
     "held": "on-hold",
     "new": "draft",
 }
-_UDI_PARTS = {
+_UDI_ORGANIZER = "2.16.840.1.113883.10.20.22.4.311"
+UDI_PARTS = {
+    _UDI_ORGANIZER: "",
     "2.16.840.1.113883.10.20.22.4.301": "brand-name",
     "2.16.840.1.113883.10.20.22.4.302": "catalog",
     "2.16.840.1.113883.10.20.22.4.303": "company",
@@ -122,20 +124,15 @@ def _di(carrier: str) -> str:
     return head if len(head) == 14 and head.isdigit() else ""
 
 
-def implants(node: Node, ctx: Context, section: Section) -> list[str]:
-    """A UDI organizer beside a procedure, or a medical-equipment organizer: its devices and supplies."""
-    return walk_rest(node, ctx, section)
-
-
 def udi_parts(node: Node) -> dict[str, Element]:
     """The values of a UDI organizer's observations by their name."""
     found: dict[str, Element] = {}
     for _, act in nested(node):
-        name = next((_UDI_PARTS[one] for one in act.templates() if one in _UDI_PARTS), "")
+        name = next((UDI_PARTS[one] for one in act.templates() if UDI_PARTS.get(one)), "")
         value = act.one("value")
         if name and value is not None:
             found[name] = value
-        elif act.name == "organizer":
+        elif act.name == "organizer" and act.has(_UDI_ORGANIZER):
             found.update(udi_parts(act))
     return found
 
@@ -146,7 +143,7 @@ def supply(node: Node, ctx: Context, section: Section) -> list[str]:
         return drug_supply(node, ctx, section)
     udi = udi_parts(node)
     things = [one for role in participants(node, "PRD", "DEV") if (one := product_instance(role, ctx, udi))]
-    below = walk_rest(node, ctx, section, (COMMENT, INDICATION, INSTRUCTION, *_UDI_PARTS))
+    below = walk_rest(node, ctx, section, (COMMENT, INDICATION, INSTRUCTION, *UDI_PARTS))
     code = concept(node.one("code"), ctx)
     if not ctx.patient or not (things or code):
         return below

@@ -7,7 +7,7 @@ from typing import Any
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child, squeeze, xsi_type
-from fhir_mapping.cda.entries.common import put
+from fhir_mapping.cda.entries.common import coded_instructions, put
 from fhir_mapping.cda.quantities import decimal, quantity, ratio, simple_range
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
@@ -22,6 +22,7 @@ def dosage(node: Node, ctx: Context, *, sig: str, advice: str, bounds: bool) -> 
     """A Dosage; ``bounds`` says whether the period of taking belongs into the timing (orders) or stands elsewhere."""
     found: dict[str, Any] = {}
     put(found, text=sig or ctx.words(node.one("text")), patientInstruction=advice)
+    put(found, additionalInstruction=coded_instructions(node, ctx))
     put(found, timing=_timing(node, ctx, bounds))
     needed, wanted = _as_needed(node, ctx)
     if wanted:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fhir_mapping.cda.coded import concept
+from typing import Any
+
+from fhir_mapping.cda.coded import concept, identifiers, named
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, all_text, child, local_name
 from fhir_mapping.cda.entries.common import participants, put
@@ -25,8 +27,7 @@ def medication_choice(node: Node, ctx: Context) -> Resource:
         return {}
     code = concept(material.one("code"), ctx)
     name = next((text for one in material.all("name") if (text := all_text(one))), "")
-    if name and "text" not in code:
-        code = {**code, "text": name}
+    code = named(code, name)
     if not code:
         return {}
     details: Resource = {"resourceType": "Medication", "code": code}
@@ -37,9 +38,21 @@ def medication_choice(node: Node, ctx: Context) -> Resource:
     vehicles = [
         {"itemCodeableConcept": what, "isActive": False}
         for role in participants(node, "CSM")
-        if (what := concept(child(role.one("playingEntity"), "code"), ctx))
+        if (what := _vehicle(role, ctx))
     ]
-    put(details, ingredient=vehicles, batch={"lotNumber": lot} if lot else None)
+    parts = [
+        {"itemCodeableConcept": what}
+        for element in material.all("ingredient")
+        if (what := concept(child(element, "ingredientSubstance", "code"), ctx))
+    ]
+    put(details, ingredient=[*parts, *vehicles], batch={"lotNumber": lot} if lot else None)
     if len(details) == 2:
         return {"medicationCodeableConcept": code}
+    put(details, identifier=identifiers(product.all("id")))
     return {"medicationReference": {"reference": ctx.add(details)}}
+
+
+def _vehicle(role: Node, ctx: Context) -> dict[str, Any]:
+    entity = role.one("playingEntity")
+    words = all_text(child(entity, "name"))
+    return concept(child(entity, "code"), ctx) or concept(role.one("code"), ctx) or ({"text": words} if words else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_mapping.cda.agents import of_types, performers
-from fhir_mapping.cda.coded import concept
+from fhir_mapping.cda.coded import concept, named
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, all_text, child
 from fhir_mapping.cda.entries.common import (
@@ -13,6 +13,7 @@ from fhir_mapping.cda.entries.common import (
     INSTRUCTION,
     Section,
     base,
+    instructions,
     is_negated,
     mood,
     nested,
@@ -41,8 +42,7 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
     product = Node(made) if made is not None else None
     material = product.node("manufacturedMaterial") if product is not None else None
     vaccine = concept(material.one("code"), ctx) if material is not None else {}
-    if not vaccine and material is not None and (name := all_text(material.one("name"))):
-        vaccine = {"text": name}
+    vaccine = named(vaccine, all_text(material.one("name")) if material is not None else "")
     if not vaccine or not ctx.patient:
         ctx.problem("no_vaccine" if ctx.patient else "no_patient", node.element)
         return []
@@ -60,7 +60,12 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, site=concept(node.one("approachSiteCode"), ctx), route=concept(node.one("routeCode"), ctx))
     put(found, doseQuantity=quantity(node.one("doseQuantity")))
     actors = of_types(performers(node, ctx), "Practitioner", "PractitionerRole", "Organization")
-    put(found, performer=[{"actor": one} for one in actors], note=notes(node, ctx), reasonCode=reasons(node, ctx))
+    said = instructions(node, ctx)
+    remarks = [*notes(node, ctx), *([{"text": said}] if said else [])]
+    put(found, performer=[{"actor": one} for one in actors], note=remarks, reasonCode=reasons(node, ctx))
+    author = node.one("author")
+    told = child(author, "time") if author is not None else None
+    put(found, recorded=ctx.clock.date_time(told.get("value")) if told is not None else None)
     _reactions(node, found, ctx, section)
     number = _dose_number(node)
     put(found, protocolApplied=[{"doseNumberPositiveInt": number}] if number else None)

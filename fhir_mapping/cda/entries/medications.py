@@ -117,6 +117,9 @@ def _statement(node: Node, drug: Resource, ctx: Context) -> Resource:
     taken_time(node, found, "effective", ctx)
     by = authors(node, ctx)
     source = of_types(by, "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson")
+    author = node.one("author")
+    told = child(author, "time") if author is not None else None
+    put(found, dateAsserted=ctx.clock.date_time(told.get("value")) if told is not None else None)
     put(found, informationSource=source[0] if source else None, reasonCode=reasons(node, ctx), note=notes(node, ctx))
     how = dosage(node, ctx, sig=_sig(node, ctx), advice=instructions(node, ctx), bounds=False)
     put(found, dosage=[how] if how else None)
@@ -133,11 +136,10 @@ def _request(node: Node, drug: Resource, ctx: Context) -> Resource:
     requested_by(node, found, ctx)
     put(found, reasonCode=reasons(node, ctx), note=notes(node, ctx))
     how = dosage(node, ctx, sig=_sig(node, ctx), advice=instructions(node, ctx), bounds=True)
+    count = _count(node)  # of an order: how often it may be given
+    if count:
+        how.setdefault("timing", {}).setdefault("repeat", {}).setdefault("count", count)
     put(found, dosageInstruction=[how] if how else None)
-    repeats = node.one("repeatNumber")
-    count = decimal(repeats.get("value")) if repeats is not None else None
-    if isinstance(count, int) and count > 0:
-        found["dispenseRequest"] = {"numberOfRepeatsAllowed": count}
     return found
 
 
@@ -170,8 +172,6 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
     if not own or not ctx.patient:
         return walk_rest(node, ctx, section, _PARTS)
     amount = quantity(node.one("quantity"))
-    repeats = node.one("repeatNumber")
-    count = decimal(repeats.get("value")) if repeats is not None else None
     time = node.all("effectiveTime")
     if mood(node) == "EVN":
         found = base("MedicationDispense", node)
@@ -192,12 +192,21 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
         requested_by(node, found, ctx)
         wanted: dict[str, Any] = {}
         put(wanted, validityPeriod=period(time[0], ctx.clock) if time else None)
-        put(wanted, numberOfRepeatsAllowed=count if isinstance(count, int) and count > 0 else None, quantity=amount)
+        count = _count(node)  # in CDA all dispenses count, in FHIR those after the first
+        put(wanted, numberOfRepeatsAllowed=count - 1 if count else None, quantity=amount)
         put(found, dispenseRequest=wanted)
         said = instructions(node, ctx)
         put(found, dosageInstruction=[{"patientInstruction": said}] if said else None)
     put(found, note=notes(node, ctx))
     return [ctx.add(found), *walk_rest(node, ctx, section, _PARTS)]
+
+
+def _count(node: Node) -> int:
+    """``repeatNumber`` as a positive number (of an interval its high end), or 0."""
+    element = node.one("repeatNumber")
+    high = child(element, "high")
+    number = decimal((high if high is not None else element).get("value")) if element is not None else None
+    return number if isinstance(number, int) and 0 < number < 2**31 else 0
 
 
 def _low(element: Any) -> str | None:

@@ -37,6 +37,7 @@ STATUS = {
     "nullified": "entered-in-error",
     "obsolete": "entered-in-error",
 }
+_PREGNANCY = "2.16.840.1.113883.10.20.15.3.8"
 _PERFORMERS = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson")
 _CODED = {"CD", "CE", "CV", "CO", "CS", "CR"}
 
@@ -53,6 +54,21 @@ def observation(node: Node, ctx: Context, section: Section) -> list[str]:
     return [ctx.add(found), *(one for one in below if not one.startswith("Observation/"))]
 
 
+def group(node: Node, ctx: Context, section: Section) -> list[str]:
+    """An organizer of observations (functional status, mental status ...): an Observation over its members.
+
+    Without a code, or where its parts are no observations, it is nothing by itself.
+    """
+    below = walk_rest(node, ctx, section, (COMMENT,))
+    members = of_types(below, "Observation")
+    code = concept(node.one("code"), ctx)
+    if not members or "coding" not in code:
+        return below
+    found = observation_resource(node, ctx, section.observation_category)
+    found["hasMember"] = members
+    return [ctx.add(found), *(one for one in below if not one.startswith("Observation/"))]
+
+
 def observation_resource(node: Node, ctx: Context, category: str) -> Resource:
     """The resource without members, not yet added; empty where the act says nothing."""
     code = code_or_words(node, ctx)
@@ -63,12 +79,20 @@ def observation_resource(node: Node, ctx: Context, category: str) -> Resource:
         found["category"] = [{"coding": [{"system": CATEGORY, "code": category}]}]
     if not code and not values:
         return {}
-    found["code"] = code or absent(node.one("code"))
+    found["code"] = _with_pregnancy(node, code) or absent(node.one("code"))
     put(found, subject={"reference": ctx.patient} if ctx.patient else None)
     time_into(found, "effective", node.one("effectiveTime"), ctx)
     _put_values(node, found, values, ctx)
     _put_context(node, found, ctx)
     return found
+
+
+def _with_pregnancy(node: Node, code: dict[str, Any]) -> dict[str, Any]:
+    """A pregnancy observation, which C-CDA only asserts, has a code of its own in FHIR."""
+    if not node.has(_PREGNANCY) or any(one["code"] == "82810-3" for one in code.get("coding", ())):
+        return code
+    asked = {"system": "http://loinc.org", "code": "82810-3", "display": "Pregnancy status"}
+    return {**code, "coding": [asked, *code.get("coding", ())]}
 
 
 def _put_values(node: Node, found: Resource, values: list[tuple[str, Any]], ctx: Context) -> None:

@@ -25,6 +25,7 @@ from fhir_mapping.cda.entries.common import (
     status,
     walk_rest,
 )
+from fhir_mapping.cda.entries.links import HEALTH_CONCERN, name, pointed_concerns, remember
 from fhir_mapping.cda.entries.observations import observation
 from fhir_mapping.cda.quantities import quantity
 from fhir_mapping.cda.times import period, point
@@ -43,12 +44,19 @@ _STATUS_CODES = {
     "277022003": "remission",
 }
 _PROBLEM = CCDA + "4"
+ALLERGY = (CCDA + "7", CCDA + "90")
 _STATUS = CCDA + "6"
 _AGE = CCDA + "31"
 _NO_KNOWN = {"55607006": "160245001", "64572001": "160245001", "404684003": "160245001", "409586006": "160245001"}
+_KIND_CODES = """
+ASSERTION 55607006 64572001 404684003 409586006 282291009 418799008 248536006 29308-4 75326-9 75325-1 75324-4 75323-6
+75322-8 75321-0 75319-4 75318-6 75315-2 75314-5
+"""
+_KINDS = frozenset(_KIND_CODES.split())
+"""Codes of problem observations: problem, condition, finding, complaint, diagnosis, symptom ... (SNOMED CT, LOINC)."""
 _OF_THE_VISIT = frozenset({"46241-6", "11535-2", "42347-5"})
 """Sections whose diagnoses are the document's encounter's: admission and discharge."""
-_PARTS = (_STATUS, _AGE, COMMENT, CCDA + "5", CCDA + "143", CCDA + "113")
+_PARTS = (_STATUS, _AGE, COMMENT, CCDA + "143", CCDA + "113")
 
 
 def concern(node: Node, ctx: Context, section: Section) -> list[str]:
@@ -63,18 +71,35 @@ def diagnosis(node: Node, ctx: Context, section: Section) -> list[str]:
 
 def health_concern(node: Node, ctx: Context, section: Section) -> list[str]:
     """The Conditions of a health concern or risk concern act."""
-    return _concern(node, ctx, section, "health-concern")
+    found = _concern(node, ctx, section, HEALTH_CONCERN)
+    if not any(one.startswith("Condition/") for one in found):
+        pointed_concerns(node, ctx)
+    return found
 
 
 def _concern(node: Node, ctx: Context, section: Section, category: str) -> list[str]:
     found: list[str] = []
     by = authors(node, ctx)
     for _, act in nested(node):
-        if act.name == "observation" and (act.has(_PROBLEM) or (not act.templates() and act.one("value") is not None)):
-            found += condition(act, ctx, section, category, outer=node, by=by)
+        if is_problem(act) or (act.name == "observation" and not act.templates() and act.one("value") is not None):
+            given = condition(act, ctx, section, category, outer=node, by=by)
+            remember(act, given, ctx)
+            found += given
         elif not act.has(*_PARTS):
             found += ctx.walk(act.element, section)
+    name(node, found, ctx)
     return found
+
+
+def is_problem(act: Node) -> bool:
+    """Whether an observation claims to be a problem; IHE's allergies claim it too and are none."""
+    return act.name == "observation" and act.has(_PROBLEM) and not act.has(*ALLERGY)
+
+
+def tells_problem(act: Node) -> bool:
+    """Whether an observation without template names a problem: a coded value, and as its code what kind of problem."""
+    value = act.one("value")
+    return (act.code() in _KINDS) and value is not None and bool(value.get("code") or len(value))
 
 
 def problem(node: Node, ctx: Context, section: Section) -> list[str]:
@@ -107,7 +132,7 @@ def condition(
         found["clinicalStatus"] = {"coding": [{"system": _CLINICAL, "code": clinical}]}
     verification = "entered-in-error" if nullified else ("refuted" if negated else "confirmed")
     found["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": verification}]}
-    found["category"] = [_category(category)]
+    found["category"] = [_category(category), *_kind_of_problem(node, ctx)]
     put(found, severity=_severity(node, ctx))
     found["code"] = code
     sites = [one for part in node.all("targetSiteCode") if (one := concept(part, ctx))]
@@ -129,7 +154,14 @@ def _add(found: Resource, ctx: Context) -> str:
 
 
 def _category(code: str) -> dict[str, Any]:
-    return {"coding": [{"system": _US_CATEGORY if code == "health-concern" else _CATEGORY, "code": code}]}
+    return {"coding": [{"system": _US_CATEGORY if code == HEALTH_CONCERN else _CATEGORY, "code": code}]}
+
+
+def _kind_of_problem(node: Node, ctx: Context) -> list[dict[str, Any]]:
+    """Whether the source calls it a symptom, a complaint, a diagnosis: its code, where that says more than problem."""
+    kind = concept(node.one("code"), ctx)
+    said = [one for one in kind.get("coding", ()) if one["code"] not in ("ASSERTION", "55607006", "64572001")]
+    return [{**kind, "coding": said}] if said else []
 
 
 def _clinical(node: Node, outer: Node | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import of_types, performers, practitioner
+from fhir_mapping.cda.agents import authors, of_types, performers, practitioner
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child
@@ -30,8 +30,8 @@ from fhir_mapping.cda.entries.common import (
     time_into,
     walk_rest,
 )
-from fhir_mapping.cda.entries.devices import product_instance
-from fhir_mapping.cda.entries.observations import observation_resource
+from fhir_mapping.cda.entries.devices import UDI_PARTS, product_instance, udi_parts
+from fhir_mapping.cda.entries.observations import observation_resource, specimen
 from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
@@ -59,6 +59,7 @@ _REQUEST = {
 _INTENT = {"RQO": "order", "INT": "plan", "PRP": "proposal", "PRMS": "directive", "ARQ": "proposal", "APT": "plan"}
 _PRIORITY = {"R": "routine", "UR": "urgent", "EM": "urgent", "A": "asap", "S": "stat", "CR": "stat"}
 _PARTS = (COMMENT, INDICATION, INSTRUCTION)
+_METHOD = "http://hl7.org/fhir/StructureDefinition/procedure-method"
 _ACTORS = ("Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device")
 
 
@@ -80,11 +81,22 @@ def procedure(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, statusReason=why[0] if found["status"] == "not-done" and why else None)
     put(found, reasonCode=why if found["status"] != "not-done" else None)
     sites = [one for part in node.all("targetSiteCode") if (one := concept(part, ctx))]
-    put(found, bodySite=sites, note=notes(node, ctx))
+    put(found, bodySite=sites, note=_notes(node, ctx))
+    recorder = of_types(authors(node, ctx), "Practitioner", "PractitionerRole", "Patient", "RelatedPerson")
+    put(found, recorder=recorder[0] if recorder else None)
+    methods = [one for part in node.all("methodCode") if (one := concept(part, ctx))]
+    put(found, extension=[{"url": _METHOD, "valueCodeableConcept": one} for one in methods])
+    udi = udi_parts(node)
     roles = [] if is_negated(node) else participants(node, "DEV", "PRD")
-    devices = [product_instance(role, ctx) for role in roles]
+    devices = [product_instance(role, ctx, udi) for role in roles]
     put(found, focalDevice=[{"manipulated": {"reference": one}} for one in devices if one])
-    return [ctx.add(found), *walk_rest(node, ctx, section, _PARTS)]
+    specimen(node, ctx)
+    return [ctx.add(found), *walk_rest(node, ctx, section, (*_PARTS, *UDI_PARTS))]
+
+
+def _notes(node: Node, ctx: Context) -> list[dict[str, Any]]:
+    said = instructions(node, ctx)
+    return [*notes(node, ctx), *([{"text": said}] if said else [])]
 
 
 def observed(node: Node, ctx: Context, section: Section) -> list[str]:
@@ -141,9 +153,8 @@ def request(node: Node, ctx: Context, section: Section) -> list[str]:
     found["subject"] = {"reference": ctx.patient}
     _occurrence(node.one("effectiveTime"), found, ctx)
     requested_by(node, found, ctx)
-    who = of_types(
-        performers(node, ctx), "Practitioner", "PractitionerRole", "Organization", "Patient", "RelatedPerson", "Device"
-    )
+    responsible = [practitioner(role.element, ctx) for role in participants(node, "RESP", "PRF", "IRCP")]
+    who = of_types([*performers(node, ctx), *responsible], *_ACTORS)
     places = [{"reference": place} for role in participants(node, "LOC") if (place := location(role.element, ctx))]
     sites = [one for part in node.all("targetSiteCode") if (one := concept(part, ctx))]
     put(found, performer=who, locationReference=places, reasonCode=reasons(node, ctx), bodySite=sites)

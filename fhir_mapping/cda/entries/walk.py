@@ -26,9 +26,22 @@ from fhir_mapping.cda.entries import (
     procedures,
     results,
 )
-from fhir_mapping.cda.entries.common import ACTS, PLANNED_MOODS, Section, code_or_words, mood, nested, walk_rest
+from fhir_mapping.cda.entries.common import (
+    ACTS,
+    CCDA,
+    PLANNED_MOODS,
+    Section,
+    code_or_words,
+    mood,
+    nested,
+    participants,
+    walk_rest,
+)
 from fhir_mapping.cda.entries.directives import external_documents
+from fhir_mapping.cda.entries.links import remember
 
+_IMMUNIZATION = CCDA + "52"
+_ALLERGIES = ("48765-2",)
 _DONE = frozenset({"2.16.840.1.113883.6.96", "2.16.840.1.113883.6.12", "2.16.840.1.113883.6.285"})
 """SNOMED CT, CPT and HCPCS: an act of no template, with nothing below, coded in them is something that was done."""
 Handler = Callable[[Node, Context, Section], list[str]]
@@ -45,6 +58,10 @@ def observed(node: Node, ctx: Context, section: Section) -> list[str]:
         return goals.goal(node, ctx, section)
     if mood(node) in PLANNED_MOODS:
         return procedures.request(node, ctx, section)
+    if section.code in _ALLERGIES and any(True for _ in participants(node, "CSM")):
+        return allergies.allergy(node, ctx, section)
+    if section.condition_category and not node.templates() and problems.tells_problem(node):
+        return problems.problem(node, ctx, section)
     return observations.observation(node, ctx, section)
 
 
@@ -58,24 +75,41 @@ def plain_act(node: Node, ctx: Context, section: Section) -> list[str]:
     return [*external_documents(node, ctx), *walk_rest(node, ctx, section)]
 
 
+def problem(node: Node, ctx: Context, section: Section) -> list[str]:
+    """A problem observation; IHE's allergies claim that template too."""
+    return (allergies.allergy if node.has(*problems.ALLERGY) else problems.problem)(node, ctx, section)
+
+
+def problem_concern(node: Node, ctx: Context, section: Section) -> list[str]:
+    """A concern over problems, or over allergies as CCD 1.0 tells them."""
+    kinds = [act for _, act in nested(node) if act.has(*problems.ALLERGY)]
+    return (allergies.concern if kinds else problems.concern)(node, ctx, section)
+
+
+def drug(node: Node, ctx: Context, section: Section) -> list[str]:
+    """A medication; in a section of immunizations a vaccine, as CCD 1.0 and its kin tell them."""
+    given = node.has(_IMMUNIZATION) or (section.code == "11369-6" and mood(node) == "EVN")
+    return (immunizations.immunization if given else medications.medication)(node, ctx, section)
+
+
 def organizer(node: Node, ctx: Context, section: Section) -> list[str]:
     """An organizer of no template known: batteries are reports, clusters only hold their parts."""
     if node.get("classCode") == "BATTERY" and section.observation_category in ("laboratory", "imaging"):
         return results.result_organizer(node, ctx, section)
     if section.observation_category == "vital-signs":
         return results.vital_organizer(node, ctx, section)
-    return walk_rest(node, ctx, section)
+    return observations.group(node, ctx, section)
 
 
 HANDLERS: dict[str, Handler] = {
     "allergy_concern": allergies.concern,
     "allergy": allergies.allergy,
-    "problem_concern": problems.concern,
+    "problem_concern": problem_concern,
     "diagnosis": problems.diagnosis,
     "health_concern": problems.health_concern,
-    "problem": problems.problem,
-    "medication": medications.medication,
-    "drug_supply": medications.supply,
+    "problem": problem,
+    "medication": drug,
+    "drug_supply": devices.supply,
     "supply": devices.supply,
     "holder": walk_rest,
     "immunization": immunizations.immunization,
@@ -134,7 +168,9 @@ def walk(element: Element, ctx: Context, section: Section) -> list[str]:
     handler = next((known[one] for one in node.templates() if one in known), None)
     if handler is None:
         handler = HANDLERS[_BY_CLASS[name]]
-    return handler(node, ctx, section)
+    given = handler(node, ctx, section)
+    remember(node, given, ctx)
+    return given
 
 
 def entries(section: Node, ctx: Context, here: Section) -> list[str]:

@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
+from cda_acts import LOINC, XSI, below, code_of, first_code, resources, template, value_of
 
 from fhir_mapping.cda import convert_document
-
-SNOMED, LOINC = "2.16.840.1.113883.6.96", "2.16.840.1.113883.6.1"
-XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-
-
-def template(number: int) -> str:
-    return f'<templateId root="2.16.840.1.113883.10.20.22.4.{number}"/>'
-
-
-def code_of(code: str, system: str = SNOMED, *, name: str = "code") -> str:
-    return f'<{name} code="{code}" codeSystem="{system}"/>'
-
-
-def value_of(code: str) -> str:
-    return f'<value xsi:type="CD" code="{code}" codeSystem="{SNOMED}"/>'
-
-
-def below(act: str, kind: str = "SUBJ") -> str:
-    return f'<entryRelationship typeCode="{kind}">{act}</entryRelationship>'
-
-
-def resources(entry: str, section: str = "") -> dict[str, list[dict[str, Any]]]:
-    """The resources of an entry in a section, by type."""
-    text = f"<section {XSI}>{code_of(section, LOINC)}<entry>{entry}</entry></section>"
-    found: dict[str, list[dict[str, Any]]] = {}
-    for one in convert_document(text.encode()).resources:
-        found.setdefault(one["resourceType"], []).append(one)
-    return found
-
-
-def first_code(concept: dict[str, Any]) -> str:
-    return concept["coding"][0]["code"]
 
 
 def allergy(*, negated: str = "false", substance: str = "", kind: str = "419199007", inner: str = "") -> str:
@@ -137,7 +104,7 @@ def test_an_order_and_a_dispense_are_their_own_resources():
     given = f'<supply moodCode="EVN">{template(18)}<statusCode code="completed"/><quantity value="30"/></supply>'
     found = resources(drug(inner=below(order, "REFR") + below(given, "REFR")))
     (wanted,), (dispensed,) = found["MedicationRequest"], found["MedicationDispense"]
-    assert wanted["dispenseRequest"] == {"numberOfRepeatsAllowed": 2, "quantity": {"value": 75}}
+    assert wanted["dispenseRequest"] == {"numberOfRepeatsAllowed": 1, "quantity": {"value": 75}}
     assert (dispensed["status"], dispensed["quantity"]) == ("completed", {"value": 30})
 
 
