@@ -53,7 +53,7 @@ class Context:
         self.language = ""
         self.links: list[tuple[str, str, list[str]]] = []
         self.named: dict[str, str] = {}
-        self.walk: Callable[[Element, Any], list[str]]
+        self.walk: Callable[[Node, Any], list[str]]
         self.entries: Callable[[Node, Any], list[str]]
         self._key = document_key
         self._resources: dict[str, Resource] = {}

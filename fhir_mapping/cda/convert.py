@@ -10,12 +10,12 @@ from fhir_mapping.cda.agents import practitioner, related_person
 from fhir_mapping.cda.composition import part_of_document, section_of
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.document import convert_whole, header_people, is_chinese, unstructured
-from fhir_mapping.cda.element import Element, Node, child, children, local_name
-from fhir_mapping.cda.entries.common import ACTS, Section
+from fhir_mapping.cda.element import ACTS, Element, Node, child, children, local_name
+from fhir_mapping.cda.entries.common import Section
 from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.entries.encounters import encompassing
 from fhir_mapping.cda.entries.links import resolve
-from fhir_mapping.cda.entries.walk import entries, walk
+from fhir_mapping.cda.entries.walk import entries, handle, walk
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.safe_xml import parse_document
@@ -63,7 +63,7 @@ def convert_document(data: bytes, *, zone: str | None = None) -> Converted:
 def _convert(root: Element, data: bytes, zone: str | None) -> Converted:
     clock = Clock(zone)
     ctx = Context(root, _document_key(root, data), clock)
-    ctx.walk = lambda element, section: walk(element, ctx, section)
+    ctx.walk = lambda node, section: handle(node, ctx, section)
     ctx.entries = lambda section, here: entries(section, ctx, here)
     if local_name(root) == "ClinicalDocument":
         clock.offset = offset_of(point(child(root, "effectiveTime")))

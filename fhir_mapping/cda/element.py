@@ -14,6 +14,19 @@ from lxml import etree
 from fhir_mapping.cda.data_tables import column
 
 Element: TypeAlias = etree._Element
+ACTS = frozenset(
+    {
+        "act",
+        "observation",
+        "organizer",
+        "procedure",
+        "substanceAdministration",
+        "supply",
+        "encounter",
+        "observationMedia",
+    }
+)
+"""The elements that are clinical statements."""
 _SDTC = "{urn:hl7-org:sdtc}"
 _XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
@@ -92,7 +105,7 @@ _APART = {"table", "thead", "tbody", "tr", "list", "text", "item"}
 class Node:
     """An element with its children grouped by local name."""
 
-    __slots__ = ("_templates", "element", "kids", "name")
+    __slots__ = ("_below", "_templates", "element", "kids", "name")
 
     def __init__(self, element: Element) -> None:
         self.element = element
@@ -109,6 +122,7 @@ class Node:
                     kids[name] = [kid]
         self.kids = kids
         self._templates: list[str] | None = None
+        self._below: list[tuple[str, Node]] | None = None
 
     def one(self, name: str) -> Element | None:
         """The first child of that name."""
@@ -135,6 +149,18 @@ class Node:
     def has(self, *templates: str) -> bool:
         """Whether it claims one of the templates."""
         return any(root in templates for root in self.templates())
+
+    def below(self) -> list[tuple[str, Node]]:
+        """The acts in its entryRelationships and components, each with the typeCode of the relation."""
+        if self._below is None:
+            self._below = [
+                (link.get("typeCode") or "", Node(act))
+                for name in ("entryRelationship", "component")
+                for link in self.kids.get(name, ())
+                for act in link
+                if local_name(act) in ACTS
+            ]
+        return self._below
 
     def get(self, attribute: str) -> str | None:
         """An attribute."""

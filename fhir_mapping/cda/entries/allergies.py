@@ -49,7 +49,7 @@ def concern(node: Node, ctx: Context, section: Section) -> list[str]:
             remember(act, given, ctx)
             found += given
         else:
-            found += ctx.walk(act.element, section)
+            found += ctx.walk(act, section)
     name(node, found, ctx)
     return found
 

@@ -18,18 +18,6 @@ CCDA = "2.16.840.1.113883.10.20.22.4."
 COMMENT = CCDA + "64"
 INDICATION = CCDA + "19"
 INSTRUCTION = CCDA + "20"
-ACTS = frozenset(
-    {
-        "act",
-        "observation",
-        "organizer",
-        "procedure",
-        "substanceAdministration",
-        "supply",
-        "encounter",
-        "observationMedia",
-    }
-)
 PLANNED_MOODS = frozenset({"INT", "RQO", "PRP", "ARQ", "APT", "PRMS", "PERM", "SLOT", "OPT"})
 
 
@@ -115,14 +103,9 @@ def _bound(element: Element) -> bool:
 
 def nested(node: Node, *types: str) -> Iterator[tuple[str, Node]]:
     """The acts in entryRelationships (and an organizer's components) with the relation's typeCode."""
-    for name in ("entryRelationship", "component"):
-        for link in node.all(name):
-            kind = link.get("typeCode") or ""
-            if types and kind not in types:
-                continue
-            for act in link:
-                if local_name(act) in ACTS:
-                    yield kind, Node(act)
+    for kind, act in node.below():
+        if not types or kind in types:
+            yield kind, act
 
 
 def notes(node: Node, ctx: Context) -> list[dict[str, Any]]:
@@ -190,7 +173,7 @@ def walk_rest(node: Node, ctx: Context, section: Section, skip: tuple[str, ...] 
     found: list[str] = []
     for _, act in nested(node):
         if not act.has(*skip):
-            found += ctx.walk(act.element, section)
+            found += ctx.walk(act, section)
     return found
 
 

@@ -29,7 +29,7 @@ def coverage(node: Node, ctx: Context, section: Section) -> list[str]:
     """The policies of a coverage activity, in their order."""
     found: list[str] = []
     for _, act in nested(node):
-        found += policy(act, ctx, section) if act.has(_POLICY) else ctx.walk(act.element, section)
+        found += policy(act, ctx, section) if act.has(_POLICY) else ctx.walk(act, section)
     return found
 
 

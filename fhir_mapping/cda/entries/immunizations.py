@@ -77,7 +77,7 @@ def _rest(node: Node, ctx: Context, section: Section) -> list[str]:
     for _, act in nested(node):
         if act.has(_REFUSAL, _REACTION, COMMENT, INDICATION, INSTRUCTION) or act.code() == _SERIES:
             continue
-        below += ctx.walk(act.element, section)
+        below += ctx.walk(act, section)
     return below
 
 

@@ -105,7 +105,7 @@ def medication(node: Node, ctx: Context, section: Section) -> list[str]:
         if act.name == "supply":
             below += supply(act, ctx, section, drug=drug)
         elif not act.has(*_PARTS):
-            below += ctx.walk(act.element, section)
+            below += ctx.walk(act, section)
     return [reference, *below]
 
 

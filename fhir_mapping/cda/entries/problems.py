@@ -86,7 +86,7 @@ def _concern(node: Node, ctx: Context, section: Section, category: str) -> list[
             remember(act, given, ctx)
             found += given
         elif not act.has(*_PARTS):
-            found += ctx.walk(act.element, section)
+            found += ctx.walk(act, section)
     name(node, found, ctx)
     return found
 

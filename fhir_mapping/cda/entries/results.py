@@ -30,7 +30,7 @@ def result_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
         elif act.has(COMMENT):
             continue
         else:
-            below = ctx.walk(act.element, inner)
+            below = ctx.walk(act, inner)
         results += [one for one in below if one.startswith("Observation/")]
         others += [one for one in below if not one.startswith("Observation/")]
     code = code_or_words(node, ctx)
@@ -71,7 +71,7 @@ def vital_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
     inner = Section(code="8716-3", templates=section.templates)
     for _, act in nested(node):
         if act.name != "observation":
-            others += [] if act.has(COMMENT) else ctx.walk(act.element, inner)
+            others += [] if act.has(COMMENT) else ctx.walk(act, inner)
             continue
         code = act.code()
         if code in _PRESSURES and code not in pressures:

@@ -7,7 +7,7 @@ from functools import cache
 
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column
-from fhir_mapping.cda.element import Element, Node, children, local_name
+from fhir_mapping.cda.element import ACTS, Element, Node, children, local_name
 from fhir_mapping.cda.entries import (
     allergies,
     care_team,
@@ -27,7 +27,6 @@ from fhir_mapping.cda.entries import (
     results,
 )
 from fhir_mapping.cda.entries.common import (
-    ACTS,
     CCDA,
     PLANNED_MOODS,
     Section,
@@ -161,13 +160,17 @@ def walk(element: Element, ctx: Context, section: Section) -> list[str]:
             for kid in children(element, inner):
                 found += walk(kid, ctx, section)
         return found
-    if element.get("nullFlavor") and len(element) == 0:
+    return handle(Node(element), ctx, section)
+
+
+def handle(node: Node, ctx: Context, section: Section) -> list[str]:
+    """The references that one act gave, the one of its own resource first."""
+    if node.get("nullFlavor") and not node.kids:
         return []
-    node = Node(element)
     known = _by_template()
     handler = next((known[one] for one in node.templates() if one in known), None)
     if handler is None:
-        handler = HANDLERS[_BY_CLASS[name]]
+        handler = HANDLERS[_BY_CLASS[node.name]]
     given = handler(node, ctx, section)
     remember(node, given, ctx)
     return given

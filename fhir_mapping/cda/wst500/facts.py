@@ -13,8 +13,7 @@ from typing import Any
 
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column
-from fhir_mapping.cda.element import Element, Node, child, local_name, squeeze
-from fhir_mapping.cda.entries.common import ACTS
+from fhir_mapping.cda.element import ACTS, Element, Node, child, local_name, squeeze
 from fhir_mapping.cda.entries.observations import value_of
 
 _ELEMENT = re.compile(r"DE\d{2}\.\d{2}\.\d{3}\.\d{2}")

@@ -57,7 +57,7 @@ class Sections:
             elif node.name == "procedure":
                 found += treatment.procedure(node, self.ctx)
             else:
-                found += self.ctx.walk(node.element, here)
+                found += self.ctx.walk(node, here)
         for fact in shared:
             facts.remove(fact)
         return found
