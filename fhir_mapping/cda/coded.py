@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+$")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _NO_CODES = frozenset({"UNK", "ASKU", "NASK", "NAV"})
+_CHINESE_NUMBERS = "2.16.156.10011.1."
 ABSENT_URL = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 ABSENT_CODES = {
     "ASKU": "asked-unknown",
@@ -95,7 +96,7 @@ def concept(element: Element | None, context: Context | None = None) -> dict[str
         one = coding(part)
         if one and one not in codings:
             codings.append(one)
-    text = _original_text(element, context)
+    text = _original_text(element, context) or (squeeze(element.text) if codings else "")
     display = squeeze(element.get("displayName"))
     if not text and display and not (codings and any(one.get("display") for one in codings)):
         text = display
@@ -137,9 +138,8 @@ def named(code: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _plain(element: Element, one: dict[str, str]) -> dict[str, Any]:
-    if "display" in one or not (display := squeeze(element.get("displayName"))):
-        return {"coding": [one]}
-    return {"coding": [one], "text": display}
+    text = squeeze(element.text) or ("" if "display" in one else squeeze(element.get("displayName")))
+    return {"coding": [one], "text": text} if text and text != one.get("display") else {"coding": [one]}
 
 
 def _original_text(element: Element, context: Context | None) -> str:
@@ -165,13 +165,14 @@ def identifier(element: Element) -> dict[str, Any]:
     """An Identifier from II: extension in the root's namespace, or the root itself as a URN; empty for neither."""
     if element.get("nullFlavor") and not element.get("extension"):
         return {}
+    # The root of a known namespace alone, with a number left out, names nobody.
     root, extension = (element.get("root") or "").strip(), squeeze(element.get("extension"))
     assigner = squeeze(element.get("assigningAuthorityName"))
     found: dict[str, Any] = {}
     if extension:
         system = identifier_system(root) if root else None
         found = {"system": system, "value": extension} if system else {"value": extension}
-    elif root:
+    elif root and not _is_namespace(root):
         if _OID.match(root):
             found = {"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{root}"}
         elif _UUID.match(root):
@@ -181,6 +182,11 @@ def identifier(element: Element) -> dict[str, Any]:
     if found and assigner:
         found["assigner"] = {"display": assigner}
     return found
+
+
+@cache
+def _is_namespace(root: str) -> bool:
+    return root.startswith(_CHINESE_NUMBERS) or root in column("identifier_systems", "oid", "uri")
 
 
 @cache

@@ -18,6 +18,7 @@ from fhir_mapping.cda.entries.procedures import request
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.times import period, point
+from fhir_mapping.cda.wst500.demographics import add_particulars
 from fhir_mapping.cda.wst500.encounter import add_encounter, belongs
 from fhir_mapping.cda.wst500.sections import Sections
 from fhir_mapping.document import Resource
@@ -33,6 +34,8 @@ def convert_whole(root: Element, data: bytes, ctx: Context) -> None:
     for target in node.all("recordTarget"):
         if not ctx.patient:
             add_patient(target, ctx, own=lambda one: chinese is None or belongs(one) == "patient")
+            if chinese is not None and ctx.patient:
+                add_particulars(target, ctx)
     if chinese is not None:
         if not ctx.patient:
             ctx.patient = ctx.add({"resourceType": "Patient"})
@@ -146,9 +149,11 @@ def _performers(event: Node, ctx: Context) -> None:
 
 def _participant(part: Element, ctx: Context) -> None:
     entity = child(part, "associatedEntity")
+    entity = child(part, "assignedEntity") if entity is None else entity  # dialect
     if entity is None:
         return
     person = child(entity, "associatedPerson")
+    person = child(entity, "assignedPerson") if person is None else person
     kind = entity.get("classCode") or ""
     if kind == "SDLOC":
         location(entity, ctx)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_mapping.cda.agents import performers
+from fhir_mapping.cda.coded import identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.cda.element import Element, squeeze
@@ -11,6 +13,7 @@ from fhir_mapping.cda.entries.common import put
 from fhir_mapping.cda.times import point
 from fhir_mapping.cda.wst500.codes import diagnosis_coding, with_name
 from fhir_mapping.cda.wst500.facts import Fact, flatten, qualifier
+from fhir_mapping.cda.wst500.generic import observation
 from fhir_mapping.document import Resource
 
 _ROLE = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
@@ -37,9 +40,15 @@ class _Diagnosis:
 
 
 def conditions(facts: list[Fact], ctx: Context, section: Element, loinc: str) -> list[str]:
-    """The Conditions of a section's diagnosis facts, and their place in ``Encounter.diagnosis``."""
+    """The Conditions of a section's diagnosis facts, and their place in ``Encounter.diagnosis``.
+
+    What is told of a diagnosis where there is none (a result of the whole stay) is an Observation.
+    """
+    listed = [fact for fact in flatten(facts) if fact.part in PARTS]
+    if all(_PARTS[fact.part] in ("on_admission", "outcome") for fact in listed):
+        return [one for fact in listed for one in observation(fact, ctx)]
     found = []
-    for one in _collect([fact for fact in flatten(facts) if fact.part in PARTS], ctx, section):
+    for one in _collect(listed, ctx, section):
         reference = _condition(one, ctx)
         if reference and reference not in found:
             found.append(reference)
@@ -112,18 +121,21 @@ def _condition(one: _Diagnosis, ctx: Context) -> str:
     raw = code.node.one("value") if code is not None else None
     one_coding = diagnosis_coding(raw) if raw is not None else {}
     words = name.words(ctx) if name is not None else ""
+    words = words or (squeeze(raw.text) if raw is not None else "")
     if not one_coding and code is not None:
         words = words or code.words(ctx)
     if words in _NEGATIVE or (not one_coding and not words):
         return ""
     found: Resource = {"resourceType": "Condition"}
+    numbers = [element for fact in one.slots.values() for element in fact.node.all("id")]  # a pathology number
+    put(found, identifier=identifiers(numbers))
     found["clinicalStatus"] = {"coding": [{"system": _CLINICAL, "code": _clinical(one)}]}
     found["verificationStatus"] = {"coding": [{"system": _VERIFICATION, "code": "confirmed"}]}
     found["category"] = [{"coding": [{"system": _CATEGORY, "code": "encounter-diagnosis"}]}]
     found["code"] = with_name(one_coding, words)
     found["subject"] = {"reference": ctx.patient}
     put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
-    put(found, recordedDate=_when(one, ctx))
+    put(found, recordedDate=_when(one, ctx), asserter=_asserter(one, ctx))
     remarks = [
         {"text": f"{fact.label or label}: {words}"}
         for slot, label in (("on_admission", "入院病情"), ("outcome", "治疗结果"))
@@ -141,6 +153,16 @@ def _clinical(one: _Diagnosis) -> str:
     return {"1": "resolved"}.get(code, "active")
 
 
+def _asserter(one: _Diagnosis, ctx: Context) -> dict[str, str] | None:
+    """Who made the diagnosis; an organization as the role of somebody there."""
+    for fact in one.slots.values():
+        for who in performers(fact.node, ctx):
+            if who.startswith("Organization/"):
+                who = ctx.add({"resourceType": "PractitionerRole", "organization": {"reference": who}})
+            return {"reference": who}
+    return None
+
+
 def _when(one: _Diagnosis, ctx: Context) -> str | None:
     for fact in one.slots.values():
         moment = ctx.clock.date_time(point(fact.node.one("effectiveTime")))
@@ -156,7 +178,7 @@ def _link(one: _Diagnosis, condition: str, ctx: Context, loinc: str) -> None:
     use = next((row["diagnosis_use"] for row in rows("cn_sections") if row["loinc"] == loinc), "")
     if use:
         entry["use"] = {"coding": [{"system": _ROLE, "code": use}]}
-    if any("主要诊断" in fact.label for fact in one.slots.values()):
+    if any("主要诊断" in fact.label + qualifier(fact) for fact in one.slots.values()):
         entry["rank"] = 1
     encounter = ctx.resource(ctx.encounter)
     listed = encounter.setdefault("diagnosis", [])

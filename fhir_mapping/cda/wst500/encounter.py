@@ -21,6 +21,10 @@ _PLACES = {"2.16.156.10011.1.22": "bd", "2.16.156.10011.1.21": "ro", "2.16.156.1
 _PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 _KINDS = {"1": "AMB", "2": "EMER", "3": "IMP"}
 """患者类型代码 (WS/T 364): 1 outpatient, 2 emergency, 3 inpatient."""
+_ADMISSION = "2.16.156.10011.2.3.1.270"
+"""入院途径代码: by what way an inpatient came, no kind of visit."""
+_OTHER_KINDS = frozenset({_ADMISSION, "2.16.156.10011.2.3.1.85"})
+_INPATIENT = frozenset({"C0032", "C0033", "C0034", "C0053"})
 _BY_NUMBER = {"2.16.156.10011.1.11": "AMB", "2.16.156.10011.1.10": "AMB", "2.16.156.10011.1.12": "IMP"}
 
 
@@ -38,6 +42,7 @@ def header_ids(root: Node, kind: str) -> list[Element]:
 def add_encounter(root: Node, ctx: Context) -> str:
     """The reference to the visit; empty where the header says nothing of one."""
     numbers = header_ids(root, "visit")
+    numbers = [one for one in numbers if squeeze(one.get("extension"))]
     inner = child(root.one("componentOf"), "encompassingEncounter")
     node = Node(inner) if inner is not None else None
     if node is None and not numbers:
@@ -50,25 +55,33 @@ def add_encounter(root: Node, ctx: Context) -> str:
     if not span and moment:
         span = {"start": moment}
     found["status"] = "finished" if "end" in span else "unknown"
-    found["class"] = _class(node, numbers)
-    kind = concept(node.one("code"), ctx) if node else {}
-    put(found, type=[kind] if kind else None, subject={"reference": ctx.patient})
+    code = node.one("code") if node else None
+    found["class"] = _class(root, code, numbers)
+    kind = concept(code, ctx)
+    admitted = code is not None and (code.get("codeSystem") or "").strip() == _ADMISSION
+    put(found, type=[kind] if kind and not admitted else None, subject={"reference": ctx.patient})
+    put(found, hospitalization={"admitSource": kind} if kind and admitted else None)
     if node:
         put(found, participant=_people(node, ctx))
     put(found, period=span)
     facility = child(node.one("location"), "healthCareFacility") if node else None
     if facility is not None:
-        places, keeper = _places(child(facility, "serviceProviderOrganization"), ctx)
-        own = location(facility, ctx) if not places and child(facility, "location") is not None else ""
-        listed = places or ([own] if own else [])
+        where, keeper = places(child(facility, "serviceProviderOrganization"), ctx)
+        own = location(facility, ctx) if not where and child(facility, "location") is not None else ""
+        listed = where or ([own] if own else [])
         put(found, location=[{"location": {"reference": one}} for one in listed])
         put(found, serviceProvider={"reference": keeper} if keeper else None)
     return ctx.add(found)
 
 
-def _class(node: Node | None, numbers: list[Element]) -> dict[str, str]:
-    code = node.one("code") if node else None
-    kind = _KINDS.get(squeeze(code.get("code"))) if code is not None else None
+def _class(root: Node, code: Element | None, numbers: list[Element]) -> dict[str, str]:
+    """By the kind of patient, else by the kind of document or number, else unknown."""
+    role = child(root.one("recordTarget"), "patientRole")
+    kind = None
+    for told in (child(role, "patientType", "patienttypeCode"), child(role, "patientType", "patientTypeCode"), code):
+        if told is not None and (told.get("codeSystem") or "").strip() not in _OTHER_KINDS:
+            kind = kind or _KINDS.get(squeeze(told.get("code")))
+    kind = kind or ("IMP" if root.code() in _INPATIENT else None)
     for number in numbers:
         kind = kind or _BY_NUMBER.get((number.get("root") or "").strip())
     return {"system": _ACT_CODE, "code": kind} if kind else {"system": _NULL, "code": "UNK"}
@@ -91,7 +104,7 @@ def _people(node: Node, ctx: Context) -> list[dict[str, Any]]:
     return found
 
 
-def _places(element: Element | None, ctx: Context) -> tuple[list[str], str]:
+def places(element: Element | None, ctx: Context) -> tuple[list[str], str]:
     """The innermost bed, room or ward of the chain of organizations, and the department or hospital that keeps it."""
     chain: list[Element] = []
     current = element

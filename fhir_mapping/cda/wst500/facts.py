@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.data_tables import column
-from fhir_mapping.cda.element import ACTS, Element, Node, child, local_name, squeeze
+from fhir_mapping.cda.data_tables import column, rows
+from fhir_mapping.cda.element import ACTS, Element, Node, all_text, child, local_name, squeeze
 from fhir_mapping.cda.entries.observations import value_of
 
-_ELEMENT = re.compile(r"DE\d{2}\.\d{2}\.\d{3}\.\d{2}")
+_ELEMENT = re.compile(r"DE\d{2}\.\d{2}\.\d{3}\.\d{2}|HDS[A-Z]?\d{2}\.\d{2}\.\d{3}")
 ELEMENT_SYSTEM = "urn:oid:2.16.156.10011.2.2.1"
+_DATA_SET_SYSTEM = "urn:oid:2.16.156.10011.2.2.4"
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Fact:
         node: the observation.
         group: number of the organizer it stood in; 0 for entries of their own.
         below: facts nested in it by entryRelationship.
+        said: its value where the element tells it in words of its own place (the substance of an allergy).
     """
 
     element: str
@@ -39,9 +41,12 @@ class Fact:
     node: Node
     group: int
     below: list[Fact] = field(default_factory=list)
+    said: str = ""
 
     def value(self, ctx: Context) -> tuple[str, Any] | None:
         """``("String", "血常规")``, or None where it has no value."""
+        if self.said:
+            return "String", self.said
         raw = self.node.one("value")
         return value_of(raw, ctx) if raw is not None else None
 
@@ -61,7 +66,8 @@ class Fact:
     def coding(self) -> dict[str, str]:
         """The data element as a Coding."""
         name = self.label or column("cn_elements", "element", "name").get(self.element, "")
-        return {"system": ELEMENT_SYSTEM, "code": self.element, **({"display": name} if name else {})}
+        system = ELEMENT_SYSTEM if self.element.startswith("DE") else _DATA_SET_SYSTEM
+        return {"system": system, "code": self.element, **({"display": name} if name else {})}
 
 
 @dataclass
@@ -88,22 +94,25 @@ def read_section(section: Node) -> Read:
 
 def _read(act: Element, found: Read, group: int, groups: list[int]) -> None:
     name = local_name(act)
-    if name == "organizer":
-        groups[0] += 1
-        own = groups[0]
-        for part in act:
-            if local_name(part) == "component":
-                for inner in part:
-                    _read(inner, found, own, groups)
-        return
     if name not in ACTS:
         return
     node = Node(act)
     fact = fact_of(node, group) if name == "observation" else None
-    if fact is None:
-        found.acts.append(node)
-    else:
+    if fact is not None:
         found.facts.append(fact)
+    elif name == "organizer" or (name in ("observation", "act") and _holds(node)):
+        groups[0] += 1
+        own = groups[0]
+        for part in (*node.all("component"), *node.all("entryRelationship")):
+            for inner in part:
+                _read(inner, found, own, groups)
+    else:
+        found.acts.append(node)
+
+
+def _holds(node: Node) -> bool:
+    """Whether an act without a code of its own is there for the data elements below it, whatever class it claims."""
+    return not node.code() and any(fact_of(act) is not None for _, act in node.below() if act.name == "observation")
 
 
 def fact_of(node: Node, group: int = 0) -> Fact | None:
@@ -117,9 +126,33 @@ def fact_of(node: Node, group: int = 0) -> Fact | None:
         return None
     element = match[0]
     label = "" if label == element else label
-    fact = Fact(element, column("cn_elements", "element", "part").get(element, ""), label, node, group)
-    fact.below = nested_facts(node, group)
+    fact = Fact(element, _part(element, label), label, node, group)
+    fact.below = [*nested_facts(node, group), *_played(node, group)]
     return fact
+
+
+def _part(element: str, label: str) -> str:
+    """What the element means: by words of its label that contradict a wrongly written code, else by the code."""
+    part = column("cn_elements", "element", "part").get(element, "")
+    for row in rows("cn_labels"):
+        if row["element"] == element and row["words"] in label:
+            return row["part"]
+    return part
+
+
+def _played(node: Node, group: int) -> list[Fact]:
+    """Data elements that stand as entities in a participant: the substance of an allergy."""
+    found = []
+    for part in node.all("participant"):
+        for role in part:
+            entity = child(role, "playingEntity")
+            code = child(entity, "code")
+            match = _ELEMENT.search(squeeze(code.get("code"))) if code is not None else None
+            words = all_text(child(entity, "desc")) or all_text(child(entity, "name"))
+            if entity is not None and code is not None and match is not None and words:
+                label = squeeze(code.get("displayName"))
+                found.append(Fact(match[0], _part(match[0], label), label, Node(entity), group, said=words))
+    return found
 
 
 def nested_facts(node: Node, group: int = 0) -> list[Fact]:

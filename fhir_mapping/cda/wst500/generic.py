@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fhir_mapping.cda.agents import authors, of_types, performers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.cda.entries.common import put
@@ -12,6 +13,7 @@ from fhir_mapping.cda.wst500.facts import Fact
 from fhir_mapping.document import Resource
 from fhir_mapping.terminology.ucum import ucum_code
 
+_PERFORMERS = ("Practitioner", "PractitionerRole", "Organization")
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 # Units that the FHIR vital-signs profiles ask for; with another unit the element keeps its own code alone.
 _VITAL_UNITS = {
@@ -45,6 +47,7 @@ def observation(fact: Fact, ctx: Context, *, part_of: str = "") -> list[str]:
     found["code"] = {"coding": [*codings, fact.coding()], **({"text": fact.label} if fact.label else {})}
     found["subject"] = {"reference": ctx.patient}
     put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None, effectiveDateTime=moment)
+    put(found, performer=of_types(performers(fact.node, ctx) or authors(fact.node, ctx), *_PERFORMERS))
     if told is not None:
         found["value" + told[0]] = told[1]
     put(found, hasMember=[{"reference": one} for one in members])

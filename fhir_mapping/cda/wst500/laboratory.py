@@ -21,6 +21,7 @@ PARTS = frozenset({"item", *_RESULTS, *_SPECIMEN})
 REPORT_PARTS = frozenset(
     {"report_kind", "report_method", "report_conclusion", "report_findings", "report_department", "report_organization"}
 )
+_WHERE = frozenset({"report_department", "report_organization"})
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _MEANINGS = {"正常": "N", "异常": "A", "偏高": "H", "偏低": "L", "阳性": "POS", "阴性": "NEG"}
@@ -155,8 +156,8 @@ def _specimen(facts: list[Fact], ctx: Context, report: Report) -> str:
 
 def add_report(report: Report, document: Node, ctx: Context, identifiers: list[dict[str, Any]]) -> str:
     """The DiagnosticReport over all sections; empty where nothing was reported."""
-    if not report.results and not report.facts:
-        return ""
+    if not report.results and all(fact.part in _WHERE for fact in report.facts):
+        return ""  # departments and hospitals are named in documents without a report too
     words: dict[str, list[str]] = {}
     for fact in report.facts:
         if (text := fact.words(ctx)) and text not in words.setdefault(fact.part, []):

@@ -11,7 +11,8 @@ from fhir_mapping.cda.wst500 import diagnoses, generic, laboratory, treatment
 from fhir_mapping.cda.wst500.encounter import header_ids
 from fhir_mapping.cda.wst500.facts import Fact, flatten, read_section
 
-_STAY = frozenset({"stay_length", "stay_disposition", "stay_admit_source"})
+_STAY = frozenset({"stay_length", "stay_disposition", "stay_admit_source", "stay_destination"})
+_OF_ORDERS = frozenset({"order_content"})
 _EXAMINATION = frozenset({"C0006"})
 _PRESCRIPTIONS = frozenset({"C0004", "C0005", "C0052"})
 
@@ -56,7 +57,7 @@ class Sections:
                 found += treatment.medication(node, self.ctx, use, shared, group)
             elif node.name == "procedure":
                 found += treatment.procedure(node, self.ctx)
-            else:
+            elif not treatment.transfer(node, self.ctx):
                 found += self.ctx.walk(node, here)
         for fact in shared:
             facts.remove(fact)
@@ -87,6 +88,8 @@ class Sections:
             | treatment.ORDER_PARTS
             | treatment.ALLERGY_PARTS
         )
+        if fact.part in _OF_ORDERS and fact.below:
+            fact.below = [below for below in fact.below if below.part != "remark"]
         if fact.part in taken or (fact.part in _STAY and treatment.stay(fact, self.ctx)):
             return [one for below in fact.below for one in self._rest(below)]
         return generic.observation(fact, self.ctx)

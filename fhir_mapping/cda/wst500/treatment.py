@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_mapping.cda.agents import of_types, performers
+from fhir_mapping.cda.agents import of_types, performers, practitioner
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.element import Node, all_text, child
-from fhir_mapping.cda.entries.common import base, put, time_into
+from fhir_mapping.cda.element import Node, all_text, child, squeeze
+from fhir_mapping.cda.entries.common import base, put, requested_by, time_into
 from fhir_mapping.cda.entries.dosage import dosage, taken_time
 from fhir_mapping.cda.entries.drugs import medication_choice
 from fhir_mapping.cda.quantities import decimal, quantity
+from fhir_mapping.cda.times import period
 from fhir_mapping.cda.wst500.codes import procedure_coding, with_name
+from fhir_mapping.cda.wst500.encounter import places
 from fhir_mapping.cda.wst500.facts import Fact, flatten, nested_facts
 from fhir_mapping.cda.wst500.generic import observation
 from fhir_mapping.document import Resource
 from fhir_mapping.terminology.ucum import ucum_code
 
 PROCEDURE_PARTS = frozenset({"procedure_name", "procedure_code"})
+_STATES = ((("取消", "作废", "停止"), "revoked"), (("已执行", "完成", "执行完毕"), "completed"))
+"""Words of 医嘱执行状态 and the status of the order."""
 ORDER_PARTS = frozenset({"order_kind", "order_content", "order_state"})
 ALLERGY_PARTS = frozenset({"allergy_flag", "allergy_words"})
 SUPPLY_PARTS = frozenset({"supply_days", "supply_total"})
+_A_DAY = frozenset({"次/日", "次/天", "/d", "次/d", "{次}/d"})
+_VERIFIER = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _NEGATIVE = ("无", "否认", "未发现", "不详")
 _CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 _VERIFICATION = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
@@ -38,10 +44,7 @@ def medication(node: Node, ctx: Context, use: str, shared: list[Fact], group: li
         ctx.problem("no_medication", node.element)
         return []
     own = flatten(nested_facts(node))
-    how = dosage(node, ctx, sig="", advice="", bounds=use == "order")
-    rate = concept(child(node.one("rateQuantity"), "translation"), ctx) if node.one("rateQuantity") is not None else {}
-    if rate:
-        how.setdefault("timing", {})["code"] = rate
+    how = _dosage(node, ctx, bounds=use == "order")
     remarks = [
         {"text": f"{fact.label}: {text}" if fact.label else text}
         for fact in [*own, *shared]
@@ -64,6 +67,27 @@ def medication(node: Node, ctx: Context, use: str, shared: list[Fact], group: li
     put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None, note=remarks)
     put(found, dosageInstruction=[how] if how else None, dispenseRequest=_dispense([*own, *shared]))
     return [ctx.add(found)]
+
+
+def _dosage(node: Node, ctx: Context, *, bounds: bool) -> dict[str, Any]:
+    """A Dosage whose frequency stands in ``rateQuantity``: a code beside it, words, or times a day."""
+    how = dosage(node, ctx, sig="", advice="", bounds=bounds)
+    element = node.one("rateQuantity")
+    if element is None:
+        return how
+    for rate in how.get("doseAndRate", ()):
+        rate.pop("rateQuantity", None)
+    how = {name: value for name, value in how.items() if name != "doseAndRate" or value != [{}]}
+    told = concept(child(element, "translation"), ctx)
+    value, unit = squeeze(element.get("value")), squeeze(element.get("unit"))
+    number = decimal(value)
+    if not told and value:
+        told = {"text": f"{value}{unit}"}
+        if unit in _A_DAY and isinstance(number, int) and number > 0:
+            how.setdefault("timing", {})["repeat"] = {"frequency": number, "period": 1, "periodUnit": "d"}
+    if told:
+        how.setdefault("timing", {})["code"] = told
+    return how
 
 
 def _dispense(facts: list[Fact]) -> dict[str, Any]:
@@ -98,12 +122,28 @@ def procedure(node: Node, ctx: Context) -> list[str]:
     found["subject"] = {"reference": ctx.patient}
     put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None)
     time_into(found, "performed", node.one("effectiveTime"), ctx)
-    put(found, performer=[{"actor": who} for who in of_types(performers(node, ctx), "Practitioner", "Organization")])
+    put(found, performer=_operators(node, ctx))
     sites = [site for part in node.all("targetSiteCode") if (site := concept(part, ctx))]
+    sites += [{"text": words} for fact in own if fact.part == "procedure_site" and (words := fact.words(ctx))]
     put(found, bodySite=sites)
     reference = ctx.add(found)
-    details = [fact for fact in nested_facts(node) if fact.part not in PROCEDURE_PARTS]
+    used = PROCEDURE_PARTS | {"procedure_site"}
+    details = [fact for fact in nested_facts(node) if fact.part not in used]
     return [reference, *(made for fact in details for made in observation(fact, ctx, part_of=reference))]
+
+
+def _operators(node: Node, ctx: Context) -> list[dict[str, Any]]:
+    """The surgeon and, as participants, the assistants, each with what they were."""
+    found: list[dict[str, Any]] = []
+    for part in (*node.all("performer"), *node.all("participant")):
+        entity = child(part, "assignedEntity")
+        entity = child(part, "participantRole") if entity is None else entity
+        for who in of_types([practitioner(entity, ctx)], "Practitioner", "Organization"):
+            function = concept(child(entity, "code"), ctx)
+            one = {**({"function": function} if function else {}), "actor": who}
+            if one not in found:
+                found.append(one)
+    return found
 
 
 def flat_procedures(facts: list[Fact], ctx: Context) -> list[str]:
@@ -148,10 +188,52 @@ def orders(facts: list[Fact], ctx: Context) -> list[str]:
         one["code"] = {"text": text}
         one["subject"] = {"reference": ctx.patient}
         put(one, encounter={"reference": ctx.encounter} if ctx.encounter else None)
-        state = next((f.words(ctx) for f in facts if f.part == "order_state" and f.group == fact.group and f.group), "")
-        put(one, note=[{"text": f"医嘱执行状态: {state}"}] if state else None)
-        found.append(ctx.add(one))
+        span = period(fact.node.one("effectiveTime"), ctx.clock)
+        put(one, occurrencePeriod=span)
+        requested_by(fact.node, one, ctx)
+        put(one, performer=of_types(performers(fact.node, ctx), "Practitioner", "Organization"))
+        state = next((f.words(ctx) for f in fact.below if f.part == "order_state"), "")
+        state = state or next(
+            (f.words(ctx) for f in facts if f.part == "order_state" and f.group == fact.group and f.group), ""
+        )
+        one["status"] = next((code for words, code in _STATES if any(word in state for word in words)), "unknown")
+        remarks = [f"医嘱执行状态: {state}"] if state else []
+        remarks += [words for f in fact.below if f.part == "remark" and (words := f.words(ctx))]
+        put(one, note=[{"text": words} for words in remarks])
+        reference = ctx.add(one)
+        _verified(fact.node, reference, ctx)
+        found.append(reference)
     return found
+
+
+def _verified(node: Node, reference: str, ctx: Context) -> None:
+    """Who checked or cancelled an order, and when, as its Provenance."""
+    for part in node.all("participant"):
+        who = practitioner(child(part, "participantRole"), ctx)
+        told = child(part, "time")
+        when = ctx.clock.instant(told.get("value")) if told is not None else None
+        if who.startswith("Practitioner/") and when:
+            agent = {"type": {"coding": [{"system": _VERIFIER, "code": "verifier"}]}, "who": {"reference": who}}
+            kept: Resource = {"resourceType": "Provenance", "target": [{"reference": reference}], "recorded": when}
+            ctx.add({**kept, "agent": [agent]})
+
+
+def transfer(node: Node, ctx: Context) -> bool:
+    """An act without code whose author is a department: where the patient was in this stay; whether it is one."""
+    author = child(node.one("author"), "assignedAuthor")
+    place = child(author, "representedOrganization")
+    if node.code() or node.one("value") is not None or place is None or child(author, "assignedPerson") is not None:
+        return False
+    where, keeper = places(place, ctx)
+    name = all_text(child(place, "name"))
+    if not where and (name or keeper):
+        found: Resource = {"resourceType": "Location"}
+        put(found, name=name, managingOrganization={"reference": keeper} if keeper else None)
+        where = [ctx.add(found)]
+    if ctx.encounter:
+        listed = ctx.resource(ctx.encounter).setdefault("location", []) if where else []
+        listed += [one for ref in where if (one := {"location": {"reference": ref}}) not in listed]
+    return True
 
 
 def allergies(facts: list[Fact], ctx: Context) -> list[str]:
@@ -192,6 +274,12 @@ def stay(fact: Fact, ctx: Context) -> bool:
             return False
         encounter["length"] = {"value": number, "unit": unit, "system": "http://unitsofmeasure.org", "code": "d"}
         return True
+    if fact.part == "stay_destination":
+        words = fact.words(ctx)
+        if words:
+            where = ctx.add({"resourceType": "Organization", "name": words})
+            encounter.setdefault("hospitalization", {})["destination"] = {"reference": where}
+        return bool(words)
     told = concept(fact.node.one("value"), ctx)
     if not told:
         return False
