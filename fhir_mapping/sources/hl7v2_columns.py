@@ -153,6 +153,8 @@ class Rows:
             starts = np.flatnonzero(self.is_first)
             lengths = np.diff(np.append(starts, len(self)))
             return pa.array(np.arange(len(self)) - np.repeat(starts, lengths) + 1).cast(pa.string())
+        if name == "segment":
+            return pc.utf8_slice_codeunits(self.segments.texts.take(pa.array(self.at)), 0, 3)
         own = pa.nulls(len(self), pa.string())
         for name in self.names:
             is_own = pa.array(self.segments.codes[self.at] == code_of(name))

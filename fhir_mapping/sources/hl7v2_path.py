@@ -8,11 +8,11 @@ DG1[2]-3.1          of the message's second DG1, whatever the row
 A | B | 'text'      A, or B where A has no value, or the text where neither has one
 time(A | B)         an HL7 time in FHIR's form: 20240301080500.5+0800 is 2024-03-01T08:05:00.5+08:00
 order(A | B, C)     times as text that sorts: 14 digits and the fraction, C's behind A's; offsets do not count
-system(A)           the URI of a code system that HL7 names (LN, I10, SCT); no value for a local one
+system(A)           the URI of a code system that HL7 names (LN, I10, SCT, HL70162); no value for a local one
 unit(A)             a unit's text, of the whole field: mg/L^milligram is mg/L, and 10^9/L itself although ^ divides
 join(A, B)          the texts one behind the other
 nth(A, B)           which one it is of the rows of its order that hold the same there, from 1
-first_in_message, first_in_group, message_no, message_time, group_no, row_no, set_id
+first_in_message, first_in_group, message_no, message_time, group_no, row_no, segment, set_id
                     see ``PSEUDO``
 """
 
@@ -34,6 +34,7 @@ PSEUDO = {
     "message_time": "time(MSH-7 | EVN-2)",
     "group_no": "number of the order in its message, from 1; none outside orders",
     "row_no": "number of the row in its message, from 1",
+    "segment": "the name of the row's segment; MSH where a message has none of the source's names",
     "set_id": "field 1 of the row's segment",
 }
 
@@ -42,6 +43,7 @@ _PATH = re.compile(
     r"(?:\[(?:(?P<repetition>[1-9][0-9]*)|(?P<all>\*)|(?:[A-Z]{2,3}\.)?(?P<key>[1-9][0-9]*)=(?P<keys>[^\[\]|()]+))\])?"
     r"(?:\.(?P<component>[1-9][0-9]*)(?:\.(?P<sub>[1-9][0-9]*))?)?"
 )
+_HL7_TABLE = re.compile("HL7([0-9]{4})")
 _SEGMENT = re.compile("[A-Z][A-Z0-9]{2}")
 Form = Literal["text", "time", "order", "system", "unit", "join", "nth"]
 _CALL = re.compile(r"([a-z]+)\((.*)\)")
@@ -146,8 +148,11 @@ def order_time(text: str | None) -> str:
 
 
 def system_uri(name: str) -> str | None:
-    """The URI of a code system by its name in HL7 table 0396 or as senders write it."""
-    return _systems().get(name.strip().upper())
+    """The URI of a code system by its name in HL7 table 0396 or as senders write it, or of an HL7 table (HL70487)."""
+    name = name.strip().upper()
+    if table := _HL7_TABLE.fullmatch(name):
+        return f"http://terminology.hl7.org/CodeSystem/v2-{table[1]}"
+    return _systems().get(name)
 
 
 def unit_text(field: str) -> str | None:

@@ -92,6 +92,7 @@ def test_a_row_takes_what_belongs_to_its_order_patient_and_message(path: str, va
         ("AL1-3.2", [None, None, None, "青霉素", None]),
         ("DG1[2]-3.1", ["J18"] * 5),
         ("set_id", ["1", "1", "2", "1", "2"]),
+        ("segment", ["PID", "DG1", "DG1", "AL1", "PID"]),
         ("row_no", ["1", "2", "3", "4", "5"]),
     ],
 )
