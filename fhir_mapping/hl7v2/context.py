@@ -20,6 +20,7 @@ from fhir_mapping.hl7v2.tables import Code, Tables
 
 SUBJECTS = {
     "AllergyIntolerance": "patient",
+    "CarePlan": "subject",
     "CareTeam": "subject",
     "ChargeItem": "subject",
     "ClaimResponse": "patient",
@@ -30,6 +31,7 @@ SUBJECTS = {
     "DocumentReference": "subject",
     "Encounter": "subject",
     "EpisodeOfCare": "patient",
+    "Goal": "subject",
     "Immunization": "patient",
     "MedicationAdministration": "subject",
     "MedicationDispense": "subject",

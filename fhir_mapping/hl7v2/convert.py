@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.errors import UsageError
@@ -18,6 +17,7 @@ from fhir_mapping.hl7v2.groups import (
     pharmacy,
     results,
     scheduling,
+    staff,
     visits,
 )
 from fhir_mapping.hl7v2.message import Segment, parse
@@ -25,11 +25,12 @@ from fhir_mapping.hl7v2.same import unite
 from fhir_mapping.hl7v2.tables import Tables
 from fhir_mapping.hl7v2.walk import HANDLERS, Draft, Walk, map_finder
 
-GROUPS = (billing, clinical, documents, notes, orders, people, pharmacy, results, scheduling, visits)
+GROUPS = (billing, clinical, documents, notes, orders, people, pharmacy, results, scheduling, staff, visits)
 """The modules whose handlers the walk uses."""
 
 _QUIET = frozenset({"BHS", "BTS", "FHS", "FTS", "DSC", "ADD", "QAK", "ERR", "UAC", "QRD", "QRF", "QPD", "RCP"})
-_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+_NOBODY = frozenset({"resourceType", "id", "patient"})
+"""What a RelatedPerson says when its segment says nothing."""
 
 
 def convert_message(text: str, tables: Tables | None = None, *, zone: str | None = "Asia/Shanghai") -> Converted:
@@ -55,6 +56,8 @@ def convert_message(text: str, tables: Tables | None = None, *, zone: str | None
             handler(walk, segment)
         elif segment.name not in _QUIET:
             context.problem("unmapped_segment", segment.name)
+    for name in context.message.strays:
+        context.problem("stray_line", name)
     _finish(walk)
     return Converted(tuple(context.resources.values()), tuple(context.problems))
 
@@ -79,6 +82,8 @@ def _finish(walk: Walk) -> None:
     for draft in walk.drafts.values():
         _complete(walk, draft)
     for draft in list(walk.drafts.values()):
+        if draft.root["resourceType"] == "RelatedPerson" and draft.root.keys() <= _NOBODY:
+            continue
         context.where = str(draft.root["resourceType"])
         context.add(draft.root)
         for other in draft.others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from fhir_mapping.document import RecordError
 
@@ -24,12 +25,17 @@ class Delimiters:
     subcomponent: str = "&"
     truncation: str = "#"
 
+    @cached_property
+    def hollow(self) -> str:
+        """The characters of a field that says nothing: delimiters inside fields, and the quotes of a null."""
+        return f'{self.component}{self.repetition}{self.subcomponent}"'
+
     @classmethod
     def of(cls, header: str) -> Delimiters:
         """The delimiters a header segment (``MSH|^~\\&|...``) states; those it leaves out are the usual ones.
 
         Raises:
-            RecordError: ``bad_delimiters``: a letter, a digit or white space as a delimiter, or one used for two.
+            RecordError: ``bad_delimiters``: a letter or a digit as a delimiter, or one character used for two.
         """
         if len(header) < 4:
             return cls()
@@ -51,7 +57,8 @@ def _cached(field: str, stated: str) -> Delimiters:
 
 
 def _state(field: str, stated: str) -> Delimiters:
-    characters = stated[:5]
+    # A blank says that the message has no such delimiter.
+    characters = [_ABSENT[n] if c == " " else c for n, c in enumerate(stated[:5])]
     places = range(len(characters), len(_USUAL))
     rest = [_USUAL[n] if _USUAL[n] != field and _USUAL[n] not in characters else _ABSENT[n] for n in places]
     every = [field, *characters, *rest]

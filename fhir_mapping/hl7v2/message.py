@@ -20,8 +20,19 @@ NULL = '""'
 """What a sender writes to say: delete this value. Not the same as an empty field."""
 
 _LINES = re.compile(r"\r\n|\r|\n")
+_OTHER_LINES = re.compile(r"(?:[\x0b\x85\u2028]|\\r\\n|\\[rn])(?=[A-Z][A-Z0-9]{2}\W)")
+"""What stands between segments in files without line ends; looked for only where the header is the only segment."""
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 _HEADERS = ("MSH", "FHS", "BHS")
+_WITH_LINES = frozenset({"OBX", "NTE", "DSP", "TXA", "ERR"})
+"""Segments whose text senders break into lines."""
+_NAMES = """
+    evn pid pd1 nk1 pv1 pv2 db1 obx al1 iam dg1 drg pr1 gt1 in1 in2 in3 acc ub1 ub2 mrg orc obr spm sac nte tq1 tq2 rxo
+    rxe rxd rxa rxr rxc rxg ft1 blg sch rgs ais aig ail aip txa rol prt ctd cti sft msa err con prb gol pth stf pra rf1
+    prd aut ods odt rqd rq1
+"""
+_LOWER = frozenset(_NAMES.split())
+"""Segment names that are understood in small letters too."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +85,12 @@ class Segment:
         return self._fields
 
     def raw(self, field: int) -> str:
-        """The raw text of a field; empty when the segment ends before it."""
+        """The raw text of a field; empty when the segment ends before it, or it holds delimiters and nulls only."""
         fields = self.fields
-        return fields[field] if field < len(fields) else ""
+        text = fields[field] if field < len(fields) else ""
+        if text and text[0] in self.delimiters.hollow and not text.strip(self.delimiters.hollow):
+            return text if field <= 2 and self.name in _HEADERS else ""
+        return text
 
     def repetitions(self, field: int) -> list[str]:
         """The raw texts of a field's repetitions; none when it is empty. MSH-1 and MSH-2 are not cut."""
@@ -133,11 +147,15 @@ def _nth(text: str, separator: str, number: int) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """One message. ``segments`` stand in the order of the text, the first is MSH."""
+    """One message. ``segments`` stand in the order of the text, the first is MSH.
+
+    ``strays``: the names of the segments behind which a line stands that is neither a segment nor part of one.
+    """
 
     text: str
     delimiters: Delimiters
     segments: tuple[Segment, ...]
+    strays: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, list[Segment]]:
@@ -185,19 +203,29 @@ def parse(text: str) -> Message:
     Raises:
         RecordError: ``missing_msh``: it does not open with a header; ``bad_delimiters``.
     """
-    lines = _LINES.split(text.strip("\ufeff\x0b\x1c\r\n \t"))
+    text_only = text.strip("\ufeff\x0b\x1c\r\n \t")
+    lines = _LINES.split(text_only)
     if not lines[0].startswith("MSH") or len(lines[0]) < 4:
         raise RecordError("missing_msh", "MSH")
     delimiters = Delimiters.of(lines[0])
+    if len(lines) == 1:
+        lines = _OTHER_LINES.split(text_only)
     texts: list[str] = []
+    strays: list[str] = []
     for line in lines:
         if _opens_segment(line, delimiters.field):
             texts.append(line)
         elif (stripped := line.lstrip(" \t\x0b")) != line and _opens_segment(stripped, delimiters.field):
             texts.append(stripped)
-        elif line.strip(" \t\x0b\x1c"):
+        elif stripped[:3] in _LOWER and stripped[3:4] == delimiters.field:
+            texts.append(stripped[:3].upper() + stripped[3:])
+        elif not stripped.strip("\x1c"):
+            continue
+        elif texts[-1][:3] in _WITH_LINES or texts[-1][0] == "Z" or delimiters.field in line:
             texts[-1] += "\n" + line
-    return Message(text, delimiters, tuple(Segment(line, delimiters) for line in texts))
+        else:
+            strays.append(texts[-1][:3])
+    return Message(text, delimiters, tuple(Segment(line, delimiters) for line in texts), tuple(strays))
 
 
 def _opens_segment(line: str, separator: str) -> bool:

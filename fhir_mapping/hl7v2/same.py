@@ -22,6 +22,7 @@ def unite(resources: dict[str, Resource]) -> None:
     for resource in resources.values():
         _drop_repeated(resource)
     _replace(resources, _persons(resources))
+    _replace(resources, _relatives(resources))
     _replace(resources, _named_only(resources))
     while found := _equal(resources):
         _replace(resources, found)
@@ -103,6 +104,40 @@ def _persons(resources: dict[str, Resource]) -> dict[str, str]:
     for keys in groups.values():
         _join_group(resources, keys, found)
     return found
+
+
+def _relatives(resources: dict[str, Resource]) -> dict[str, str]:
+    """Related persons of a patient with the same name and one more thing in common, where nothing tells them apart."""
+    found: dict[str, str] = {}
+    kept: list[tuple[str, Resource]] = []
+    for key, person in _of(resources, "RelatedPerson"):
+        same = [other for other, resource in kept if _is_relative(resource, person)]
+        if len(same) == 1:
+            _merge(resources[same[0]], person)
+            found[key] = same[0]
+        else:
+            kept.append((key, person))
+    return found
+
+
+_TELLING = ("birthDate", "gender", "identifier", "address", "telecom", "relationship")
+
+
+def _is_relative(one: Resource, other: Resource) -> bool:
+    if one.get("patient") != other.get("patient") or not one.get("name") or one.get("name") != other.get("name"):
+        return False
+    if any(one.get(key, other.get(key)) != other.get(key, one.get(key)) for key in ("birthDate", "gender", "period")):
+        return False
+    if any(
+        key in one and key in other and not _shares(one[key], other[key])
+        for key in ("identifier", "address", "relationship")
+    ):
+        return False
+    return any(key in one and key in other and _shares(one[key], other[key]) for key in _TELLING)
+
+
+def _shares(one: Any, other: Any) -> bool:
+    return any(item in other for item in one) if isinstance(one, list) else bool(one == other)
 
 
 def _join_group(resources: dict[str, Resource], keys: list[str], found: dict[str, str]) -> None:

@@ -52,6 +52,7 @@ class Walk:
     after_specimen: bool = False
     observation: Draft | None = None
     allergy: Draft | None = None
+    problem: Draft | None = None
     procedure: Draft | None = None
     appointment: Draft | None = None
     document: Draft | None = None
@@ -59,6 +60,7 @@ class Walk:
     in_document: bool = False
     body: list[Segment] = field(default_factory=list)
     medication: Draft | None = None
+    staff: Draft | None = None
     referral: Draft | None = None
     notes: Draft | None = None
     host: Draft | None = None
@@ -100,7 +102,7 @@ class Walk:
         self.close_order()
         self.patient = draft
         self.first_patient = self.first_patient or draft
-        self.visit = self.account = self.coverage = self.insured = self.allergy = self.procedure = None
+        self.visit = self.account = self.coverage = self.insured = self.allergy = self.problem = self.procedure = None
         self.medication = self.leading_specimen = None
 
     def close_order(self) -> None:

@@ -9,13 +9,18 @@ from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 _SELF = frozenset({"SEL", "SLF", "SELF", "18", "01", "本人"})
 
 
+def _is_self(segment: Segment, field: int) -> bool:
+    """Whether somebody is the patient: by the code of the relation, or by its words where the code is a local one."""
+    code, words, *_ = [part.strip().upper() for part in segment.components(field)] + ["", ""]
+    return words in _SELF or (code in _SELF and not (code == "01" and words))
+
+
 @handles("GT1")
 def guarantee(walk: Walk, segment: Segment) -> None:
     """Who pays: a RelatedPerson, or an Organization; the account names it."""
     patient = walk.ensure_patient()
     party = None
-    relation = segment.raw(11).split(segment.delimiters.component)[0].upper()
-    if relation in _SELF:
+    if _is_self(segment, 11):
         # The patient pays: what the segment says of the guarantor is said of the patient.
         party = patient
         scratch = Draft.of("RelatedPerson")
@@ -45,10 +50,10 @@ def insurance(walk: Walk, segment: Segment) -> None:
     owner = str(patient.root["id"])
     walk.coverage = walk.draft("Coverage", owner, key_of(segment, 2, 3, 36, 49), text=without_number(segment))
     walk.apply("IN1[Coverage]", segment, walk.coverage)
-    relation = segment.raw(17).split(segment.delimiters.component)[0].upper()
     walk.insured = None
-    if relation in _SELF or not (segment.raw(16) or segment.raw(49)):
-        if relation in _SELF:
+    is_self = _is_self(segment, 17)
+    if is_self or not (segment.raw(16) or segment.raw(49)):
+        if is_self:
             walk.coverage.root.setdefault("subscriber", walk.reference(patient))
     else:
         walk.insured = walk.draft("RelatedPerson", owner, key_of(segment, 16, 49, 18), text=without_number(segment))

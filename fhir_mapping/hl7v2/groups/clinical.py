@@ -1,10 +1,10 @@
-"""Allergies, diagnoses, problems, procedures, accidents: AL1, IAM, IAR, DG1, PRB, PR1, ACC."""
+"""Allergies, diagnoses, problems, goals, pathways, procedures, accidents: AL1, IAM, IAR, DG1, PRB, GOL, PTH, PR1 ..."""
 
 from __future__ import annotations
 
 from fhir_mapping.hl7v2.datatypes import codes, numbers
 from fhir_mapping.hl7v2.message import Segment
-from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
+from fhir_mapping.hl7v2.walk import Draft, Walk, handles, key_of, without_number
 
 _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
@@ -44,6 +44,7 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
     patient = walk.ensure_patient()
     found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=without_number(segment))
     walk.apply("DG1[Condition]", segment, found)
+    _name_system(walk, segment, found)
     walk.notes = found
     if segment.raw(21)[:1] == "D":
         return
@@ -59,6 +60,14 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
         reasons = walk.order.request.root.setdefault("reasonReference", [])
         if walk.reference(found) not in reasons:
             reasons.append(walk.reference(found))
+
+
+def _name_system(walk: Walk, segment: Segment, draft: Draft) -> None:
+    """Until 2.3 the coding method (field 2) named the code system; it does where the code itself does not."""
+    system = walk.context.tables.systems.get(segment.raw(2).strip().upper())
+    for coding in draft.root.get("code", {}).get("coding", [])[:1]:
+        if system and "code" in coding:
+            coding.setdefault("system", system)
 
 
 def _use(walk: Walk, segment: Segment) -> dict[str, object]:
@@ -83,6 +92,33 @@ def problem(walk: Walk, segment: Segment) -> None:
     if "entered-in-error" in str(found.root.get("verificationStatus")):
         found.root.pop("clinicalStatus", None)
     walk.link_one(found, "encounter", walk.visit)
+    walk.problem = walk.notes = walk.host = found
+
+
+@handles("GOL")
+def goal(walk: Walk, segment: Segment) -> None:
+    """A Goal; the problem before it is what it addresses. Action code ``DE`` deletes it."""
+    patient = walk.ensure_patient()
+    found = walk.draft("Goal", str(patient.root["id"]), key_of(segment, 3, 4), text=without_number(segment))
+    if segment.raw(1)[:2] == "DE":
+        found.root["lifecycleStatus"] = "entered-in-error"
+    walk.apply("GOL[Goal]", segment, found)
+    if walk.problem is not None:
+        found.root["addresses"] = [walk.reference(walk.problem)]
+    walk.notes = walk.host = found
+
+
+@handles("PTH")
+def pathway(walk: Walk, segment: Segment) -> None:
+    """A clinical pathway is a CarePlan; the problem before it is what it addresses. Action code ``DE`` deletes it."""
+    patient = walk.ensure_patient()
+    found = walk.draft("CarePlan", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment))
+    if segment.raw(1)[:2] == "DE":
+        found.root["status"] = "entered-in-error"
+    walk.apply("PTH[CarePlan]", segment, found)
+    if walk.problem is not None:
+        found.root["addresses"] = [walk.reference(walk.problem)]
+    walk.link_one(found, "encounter", walk.visit)
     walk.notes = walk.host = found
 
 
@@ -92,6 +128,7 @@ def procedure(walk: Walk, segment: Segment) -> None:
     patient = walk.ensure_patient()
     found = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 3, 5, 19), text=without_number(segment))
     walk.apply("PR1[Procedure]", segment, found)
+    _name_system(walk, segment, found)
     if segment.raw(20)[:1] == "D":
         found.root["status"] = "entered-in-error"
     walk.link(found, "encounter", walk.visit)

@@ -32,9 +32,9 @@ def note(walk: Walk, segment: Segment) -> None:
 
 
 _WITH_NOTE = frozenset({
-    "AllergyIntolerance", "ChargeItem", "Condition", "Immunization", "MedicationAdministration", "MedicationDispense",
-    "MedicationRequest", "NutritionOrder", "Observation", "Procedure", "ServiceRequest", "Specimen", "Task", "Device",
-    "ResearchStudy",
+    "AllergyIntolerance", "CarePlan", "ChargeItem", "Condition", "Device", "Goal", "Immunization",
+    "MedicationAdministration", "MedicationDispense", "MedicationRequest", "NutritionOrder", "Observation", "Procedure",
+    "ResearchStudy", "ServiceRequest", "Specimen", "Task",
 })  # fmt: skip
 
 

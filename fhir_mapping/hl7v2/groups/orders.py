@@ -23,6 +23,8 @@ _DETAILS = {
     "ODS": "diet",
     "ODT": "diet",
 }
+_HISTORICAL = frozenset({"01", "02", "03", "04", "05", "06", "07", "08"})
+"""NIP001: what is told of an immunization that was given elsewhere, and not ordered here."""
 _PHARMACY = frozenset({"RDE", "RDS", "OMP", "RGV", "RDR", "RRE", "RRD", "ORP"})
 
 
@@ -123,6 +125,18 @@ def open_group(walk: Walk, current: Order, detail: Segment | None) -> None:
     walk.notes = walk.host = current.request
 
 
+def order_of_vaccine(walk: Walk, current: Order, administered: Segment) -> None:
+    """The order that led to an immunization, where there was one: it has its placer's number, or who ordered it."""
+    orc = current.orc
+    is_historical = administered.raw(9).split(administered.delimiters.component)[0] in _HISTORICAL
+    if orc is None or not (orc.raw(2) or (orc.raw(12) and not is_historical)):
+        return
+    ordered = walk.draft("ServiceRequest", *current.key, administered.raw(5))
+    walk.apply("ORC[ServiceRequest]", orc, ordered)
+    walk.apply("RXA[ServiceRequest]", administered, ordered)
+    walk.link_one(ordered, "encounter", walk.visit)
+
+
 def _provenance(walk: Walk, orc: Segment) -> None:
     """Who entered, verified and ordered: only when the order names one beside the orderer."""
     if not any(orc.raw(number) for number in (10, 11, 19)):
@@ -215,8 +229,10 @@ def specimen(walk: Walk, segment: Segment) -> None:
     walk.apply("SPM[Specimen]", segment, found)
     current = walk.order
     request = walk.context.scope.get("OBR")
-    if current is not None and request is not None and request.raw(10):
+    if current is not None and request is not None:
         walk.apply("OBR[Specimen-Collector]", request, found)
+        if not any(s.name == "SAC" and s.raw(2) for s in walk.following(frozenset({"SPM", "ORC", "OBR", "PID"}))):
+            walk.apply("OBR[Specimen-Accession]", request, found)
     if current is not None:
         _join_specimen(walk, current, found)
         if current.specimens == 1:

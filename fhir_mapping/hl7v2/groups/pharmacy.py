@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_mapping.hl7v2.groups.orders import STOP, detail_of
+from fhir_mapping.hl7v2.groups.orders import STOP, detail_of, order_of_vaccine
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, without_number
 
@@ -83,6 +83,8 @@ def administration(walk: Walk, segment: Segment) -> None:
     assert current.request is not None
     walk.context.scope["RXA"] = segment
     walk.apply(f"RXA[{current.request.root['resourceType']}]", segment, current.request)
+    if current.kind == "immunization":
+        order_of_vaccine(walk, current, segment)
     walk.notes = walk.host = current.request
     walk.medication = current.request
     walk.observation = None
