@@ -111,7 +111,7 @@ class Context:
         codes = self.tables.codes.get(table)
         if codes is None:
             return None
-        return codes.get(code) or codes.get(code.upper())
+        return codes.get(code) or codes.get(code.upper()) or codes.get(code.capitalize())
 
     # Time.
 

@@ -141,7 +141,16 @@ _READERS: dict[str, dict[str, Reader]] = {
         "NDL": resources.located_role,
     },
 }
-for _type in ("ServiceRequest", "Specimen", "Condition", "Procedure", "Claim", "Appointment", "Patient"):
+for _type in (
+    "ServiceRequest",
+    "Specimen",
+    "Condition",
+    "Procedure",
+    "Claim",
+    "Appointment",
+    "Patient",
+    "MedicationRequest",
+):
     _READERS[_type] = {
         "": resources.logical(_type, identifiers.entity),
         "EI": resources.logical(_type, identifiers.entity),

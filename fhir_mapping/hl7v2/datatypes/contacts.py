@@ -23,6 +23,7 @@ _EQUIPMENT = {
     "TTY": "other",
 }
 _MAIL = re.compile(r"\S+@\S+\.\S+")
+_NUMBER = re.compile(r"\+?[\d() ./-]{5,}")
 _CHINESE_MOBILE = re.compile(r"(?:\+?86[- ]?)?1[3-9]\d{9}")
 
 
@@ -39,7 +40,9 @@ def contact_points(context: Context, raw: str) -> list[Fragment]:
     found: list[Fragment] = []
     if mail:
         is_mail = "@" in mail or equipment in ("INTERNET", "X.400")
-        found.append(cleaned({"system": "email" if is_mail else "other", "value": mail, **shared}))
+        is_number = not is_mail and _NUMBER.fullmatch(mail) is not None
+        system = "email" if is_mail else _EQUIPMENT.get(equipment, "phone") if is_number else "other"
+        found.append(cleaned({"system": system, "value": mail, **shared}))
     for value in [n for n in (number, _other(context, parts, number)) if n]:
         system = _EQUIPMENT.get(equipment, "phone")
         if system == "email":
@@ -86,12 +89,21 @@ def _shared(context: Context, parts: list[str], equipment: str) -> Fragment:
 def address(context: Context, raw: str) -> Fragment | None:
     """XAD as an Address. Component 1 may be a SAD: street address, street name, house number."""
     parts = context.split(raw)
-    street = [line for part in context.subsplit(context.raw_at(parts, 1)) if (line := context.text(part))]
-    second = context.at(parts, 2)
-    found: Fragment = {"line": [*street, *([second] if second else [])]}
+    street, *more = [context.text(part) or "" for part in context.subsplit(context.raw_at(parts, 1))] or [""]
+    # Street name and number repeat what the street address says; where it is only a part of them, they are lines.
+    lines = [
+        street,
+        *(part for part in more if not set(part.split()) <= set(street.split())),
+        context.at(parts, 2),
+        context.at(parts, 19),
+    ]
+    found: Fragment = {"line": [line for line in lines if line]}
     found["city"], found["state"] = context.at(parts, 3), context.at(parts, 4)
     found["postalCode"], found["country"] = context.at(parts, 5), context.at(parts, 6)
     found["district"] = context.at(parts, 9)
+    if not found["line"] and not found["city"] and (whole := context.at(parts, 8)):
+        # Japanese senders write the whole address into "other geographic designation".
+        found["line"] = [whole]
     if not any(found.values()):
         return None
     _add_kind(context, parts, found)

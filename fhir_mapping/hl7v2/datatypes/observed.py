@@ -42,6 +42,9 @@ def _value(context: Context, segment: Segment, kind: str, raw: str) -> Fragment 
         if value:
             return value
         context.problem("bad_value:" + kind.lower(), "OBX-5")
+        if reader is _coded:
+            # A code system without a code says nothing.
+            return None
     text = _as_text(context, kind, raw)
     return {"valueString": text} if text else None
 

@@ -15,7 +15,9 @@ def note(walk: Walk, segment: Segment) -> None:
     host = walk.notes
     if host is None:
         return
-    lines = [walk.context.text(line) or "" for line in segment.repetitions(3)]
+    # Trailing separators are no part of a text.
+    separator = segment.delimiters.component
+    lines = [walk.context.text(line.rstrip(separator)) or "" for line in segment.repetitions(3)]
     for coded in segment.repetitions(9):
         # A coded comment (v2.8.2) instead of a written one.
         parts = walk.context.split(coded)

@@ -1,4 +1,4 @@
-"""Medicines, vaccines, supplies and diets: RXO, RXE, RXD, RXR, RXC, RXA, RQD, RQ1, ODS."""
+"""Medicines, vaccines, supplies and diets: RXO, RXE, RXG, RXD, RXR, RXC, RXA, RQD, RQ1, ODS."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ def encoded_order(walk: Walk, segment: Segment) -> None:
     if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
         return
     walk.apply("RXE[MedicationRequest]", segment, current.request)
+    walk.medication = walk.notes = walk.host = current.request
+
+
+@handles("RXG")
+def give(walk: Walk, segment: Segment) -> None:
+    """A dose that is to be given: an instance of the order."""
+    current = detail_of(walk, segment)
+    if current.request is None or current.request.root["resourceType"] != "MedicationRequest":
+        return
+    current.request.root["intent"] = "instance-order"
+    walk.apply("RXG[MedicationRequest]", segment, current.request)
     walk.medication = walk.notes = walk.host = current.request
 
 

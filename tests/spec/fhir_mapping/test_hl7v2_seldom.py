@@ -1,0 +1,173 @@
+"""HL7 v2 as it is seldom written: other line ends, small letters, stray lines, and segments few systems send."""
+
+import pytest
+
+from fhir_mapping.document import Converted, Resource
+from fhir_mapping.hl7v2 import convert_message
+
+PID = "PID|1||P1^^^HIS^MR||DOE^JANE||19900307|F"
+
+
+def convert(kind: str, *segments: str, encoding: str = "^~\\&", end: str = "\r") -> Converted:
+    header = f"MSH|{encoding}|HIS|H1|LIS|H2|20240301083000+0100||{kind}|M1|P|2.5"
+    return convert_message(end.join([header, *segments]) + end)
+
+
+def all_of(converted: Converted, type_: str) -> list[Resource]:
+    return [r for r in converted.resources if r["resourceType"] == type_]
+
+
+def one(converted: Converted, type_: str) -> Resource:
+    (found,) = all_of(converted, type_)
+    return found
+
+
+def problems(converted: Converted) -> set[tuple[str, str]]:
+    return {(p.rule, p.path) for p in converted.problems}
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\x0b", "\x85", "\\r", "\\n", "\\r\\n"])
+def test_whatever_ends_a_segment_the_message_is_read(end):
+    found = convert("ADT^A01", PID, "PV1|1|I|W1", end=end)
+    assert one(found, "Patient")["birthDate"] == "1990-03-07"
+    assert one(found, "Encounter")["class"]["code"] == "IMP"
+
+
+def test_segment_names_may_be_small_and_a_blank_is_no_escape_character():
+    found = convert("ADT^A01", "pid" + PID[3:].replace("JANE", "JA\\NE"), encoding="^~ &")
+    assert one(found, "Patient")["name"] == [{"family": "DOE", "given": ["JA\\NE"]}]
+
+
+def test_a_line_that_is_no_segment_is_told_and_joins_no_field():
+    found = convert("ADT^A01", PID, "PV1|1|I|W1||||7^SMITH^ANN", "*** end of page ***")
+    assert one(found, "Practitioner")["name"] == [{"family": "SMITH", "given": ["ANN"]}]
+    assert ("stray_line", "PV1") in problems(found)
+
+
+def test_a_line_of_a_text_belongs_to_it():
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L", "OBX|1|TX|R^Report^L||first", "second||||||F")
+    assert one(found, "Observation")["valueString"] == "first\nsecond"
+    assert not any(rule == "stray_line" for rule, _ in problems(found))
+
+
+def test_fields_of_delimiters_and_nulls_make_nothing():
+    found = convert(
+        "ADT^A01", PID + '|||||||||""', "IN1|1|P1||INSURER", 'IN2||444-55-6666|""|||||||||||||||||||||""', "NK1|1|^^|"
+    )
+    assert [r["name"] for r in all_of(found, "Organization") if r.get("name") not in ("H1", "H2", "HIS")] == ["INSURER"]
+    assert not all_of(found, "Account") and not all_of(found, "RelatedPerson")
+
+
+def test_goals_and_pathways_address_the_problem_before_them():
+    found = convert(
+        "PPR^PC1",
+        PID,
+        "PRB|AD|20240301|I10^Hypertension^I10|PRB1^HIS|||20240101||||||C|ACTIVE",
+        "PTH|AD|PW1^Pressure pathway^L|PW-7^HIS|20240102|COMPLETED",
+        "GOL|AD|20240301|G1^Below 140/90^L|GI1^HIS|||20240103|20241231|||||||||well on the way|ACTIVE",
+        "NTE|1||by diet^^",
+        "GOL|DE|20240301|G2^Other^L|GI2^HIS",
+    )
+    condition = one(found, "Condition")
+    addressed = [{"reference": f"Condition/{condition['id']}"}]
+    assert condition["verificationStatus"]["coding"][0]["code"] == "confirmed"
+    plan, (goal, deleted) = one(found, "CarePlan"), all_of(found, "Goal")
+    assert (plan["status"], plan["title"], plan["identifier"][0]["value"]) == ("completed", "Pressure pathway", "PW-7")
+    assert (goal["lifecycleStatus"], goal["startDate"], goal["target"]) == (
+        "active", "2024-01-03", [{"dueDate": "2024-12-31"}],
+    )  # fmt: skip
+    assert [note["text"] for note in goal["note"]] == ["well on the way", "by diet"]
+    assert plan["addresses"] == goal["addresses"] == addressed
+    assert deleted["lifecycleStatus"] == "entered-in-error"
+
+
+def test_staff_master_files_are_practitioners_and_their_roles():
+    found = convert(
+        "MFN^M02",
+        "MFI|PRA||UPD|||NE",
+        "MFE|MAD|||U1^^PLW|CE",
+        "STF|U1^^PLW|U1^^^HIS^EI|GALEN^ANNA^^^DR|P|F|19511004|A|ICU^Intensive Care||^WPN^PH^^1^555^5551003|1 Road^^Town"
+        "||||anna@his.example|||CHIEF",
+        "PRA|U1^^PLW|GRP^Group One||I|OB/GYN^BOARD^C|1234887609^UPIN",
+        "LAN|1|en^English^ISO639",
+        "MFE|MDC|||U2^^PLW|CE",
+        "STF|U2^^PLW||PARE^PAUL||||I",
+    )
+    anna, paul = all_of(found, "Practitioner")
+    assert [i["value"] for i in anna["identifier"]] == ["U1", "1234887609"]
+    assert {t["system"]: t["value"] for t in anna["telecom"]} == {
+        "phone": "+1 555 5551003",
+        "email": "anna@his.example",
+    }
+    assert (anna["gender"], anna["birthDate"], anna["active"], paul["active"]) == ("female", "1951-10-04", True, False)
+    role = one(found, "PractitionerRole")
+    assert role["practitioner"] == {"reference": f"Practitioner/{anna['id']}"}
+    assert {"text": "CHIEF"} in role["code"] and {"text": "OB/GYN"} in role["specialty"]
+    assert not any(rule == "unmapped_segment" for rule, _ in problems(found))
+
+
+@pytest.mark.parametrize(
+    ("orc", "information", "is_ordered"),
+    [
+        ("ORC|RE|PL1^EHR|FI1^IIS", "00", True),
+        ("ORC|RE||FI1^IIS|||||||||77^Ordering^Otto", "00", True),
+        ("ORC|RE||FI1^IIS|||||||||77^Ordering^Otto", "01", False),
+        ("ORC|RE||FI1^IIS", "00", False),
+    ],
+)
+def test_a_vaccine_order_is_a_request_where_there_was_one(orc, information, is_ordered):
+    found = convert("VXU^V04", PID, orc, f"RXA|0|1|20240301||21^Varicella^CVX|0.5|mL||{information}^^NIP001")
+    assert one(found, "Immunization")["vaccineCode"]["coding"][0]["code"] == "21"
+    requests = all_of(found, "ServiceRequest")
+    assert [r["code"]["coding"][0]["code"] for r in requests] == (["21"] if is_ordered else [])
+
+
+def test_a_dose_to_give_and_a_dispense_name_their_order():
+    given = convert("RGV^O15", PID, "ORC|RE|PL1^EHR|FI1^RX", "RXG|1|1||77^Insulin^L|8||UNIT^unit^L||^Slowly")
+    request = one(given, "MedicationRequest")
+    assert request["intent"] == "instance-order" and request["dosageInstruction"][0]["text"] == "Slowly"
+    dispensed = convert("RDS^O13", PID, "ORC|RE|PL1^EHR|FI1^RX", "RXD|1|77^Insulin^L|20240301|2")
+    prescription = one(dispensed, "MedicationDispense")["authorizingPrescription"]
+    assert prescription == [{"type": "MedicationRequest", "identifier": {"system": "urn:id:EHR", "value": "PL1"}}]
+
+
+def test_one_relative_in_several_segments_is_one_person():
+    found = convert(
+        "ADT^A01",
+        PID,
+        "NK1|1|DOE^TOM|SPO|1 Road^^Town",
+        "IN1|1|P1||ONE||||||||||||DOE^TOM|SPO|19800101|1 Road^^Town",
+        "IN1|2|P2||TWO||||||||||||DOE^TOM|SPO|19800101|1 Road^^Town",
+        "IN1|3|P3||THREE||||||||||||DOE^TOM|CHD|20100101|1 Road^^Town",
+        "IN1|4|P4||FOUR||||||||||||DOE^JANE|4^SELF|19900307",
+    )
+    spouse, child = all_of(found, "RelatedPerson")
+    assert (spouse["birthDate"], child["birthDate"]) == ("1980-01-01", "2010-01-01")
+    subscribers = [c["subscriber"]["reference"].split("/")[0] for c in all_of(found, "Coverage")]
+    assert subscribers == ["RelatedPerson", "RelatedPerson", "RelatedPerson", "Patient"]
+
+
+def test_the_coding_method_of_old_versions_names_the_code_system():
+    found = convert("ADT^A01", PID, "DG1|1|I9|428.0|Heart failure", "DG1|2|A|599.0", "PR1|1|C4|93458")
+    systems = [r["code"]["coding"][0].get("system") for r in [*all_of(found, "Condition"), one(found, "Procedure")]]
+    assert systems == ["http://hl7.org/fhir/sid/icd-9", None, "http://www.ama-assn.org/go/cpt"]
+
+
+def test_a_code_system_without_a_code_is_no_value():
+    found = convert("ORU^R01", PID, "OBR|1|||R", "OBX|1|CE|1^One^L||^^99LAB||||||F")
+    assert "valueString" not in one(found, "Observation")
+
+
+def test_an_address_in_one_piece_and_a_number_in_the_place_of_a_mail_address():
+    found = one(
+        convert("ADT^A01", "PID|||1||A^B||||||^^^^422-8033^JPN^H^静岡県静岡市登呂1-3-5||^^PH^+4541126549"), "Patient"
+    )
+    assert found["address"][0]["line"] == ["静岡県静岡市登呂1-3-5"]
+    assert (found["telecom"][0]["system"], found["telecom"][0]["value"]) == ("phone", "+4541126549")
+
+
+def test_the_accession_of_a_specimen_is_its_order_at_the_laboratory():
+    segments = ["OBR|1|PL1|FI1|R^Report^L", "SPM|1|S1||SER"]
+    assert one(convert("ORU^R01", PID, *segments), "Specimen")["accessionIdentifier"]["value"] == "FI1"
+    own = one(convert("ORU^R01", PID, *segments, "SAC||ACC7"), "Specimen")
+    assert own["accessionIdentifier"]["value"] == "ACC7"
