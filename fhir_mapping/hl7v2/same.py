@@ -23,6 +23,7 @@ def unite(resources: dict[str, Resource]) -> None:
         _drop_repeated(resource)
     _replace(resources, _persons(resources))
     _replace(resources, _relatives(resources))
+    _replace(resources, _organizations(resources))
     _replace(resources, _named_only(resources))
     while found := _equal(resources):
         _replace(resources, found)
@@ -92,6 +93,22 @@ def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
         elif name:
             fuller.setdefault(name, []).append(key)
     return {key: fuller[name][0] for key, name in bare.items() if len(fuller.get(name, ())) == 1}
+
+
+def _organizations(resources: dict[str, Resource]) -> dict[str, str]:
+    """Organizations with the same name and the same number of the same authority."""
+    known: dict[tuple[str, str, str], str] = {}
+    found: dict[str, str] = {}
+    for key, resource in _of(resources, "Organization"):
+        name = str(resource.get("name", "")).casefold()
+        signs = [(name, str(i.get("system")), str(i.get("value"))) for i in resource.get("identifier", []) if name]
+        first = next((known[sign] for sign in signs if sign in known), key)
+        for sign in signs:
+            known.setdefault(sign, first)
+        if first != key:
+            found[key] = first
+            _merge(resources[first], resource)
+    return found
 
 
 def _persons(resources: dict[str, Resource]) -> dict[str, str]:
@@ -173,15 +190,18 @@ def _fits(one: Fragment, other: Fragment) -> bool:
 
 
 def _merge(person: Resource, more: Resource) -> None:
-    _merge_list(person, more, "identifier", lambda a, b: (a.get("system"), a["value"]) == (b.get("system"), b["value"]))
-    _merge_list(
-        person, more, "name", lambda a, b: _fits(a, b) and a.get("use", b.get("use")) == b.get("use", a.get("use"))
-    )
     for key, value in more.items():
-        if key not in ("identifier", "name") and isinstance(value, list):
-            _merge_list(person, more, key, lambda a, b: bool(a == b))
+        if isinstance(value, list):
+            _merge_list(person, more, key, _SAME.get(key, lambda a, b: bool(a == b)))
         else:
             person.setdefault(key, value)
+
+
+_SAME: dict[str, Callable[[Any, Any], bool]] = {
+    "identifier": lambda a, b: (a.get("system"), a["value"]) == (b.get("system"), b["value"]),
+    "name": lambda a, b: _fits(a, b) and a.get("use", b.get("use")) == b.get("use", a.get("use")),
+}
+"""What makes two items of a list the same one."""
 
 
 def _merge_list(person: Resource, more: Resource, key: str, is_same: Callable[[Any, Any], bool]) -> None:
