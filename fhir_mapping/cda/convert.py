@@ -20,6 +20,7 @@ from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.places import location, organization
 from fhir_mapping.cda.safe_xml import parse_document
 from fhir_mapping.cda.times import Clock, offset_of, point
+from fhir_mapping.cda.wrapped import document_in, plain_bytes
 from fhir_mapping.document import Converted, RecordError, Resource
 
 _HEADER = frozenset(
@@ -39,6 +40,8 @@ _HEADER = frozenset(
         "relatedDocument",
     }
 )
+_WRAPPERS = ("fragment", "component", "structuredBody", "entry", "entryRelationship", "ClinicalDocument")
+_KNOWN_ROOTS = _HEADER | ACTS | {"section", "nonXMLBody", *_WRAPPERS}
 _FRAGMENT_PATIENT: Resource = {"resourceType": "Patient"}
 
 
@@ -51,9 +54,12 @@ def convert_document(data: bytes, *, zone: str | None = None) -> Converted:
             documents China's time.
 
     Raises:
-        RecordError: ``unsafe_xml``, ``bad_encoding``, ``bad_xml``, ``not_a_clinical_document``.
+        RecordError: ``unsafe_xml``, ``bad_encoding``, ``bad_xml``, ``not_a_clinical_document``, ``several_documents``.
     """
+    data = plain_bytes(data)
     root = parse_document(data)
+    if local_name(root) not in _KNOWN_ROOTS:
+        root, data = document_in(root, data)
     try:
         return _convert(root, data, zone)
     except RecursionError:
@@ -122,14 +128,7 @@ def _understood(root: Element, ctx: Context) -> bool:
 
 def _pieces(root: Element) -> list[Element]:
     """What a fragment holds: itself, or what stands in a wrapper such as entry, component or structuredBody."""
-    if local_name(root) in (
-        "fragment",
-        "component",
-        "structuredBody",
-        "entry",
-        "entryRelationship",
-        "ClinicalDocument",
-    ):
+    if local_name(root) in _WRAPPERS:
         return [piece for kid in root for piece in _pieces(kid)]
     return [root]
 

@@ -7,13 +7,13 @@ import hashlib
 from typing import Any
 
 from fhir_mapping.cda.agents import PERSONAL, of_types, practitioner, related_person
+from fhir_mapping.cda.attachments import content_of
 from fhir_mapping.cda.coded import concept, identifier, identifiers
 from fhir_mapping.cda.composition import composition, custodian_of, related, section_of
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, all_text, child, children, local_name, squeeze
 from fhir_mapping.cda.entries.common import Section, put
 from fhir_mapping.cda.entries.encounters import encompassing
-from fhir_mapping.cda.entries.notes import content_of
 from fhir_mapping.cda.entries.procedures import request
 from fhir_mapping.cda.patient import add_patient
 from fhir_mapping.cda.places import location, organization

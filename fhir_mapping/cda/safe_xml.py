@@ -26,6 +26,7 @@ _PLAIN = re.compile(
     rb"(?P<body>(?:\s++|<\?(?!xml[\s?])(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->)*+<[A-Za-z_])"
 )
 """How a document of UTF-8 without a DOCTYPE begins; ``body`` is what the parser gets."""
+_ELEMENT_FIRST = re.compile(rb"(?:\s+|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!->))*+-->|<fragment>)*+<[A-Za-z]")
 _GB = {"gb18030", "gbk", "gb2312", "cp936", "hz"}
 _ALLOWED = _GB | {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp950", "latin-1", "iso8859-1"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -84,6 +85,8 @@ def _parse_closely(data: bytes) -> etree._Element:
 
 
 def _decode(data: bytes) -> str:
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        raise RecordError("bad_encoding", "/")
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _text(data[len(mark) :], name)
@@ -164,7 +167,7 @@ def _mended(data: bytes, codes: set[str]) -> etree._Element:
     if any(code in ("ERR_INTERNAL_ERROR", "ERR_NAME_TOO_LONG", "ERR_RESOURCE_LIMIT") for code in codes):
         raise RecordError("unsafe_xml", "/")
     if codes - {"NS_ERR_UNDEFINED_NAMESPACE"}:
-        if not re.match(rb"\s*<[A-Za-z]", data):
+        if not _ELEMENT_FIRST.match(data):
             raise RecordError("not_a_clinical_document", "/")
         raise RecordError("bad_xml", "/")
     root = etree.fromstring(data, _parser(recover=True))

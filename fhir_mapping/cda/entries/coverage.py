@@ -60,7 +60,7 @@ def policy(node: Node, ctx: Context, section: Section) -> list[str]:
     plan = _plan(node, ctx)
     if plan:
         kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "plan"}]}
-        found["class"] = [{"type": kind, "value": plan}]
+        found["class"] = [{"type": kind, **plan}]
     return [ctx.add(found)]
 
 
@@ -102,10 +102,12 @@ def _members(node: Node, found: Resource, ctx: Context) -> None:
                 found["subscriberId"] = ids[0]["value"]
 
 
-def _plan(node: Node, ctx: Context) -> str:
+def _plan(node: Node, ctx: Context) -> dict[str, str]:
+    """Number and name of the plan that the policy refers to."""
     for kind, act in nested(node):
         if kind == "REFR" and act.get("moodCode") == "DEF":
             words = ctx.words(act.one("text"))
-            if words:
-                return words
-    return ""
+            number = next((one["value"] for element in act.all("id") if (one := identifier(element))), "")
+            if words or number:
+                return {"value": number or words, **({"name": words} if words and number else {})}
+    return {}

@@ -45,12 +45,13 @@ def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
     """An Encounter of the section; a planned one has status ``planned``."""
     found = base("Encounter", node)
     planned = mood(node) != "EVN"
-    found["status"] = "planned" if planned else _STATUS.get(status(node), "finished" if status(node) else "unknown")
+    time = node.one("effectiveTime")
+    over = "finished" if status(node) or _is_over(time) else "unknown"
+    found["status"] = "planned" if planned else _STATUS.get(status(node), over)
     kind = code_or_words(node, ctx)
     found["class"] = class_of(kind)
     put(found, type=[kind] if kind else None, subject={"reference": ctx.patient} if ctx.patient else None)
     _participants(node, found, ctx)
-    time = node.one("effectiveTime")
     span = period(time, ctx.clock)
     put(found, period=span, reasonCode=reasons(node, ctx))
     below = walk_rest(node, ctx, section, (COMMENT, INDICATION))
@@ -67,7 +68,16 @@ def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
     reference = ctx.add(found)
     for one in conditions:
         ctx.resource(one).setdefault("encounter", {"reference": reference})
+    for one in below:
+        if one.startswith("DocumentReference/"):  # a note of this visit
+            ctx.resource(one).setdefault("context", {})["encounter"] = [{"reference": reference}]
     return [reference, *below]
+
+
+def _is_over(time: Element | None) -> bool:
+    """A moment, or an interval with an end, lies in the past of its document."""
+    high = child(time, "high")
+    return time is not None and bool(time.get("value") or (high is not None and high.get("value")))
 
 
 def class_of(kind: dict[str, Any]) -> dict[str, str]:
@@ -94,6 +104,9 @@ def _take(people: list[dict[str, Any]], who: str, part: Element, code: str, ctx:
     if who.partition("/")[0] not in ("Practitioner", "PractitionerRole", "RelatedPerson"):
         return
     one: dict[str, Any] = {"type": [{"coding": [{"system": _PARTICIPATION, "code": code}]}]}
+    function = concept(child(part, "sdtc:functionCode"), ctx) or concept(child(part, "functionCode"), ctx)
+    if function:
+        one["type"].append(function)
     span = period(child(part, "time"), ctx.clock)
     put(one, period=span)
     one["individual"] = {"reference": who}
@@ -119,7 +132,7 @@ def encompassing(element: Element, ctx: Context) -> str:
     moment = ctx.clock.date_time(point(time))
     if not span and moment:
         span = {"start": moment}
-    found["status"] = "finished" if "end" in span else "unknown"
+    found["status"] = "finished" if _is_over(time) else "unknown"
     kind = concept(node.one("code"), ctx)
     found["class"] = class_of(kind)
     put(found, type=[kind] if kind else None, subject={"reference": ctx.patient} if ctx.patient else None)

@@ -30,6 +30,7 @@ from fhir_mapping.cda.times import point
 from fhir_mapping.document import Resource
 
 _REFUSAL, _REACTION = CCDA + "53", CCDA + "9"
+_GIVEN = CCDA + "118"
 _SERIES = "30973-2"
 _STATUS = {"nullified": "entered-in-error", "cancelled": "not-done", "aborted": "not-done"}
 
@@ -103,6 +104,10 @@ def _reactions(node: Node, found: Resource, ctx: Context, section: Section) -> N
 def _dose_number(node: Node) -> int:
     repeats = node.one("repeatNumber")
     number = decimal(repeats.get("value")) if repeats is not None else None
+    for link in node.all("entryRelationship"):
+        order, act_element = child(link, "sequenceNumber"), child(link, "act")
+        if order is not None and act_element is not None and Node(act_element).has(_GIVEN):
+            number = decimal(order.get("value"))
     for _, act in nested(node):
         if act.code() == _SERIES and (value := act.one("value")) is not None:
             number = decimal(value.get("value"))

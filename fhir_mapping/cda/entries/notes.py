@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
-
 from fhir_mapping.cda.agents import authors, of_types
+from fhir_mapping.cda.attachments import content_of
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
-from fhir_mapping.cda.element import Element, Node, child, squeeze
+from fhir_mapping.cda.element import Node, child
 from fhir_mapping.cda.entries.common import Section, base, is_negated, mood, put, status, walk_rest
 from fhir_mapping.cda.entries.directives import external_documents
 from fhir_mapping.cda.times import period, point
@@ -46,35 +43,13 @@ def note(node: Node, ctx: Context, section: Section) -> list[str]:
     )
     put(found, author=by)
     found["content"] = [{"attachment": attachment}]
-    told = node.one("effectiveTime")
-    span = period(told, ctx.clock)
-    put(found, context={"period": span} if span else None)
-    return [ctx.add(found), *others, *walk_rest(node, ctx, section)]
-
-
-def content_of(text: Element | None, ctx: Context) -> dict[str, Any]:
-    """An Attachment of an ED: embedded bytes, a link, or its words as plain text."""
-    if text is None:
-        return {}
-    media = squeeze(text.get("mediaType"))
-    if text.get("representation") == "B64":
-        data = "".join("".join(str(part) for part in text.itertext()).split())
-        try:
-            raw = base64.b64decode(data, validate=True)
-        except (binascii.Error, ValueError):
-            ctx.problem("bad_base64", text)
-            return {}
-        if not raw:
-            return {}
-        return {"contentType": media or "application/octet-stream", "data": data, "size": len(raw)}
-    words = ctx.words(text)
-    if words:
-        return {"contentType": "text/plain", "data": base64.b64encode(words.encode("utf-8", "replace")).decode()}
-    pointer = child(text, "reference")
-    url = squeeze(pointer.get("value")) if pointer is not None else ""
-    if url and " " not in url and not url.startswith("#"):
-        return {**({"contentType": media} if media else {}), "url": url}
-    return {}
+    below = walk_rest(node, ctx, section)
+    visit = next((one for one in below if one.startswith("Encounter/")), ctx.encounter)
+    context: Resource = {}
+    put(context, encounter=[{"reference": visit}] if visit else None)
+    put(context, period=period(node.one("effectiveTime"), ctx.clock))
+    put(found, context=context)
+    return [ctx.add(found), *others, *below]
 
 
 def media(node: Node, ctx: Context, section: Section) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_mapping.cda.agents import authors, of_types, performers
+from fhir_mapping.cda.attachments import content_of
 from fhir_mapping.cda.coded import absent, absent_reason, concept, identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, all_text, child, children, squeeze, xsi_type
@@ -72,19 +73,36 @@ def group(node: Node, ctx: Context, section: Section) -> list[str]:
 def observation_resource(node: Node, ctx: Context, category: str) -> Resource:
     """The resource without members, not yet added; empty where the act says nothing."""
     code = code_or_words(node, ctx)
-    values = [value for one in node.all("value") if (value := value_of(one, ctx))]
+    values = [value for one in node.all("value") if not _is_file(one) and (value := value_of(one, ctx))]
+    files = [made for one in node.all("value") if _is_file(one) and (made := _file(one, node, code, ctx))]
     found = base("Observation", node)
     found["status"] = STATUS.get(status(node), "final")
     if category:
         found["category"] = [{"coding": [{"system": CATEGORY, "code": category}]}]
     if not code and not values:
         return {}
+    put(found, derivedFrom=files)
     found["code"] = _with_pregnancy(node, code) or absent(node.one("code"))
     put(found, subject={"reference": ctx.patient} if ctx.patient else None)
     time_into(found, "effective", node.one("effectiveTime"), ctx)
     _put_values(node, found, values, ctx)
     _put_context(node, found, ctx)
     return found
+
+
+def _is_file(value: Element) -> bool:
+    return value.get("representation") == "B64"
+
+
+def _file(value: Element, node: Node, code: dict[str, Any], ctx: Context) -> dict[str, str]:
+    """A value that is a file (a PDF, a picture) as the document that the finding comes from."""
+    content = content_of(value, ctx)
+    if not content:
+        return {}
+    found: Resource = {"resourceType": "DocumentReference", "status": "current"}
+    put(found, type=code, subject={"reference": ctx.patient} if ctx.patient else None)
+    found["content"] = [{"attachment": content}]
+    return {"reference": ctx.add(found)}
 
 
 def _with_pregnancy(node: Node, code: dict[str, Any]) -> dict[str, Any]:
@@ -153,12 +171,16 @@ def specimen(node: Node, ctx: Context) -> dict[str, str]:
                 continue
             role = child(part, role_name)
             player = child(role, player_name) if role is not None else None
-            kind = concept(child(player, "code"), ctx) if player is not None else {}
+            name = all_text(child(player, "name"))
+            kind = concept(child(player, "code"), ctx) or ({"text": name} if name else {})
             if not kind or role is None or (holder == "participant" and role.get("classCode") != "SPEC"):
                 continue
             found: Resource = {"resourceType": "Specimen"}
             put(found, identifier=identifiers(list(children(role, "id"))), type=kind)
             put(found, subject={"reference": ctx.patient} if ctx.patient else None)
+            amount = quantity(child(player, "quantity"))
+            words = all_text(child(player, "desc"))
+            put(found, collection={"quantity": amount} if amount else None, note=[{"text": words}] if words else None)
             return {"reference": ctx.add(found)}
     return {}
 

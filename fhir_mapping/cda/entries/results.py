@@ -33,6 +33,8 @@ def result_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
             below = ctx.walk(act, inner)
         results += [one for one in below if one.startswith("Observation/")]
         others += [one for one in below if not one.startswith("Observation/")]
+    for one in results if taken else ():
+        ctx.resource(one).setdefault("specimen", taken)
     code = code_or_words(node, ctx)
     if not code and not results:
         return others
