@@ -72,10 +72,10 @@ class Fact:
 
 @dataclass
 class Read:
-    """What a section holds: facts, and the acts that are no observations of data elements."""
+    """What a section holds: facts, and the acts that are no observations of data elements, each with its group."""
 
     facts: list[Fact] = field(default_factory=list)
-    acts: list[Node] = field(default_factory=list)
+    acts: list[tuple[Node, int]] = field(default_factory=list)
 
 
 def read_section(section: Node) -> Read:
@@ -107,7 +107,7 @@ def _read(act: Element, found: Read, group: int, groups: list[int]) -> None:
             for inner in part:
                 _read(inner, found, own, groups)
     else:
-        found.acts.append(node)
+        found.acts.append((node, group))
 
 
 def _holds(node: Node) -> bool:

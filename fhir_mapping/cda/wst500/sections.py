@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from fhir_mapping.cda.coded import identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
@@ -12,6 +14,8 @@ from fhir_mapping.cda.wst500.encounter import header_ids
 from fhir_mapping.cda.wst500.facts import Fact, flatten, read_section
 
 _STAY = frozenset({"stay_length", "stay_disposition", "stay_admit_source", "stay_destination"})
+_OF_DRUGS = frozenset({"supply_days", "supply_total", "remark"})
+_DRUG_GROUP = "DE08.50.056.00"
 _OF_ORDERS = frozenset({"order_content"})
 _EXAMINATION = frozenset({"C0006"})
 _PRESCRIPTIONS = frozenset({"C0004", "C0005", "C0052"})
@@ -42,19 +46,18 @@ class Sections:
         words = squeeze(element.get("displayName")) if element is not None else ""
         return next((row["loinc"] for row in rows("cn_sections") if row["words"] in words), code) if words else code
 
-    def _acts(self, acts: list[Node], facts: list[Fact], loinc: str, here: Section) -> list[str]:
+    def _acts(self, acts: list[tuple[Node, int]], facts: list[Fact], loinc: str, here: Section) -> list[str]:
         use = next((row["medication"] for row in rows("cn_sections") if row["loinc"] == loinc), "")
         use = "order" if self.number in _PRESCRIPTIONS else use
-        drugs = [node for node in acts if node.name == "substanceAdministration"]
-        group = identifiers(header_ids(self.root, "prescription"))
-        shared = (
-            [f for f in facts if f.group == 0 and f.part in ("supply_days", "supply_total", "remark")] if drugs else []
-        )
-        shared += [f for f in facts if f.group == 0 and drugs and f.element == "DE08.50.056.00"]
+        drugs = [(node, group) for node, group in acts if node.name == "substanceAdministration"]
+        groups = {group for _, group in drugs}
+        number = identifiers(header_ids(self.root, "prescription"))
+        shared = [f for f in facts if groups and (f.part in _OF_DRUGS or f.element == _DRUG_GROUP)]
         found: list[str] = []
-        for node in acts:
+        for node, group in acts:
             if node.name == "substanceAdministration":
-                found += treatment.medication(node, self.ctx, use, shared, group)
+                own = _of_drug(drugs, drugs.index((node, group)), shared)
+                found += treatment.medication(node, self.ctx, use, own, number)
             elif node.name == "procedure":
                 found += treatment.procedure(node, self.ctx)
             elif not treatment.transfer(node, self.ctx):
@@ -98,3 +101,20 @@ class Sections:
         """The document's report, once all sections were read."""
         numbers = identifiers([*header_ids(self.root, "report"), *header_ids(self.root, "order")])
         laboratory.add_report(self.report, self.root, self.ctx, numbers)
+
+
+def _of_drug(drugs: list[tuple[Node, int]], place: int, shared: list[Fact]) -> list[Fact]:
+    """What holds for one drug: what stands in its organizer, and what stands in none or in one without a drug.
+
+    Of as many loose facts of one element as there are drugs, each has its own by turn.
+    """
+    groups = {group for _, group in drugs if group}
+    loose = [fact for fact in shared if fact.group not in groups]
+    counts = Counter(fact.element for fact in loose)
+    turns: Counter[str] = Counter()
+    found = [fact for fact in shared if fact.group in groups and fact.group == drugs[place][1]]
+    for fact in loose:
+        if counts[fact.element] != len(drugs) or turns[fact.element] == place:
+            found.append(fact)
+        turns[fact.element] += 1
+    return found

@@ -175,6 +175,26 @@ def test_times_a_day_in_rate_quantity_are_the_timing_not_a_rate():
     assert list(how["doseAndRate"][0]) == ["doseQuantity"]
 
 
+def drug(name: str) -> str:
+    made = f"<manufacturedLabeledDrug><name>{name}</name></manufacturedLabeledDrug>"
+    return (
+        f"<substanceAdministration><consumable><manufacturedProduct>{made}</manufacturedProduct></consumable>"
+        "</substanceAdministration>"
+    )
+
+
+def days(number: int) -> str:
+    return element("DE06.00.294.00", f'<value xsi:type="PQ" value="{number}" unit="天"/>')
+
+
+def test_days_of_supply_hold_for_the_drug_they_stand_by_else_for_all():
+    own = entry(group(drug("甲"), days(3))) + entry(group(drug("乙"), days(7)))
+    by_turn = entry(drug("甲")) + entry(days(3)) + entry(drug("乙")) + entry(days(7))
+    for entries, wanted in ((own, [3, 7]), (by_turn, [3, 7]), (entry(drug("甲")) + entry(group(days(5))), [5])):
+        found = document("C0004", entries, section="10160-0")["MedicationRequest"]
+        assert [one["dispenseRequest"]["expectedSupplyDuration"]["value"] for one in found] == wanted
+
+
 def test_assistants_and_sites_belong_to_the_operation():
     helper = '<code displayName="第一助手"/><playingEntity><name>吴</name></playingEntity>'
     part = f'<participant typeCode="ATND"><participantRole>{helper}</participantRole></participant>'
