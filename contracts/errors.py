@@ -2,6 +2,7 @@
 
     CloisterError                     1   500   something went wrong that has a name
     |- UsageError                     2   400   wrong use: no such region, missing data, port taken, missing column
+    |  |- BusyError                   2   409   something else is at work there: wait for it
     |  `- EngineUnavailableError      2   503   the chosen engine cannot start here (no Java, no jars)
     |- DataError                      3   422   what a source delivered, or what a table holds, is not as declared
     |  |- SourceContractError         3   422   a file does not keep its source's contract (header, encoding)
@@ -38,6 +39,12 @@ class UsageError(CloisterError):
 
     exit_code = 2
     http_status = 400
+
+
+class BusyError(UsageError):
+    """Something else is at work in the same work directory or zone."""
+
+    http_status = 409
 
 
 class EngineUnavailableError(UsageError):

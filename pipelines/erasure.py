@@ -13,7 +13,7 @@ from contracts.region import Region, Site, load_region
 from contracts.zone import SiteZone, WorkArea
 from fhir_mapping.lifecycle import marker
 from pipelines import zone_work
-from pipelines.run import locked
+from pipelines.locks import alone, locked
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def erase(settings: Settings, site_name: str, names: Sequence[str], identity: st
     site, zone = region.site(site_name), settings.area.site(site_name)
     if not zone.root.is_dir():
         raise UsageError(f"no zone of site '{site_name}' in {settings.work}: give the work directory of its runs")
-    with locked(settings.work), zone_work.alone(zone):
+    with locked(settings.work), alone(zone):
         marker.require_finished(zone, but=ERASURE)
         people = find_people(site, names, identity) if names else []
         if not people and marker.unfinished(zone) is None:

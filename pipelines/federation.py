@@ -22,7 +22,9 @@ from federated.coordinator.settings import CoordinatorSettings
 from federated.leash import leash
 from federated.programs import TrainedModel
 from governance.files import write_durable
+from pipelines import locks
 from pipelines.deployment import Deployment
+from pipelines.hospital import run_log
 from pipelines.parties import set_up_parties
 from pipelines.processes import Supervisor
 from pipelines.release import compare_with_baselines, release_model, trained_model
@@ -36,17 +38,23 @@ LAST_EXIT_CODE = 5
 
 
 class FederationSession:
-    """What assets.federation.Federation asks for; ``close`` stops every process it started."""
+    """What assets.federation.Federation asks for; ``close`` stops every process it started.
 
-    def __init__(self, region: Region, settings: Settings, report: Report) -> None:
+    Args:
+        within_run: `cloister run` started the job, and holds the work directory for it.
+    """
+
+    def __init__(self, region: Region, settings: Settings, report: Report, *, within_run: bool = False) -> None:
         self.region = region
         self.area = settings.area
         self.report = report
+        self._within_run = within_run
         self._open = ExitStack()
 
     @cached_property
     def deployment(self) -> Deployment:
-        """The processes, started at first use."""
+        """The processes, started at first use: when nothing else is at work in the work directory."""
+        self._open.enter_context(locks.region_job(self.area.root, self.report, within_run=self._within_run))
         started = time.monotonic()
         papers = set_up_parties(self.region, self.area)
         deployment = Deployment(self.region, self.area, papers, self._open.enter_context(Supervisor()))
@@ -174,12 +182,14 @@ def main_metrics(model: TrainedModel) -> str:
     return ", ".join(f"{name.replace('_', '-')} {model.metrics[name]:.3f}" for name in names)
 
 
-def federation_resource(region: Region, settings: Settings, report: Report | None = None) -> dg.ResourceDefinition:
-    """The resource; without ``report`` the stages are told to nobody."""
+def federation_resource(
+    region: Region, settings: Settings, report: Report | None = None, *, within_run: bool = False
+) -> dg.ResourceDefinition:
+    """The resource; without ``report`` the stages are told to Dagster's own log of the run."""
 
     @dg.resource(description="The region's processes: authority, SuperLink, SuperNodes, workers, coordinator")
-    def federation(_: dg.InitResourceContext) -> Iterator[FederationSession]:
-        session = FederationSession(region, settings, report or (lambda stage, words: None))
+    def federation(context: dg.InitResourceContext) -> Iterator[FederationSession]:
+        session = FederationSession(region, settings, report or run_log(context), within_run=within_run)
         try:
             yield session
         finally:

@@ -16,22 +16,31 @@ from assets.hospital import Report
 from contracts.errors import CloisterError
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
+from fhir_mapping.lifecycle.marker import require_finished
+from pipelines import locks
 from pipelines.settings import Settings
-from pipelines.zone_work import shared
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
 class HospitalSession:
-    """What assets.hospital.Hospital asks for; closes its engine with ``close``."""
+    """What assets.hospital.Hospital asks for; ``close`` ends its engine and its hold on the zone.
 
-    def __init__(self, region: Region, site: Site, settings: Settings, report: Report) -> None:
+    Args:
+        within_run: `cloister run` started the job, and holds the work directory for it.
+    """
+
+    def __init__(
+        self, region: Region, site: Site, settings: Settings, report: Report, *, within_run: bool = False
+    ) -> None:
         self.region = region
         self.site = site
         self.zone: SiteZone = settings.area.site(site.name)
         self.report = report
         self._settings = settings
+        self._within_run = within_run
+        self._is_held = False
         self._open = ExitStack()
 
     @cached_property
@@ -46,11 +55,13 @@ class HospitalSession:
         """Keep what went wrong inside the site: Dagster records errors, and the text of a foreign one may hold a value.
 
         The traceback goes to the zone's ``logs/failures.log``. Out goes an error of ours without its cause, or the
-        class of a foreign one. Nothing runs beside an erasure, nor while one is unfinished.
+        class of a foreign one. The first step waits until nothing else is at work in the zone, and from then on nothing
+        else is until the job ends; no step runs while an erasure is unfinished.
         """
         try:
-            with shared(self.zone):
-                yield
+            self._hold()
+            require_finished(self.zone)
+            yield
         except CloisterError as error:
             self._keep_traceback()
             raise error from None
@@ -59,7 +70,14 @@ class HospitalSession:
             raise CloisterError(f"{type(error).__name__}; its traceback is in {log}") from None
 
     def close(self) -> None:
+        self._is_held = False
         self._open.close()
+
+    def _hold(self) -> None:
+        if not self._is_held:
+            lock = locks.site_job(self._settings.work, self.zone, self.report, within_run=self._within_run)
+            self._open.enter_context(lock)
+            self._is_held = True
 
     def _keep_traceback(self) -> Path:
         """Append the error being handled to a file that the site alone can read."""
@@ -71,13 +89,13 @@ class HospitalSession:
 
 
 def hospital_resource(
-    region: Region, site: Site, settings: Settings, report: Report | None = None
+    region: Region, site: Site, settings: Settings, report: Report | None = None, *, within_run: bool = False
 ) -> dg.ResourceDefinition:
-    """Without ``report``, stages are told to Dagster's own log only (it has the counts as metadata)."""
+    """Without ``report``, stages are told to Dagster's own log of the run."""
 
     @dg.resource(description=f"{site.title}: its zone and its engine session")
-    def hospital(_: dg.InitResourceContext) -> Iterator[HospitalSession]:
-        session = HospitalSession(region, site, settings, report or _say_nothing)
+    def hospital(context: dg.InitResourceContext) -> Iterator[HospitalSession]:
+        session = HospitalSession(region, site, settings, report or run_log(context), within_run=within_run)
         try:
             yield session
         finally:
@@ -86,5 +104,11 @@ def hospital_resource(
     return hospital
 
 
-def _say_nothing(stage: str, words: str) -> None:
-    """Dagster's pages show the counts as metadata."""
+def run_log(context: dg.InitResourceContext) -> Report:
+    """Stages as lines of the run's log, which Dagster's page shows; they hold counts only."""
+
+    def report(stage: str, words: str) -> None:
+        if context.log is not None:
+            context.log.info(f"{stage}: {words}")
+
+    return report

@@ -25,9 +25,9 @@ from governance.roster import Roster
 from governance.signing import fingerprint, load_identity, make_identity, replace_identity
 from governance.vault import SEALED, Unlock, rewrap
 from pipelines.authority_vault import UNLOCK_FILE, open_authority_vault, unlock_text
+from pipelines.locks import locked
 from pipelines.parties import AUTHORITY_KEY, load_commission, set_up_parties
 from pipelines.rosters import COMMISSION_KEY, REVOKED, read_region_roster, revoked_sites
-from pipelines.run import locked
 from pipelines.settings import Settings
 
 SiteKind = Literal["pseudonym", "identity", "node"]

@@ -7,17 +7,29 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from contracts.errors import CloisterError
+from contracts.errors import BusyError, CloisterError
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
+from fhir_mapping.lifecycle.marker import require_finished
 from fhir_mapping.pull import Pulled, database_sources, pull_site
+from pipelines.locks import alone
 
 PULL_SECONDS = 15 * 60
 
 
 def pull_databases(zone: SiteZone, region: Region, site: Site) -> list[Pulled]:
-    """Pull all database sources of a site, connection strings from the environment; nothing where there is none."""
-    return pull_site(zone, region, site, os.environ) if database_sources(site) else []
+    """Pull all database sources of a site, connection strings from the environment; nothing where there is none.
+
+    Raises:
+        BusyError: something else is at work in the zone.
+        PrivacyError: an erasure or a rotation of the key is unfinished.
+        CloisterError: as ``fhir_mapping.pull.pull_site``.
+    """
+    if not database_sources(site):
+        return []
+    with alone(zone):
+        require_finished(zone)
+        return pull_site(zone, region, site, os.environ)
 
 
 def pull_sensors(zone: SiteZone, region: Region, site: Site) -> list[dg.SensorDefinition]:
@@ -29,6 +41,9 @@ def pull_sensors(zone: SiteZone, region: Region, site: Site) -> list[dg.SensorDe
     def new_rows() -> Iterator[dg.SkipReason]:
         try:
             found = pull_databases(zone, region, site)
+        except BusyError as error:
+            yield dg.SkipReason(f"{error}; the next look is in {PULL_SECONDS // 60} minutes")
+            return
         except CloisterError as error:
             # its cause may quote the connection string
             raise error from None

@@ -13,7 +13,7 @@ from contracts.region import load_region
 from contracts.zone import SiteZone
 from governance.files import PRIVATE_MODE, write_durable
 from pipelines import zone_work
-from pipelines.run import locked
+from pipelines.locks import alone, locked
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def replay(settings: Settings, site_name: str) -> tuple[list[Replayed], SiteRepo
     from quality.reconciliation import reconcile
 
     region, zone = load_region(settings.region), zone_of(settings, site_name)
-    with locked(settings.work), zone_work.alone(zone):
+    with locked(settings.work), alone(zone):
         require_finished(zone)
         with zone_work.engine(settings) as spark:
             found, report = replay_quarantine(spark, zone, region, region.site(site_name))

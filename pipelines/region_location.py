@@ -16,12 +16,18 @@ BASELINE_JOB = "region_job_with_baselines"
 
 
 def build_definitions(
-    region: Region, settings: Settings, report: Report | None = None, tasks: tuple[str, ...] = ()
+    region: Region,
+    settings: Settings,
+    report: Report | None = None,
+    tasks: tuple[str, ...] = (),
+    *,
+    within_run: bool = False,
 ) -> dg.Definitions:
     """Assets, jobs and schedule of the region.
 
     Args:
         tasks: names of the tasks the jobs train; empty: all.
+        within_run: for a job of `cloister run`, which holds the work directory itself.
     """
     chosen = [task for task in region.tasks if not tasks or task.name in tasks]
     names = [task.name for task in chosen]
@@ -45,7 +51,7 @@ def build_definitions(
         assets=[training_assets(region), *(model_asset(task) for task in region.tasks), *baselines],
         jobs=jobs,
         schedules=[weekly],
-        resources={"federation": federation_resource(region, settings, report)},
+        resources={"federation": federation_resource(region, settings, report, within_run=within_run)},
         executor=dg.in_process_executor,
     )
 

@@ -22,7 +22,7 @@ def execute_region_job(settings: Settings, tasks: tuple[str, ...], baselines: bo
     from pipelines.dagster_home import dagster_instance
     from pipelines.region_location import BASELINE_JOB, REGION_JOB, build_definitions
 
-    definitions = build_definitions(load_region(settings.region), settings, report, tasks)
+    definitions = build_definitions(load_region(settings.region), settings, report, tasks, within_run=True)
     job = definitions.resolve_job_def(BASELINE_JOB if baselines else REGION_JOB)
     with dagster_instance(settings.area) as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contracts.region import load_region
 from fhir_mapping.lifecycle import marker
 from pipelines import zone_work
+from pipelines.locks import alone, locked
 from pipelines.quarantine import zone_of
-from pipelines.run import locked
 from pipelines.settings import Settings
 
 
@@ -25,7 +25,7 @@ def rotate(settings: Settings, site_name: str) -> tuple[int, int]:
     from quality.reconciliation import reconcile
 
     region, zone = load_region(settings.region), zone_of(settings, site_name)
-    with locked(settings.work), zone_work.alone(zone):
+    with locked(settings.work), alone(zone):
         marker.require_finished(zone, but=KEY_ROTATION)
         rotate_key(zone)
         days = sorted({entry.delivery_date for entry in read_manifest(zone)})

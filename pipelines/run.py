@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from fhir_mapping.lifecycle.marker import require_finished
 from pipelines.console import Console
 from pipelines.gateway import short
 from pipelines.job_process import end_server
+from pipelines.locks import locked
 from pipelines.report import build_report, write_report
 from pipelines.settings import Settings
 from pipelines.summary import summary_lines
@@ -136,15 +136,3 @@ def _timed(stages: dict[str, dict[str, float]], name: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     stages[name] = {"seconds": round(time.monotonic() - started, 3)}
-
-
-@contextmanager
-def locked(work: Path) -> Iterator[None]:
-    """One run at a time in a work directory; the lock goes with the process, so a killed run leaves none."""
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"another run is at work in {work}: wait for it, or give another --work") from error
-        yield

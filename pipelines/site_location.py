@@ -27,8 +27,14 @@ def delivery_days() -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=FIRST_DAY.isoformat(), end_offset=1)
 
 
-def build_definitions(region: Region, site: Site, settings: Settings, report: Report | None = None) -> dg.Definitions:
-    """Assets, checks, job, sensor and schedule of one site, around one engine session a process."""
+def build_definitions(
+    region: Region, site: Site, settings: Settings, report: Report | None = None, *, within_run: bool = False
+) -> dg.Definitions:
+    """Assets, checks, job, sensor and schedule of one site, around one engine session a process.
+
+    Args:
+        within_run: for a job of `cloister run`, which holds the work directory itself.
+    """
     days = delivery_days()
     zone = settings.area.site(site.name)
     assets = [
@@ -56,7 +62,7 @@ def build_definitions(region: Region, site: Site, settings: Settings, report: Re
         jobs=[job],
         schedules=[nightly],
         sensors=[landing_sensor(zone, SITE_JOB), *pull_sensors(zone, region, site)],
-        resources={"hospital": hospital_resource(region, site, settings, report)},
+        resources={"hospital": hospital_resource(region, site, settings, report, within_run=within_run)},
         executor=dg.in_process_executor,
     )
 

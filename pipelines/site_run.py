@@ -40,7 +40,8 @@ def execute_site_job(settings: Settings, site_name: str, report: Report) -> None
     days = landing_days(zone)
     if not days:
         raise UsageError(f"site '{site_name}' has no delivered file in {zone.landing}")
-    job = build_definitions(region, region.site(site_name), settings, report).resolve_job_def(SITE_JOB)
+    definitions = build_definitions(region, region.site(site_name), settings, report, within_run=True)
+    job = definitions.resolve_job_def(SITE_JOB)
     with dagster_instance(settings.area) as instance:
         result = job.execute_in_process(
             instance=instance, tags=partition_range(days[0], days[-1]), raise_on_error=False

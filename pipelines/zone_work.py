@@ -1,17 +1,14 @@
-"""What commands need that change a hospital's tables outside its job: to be alone in the zone, an engine, features."""
+"""What commands need that change a hospital's tables outside its job: an engine, features, the audit chain."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from contracts.errors import UsageError
 from contracts.region import Region
 from contracts.zone import SiteZone
-from fhir_mapping.lifecycle.marker import require_finished
 from governance.audit import AuditLog
 from governance.files import make_private
 from pipelines.settings import Settings
@@ -20,26 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 AUDIT = "audit.jsonl"
-
-
-@contextmanager
-def shared(zone: SiteZone) -> Iterator[None]:
-    """A step of the site's job: others may run beside it, no erasure, rotation or replay.
-
-    Raises:
-        PrivacyError: an erasure or a rotation of the key was begun and has not ended.
-        UsageError: one is at work.
-    """
-    with _locked(zone, fcntl.LOCK_SH):
-        require_finished(zone)
-        yield
-
-
-@contextmanager
-def alone(zone: SiteZone) -> Iterator[None]:
-    """Nothing else may be at work in the zone. Raises UsageError when something is."""
-    with _locked(zone, fcntl.LOCK_EX):
-        yield
 
 
 @contextmanager
@@ -70,14 +47,3 @@ def note(zone: SiteZone, event: str, facts: dict[str, Any]) -> None:
     make_private(zone.governance)
     with AuditLog(zone.governance / AUDIT) as audit:
         audit.append(event, facts)
-
-
-@contextmanager
-def _locked(zone: SiteZone, how: int) -> Iterator[None]:
-    make_private(zone.governance)
-    with (zone.governance / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, how | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"something else is at work in the zone of '{zone.site}': wait for it to end") from error
-        yield

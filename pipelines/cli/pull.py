@@ -22,14 +22,12 @@ def command(region: Path, site: str, work: Path) -> None:
     Connection strings stand in the environment variables that the source files name. Sources of one connection are read
     in one snapshot. Repeating it takes nothing twice.
     """
-    import os
-
     from contracts.region import load_region
     from contracts.zone import WorkArea
-    from fhir_mapping.pull import pull_site
+    from pipelines.pull import pull_databases
 
     loaded = load_region(region.resolve())
-    found = pull_site(WorkArea(work.resolve()).site(site), loaded, loaded.site(site), os.environ)
+    found = pull_databases(WorkArea(work.resolve()).site(site), loaded, loaded.site(site))
     for one in found:
         seen = f", {one.seen:,} seen before" if one.seen else ""
         click.echo(f"{one.source}: {one.rows:,} rows" + (f" in {one.file}" if one.file else ", no file") + seen)

@@ -92,9 +92,9 @@ def sign(
     """
     from contracts.region import load_region
     from pipelines import keys
+    from pipelines.locks import locked
     from pipelines.parties import set_up_parties
     from pipelines.rosters import Approvers, public_key, read_region_roster, show_lines
-    from pipelines.run import locked
     from pipelines.settings import Settings
 
     if approvers and no_approvers:

@@ -9,12 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from contracts.errors import PrivacyError, UsageError
+from contracts.errors import PrivacyError
 from contracts.region import load_region
 from contracts.zone import SiteZone, WorkArea
 from features.build import build_features
@@ -25,8 +26,8 @@ from fhir_mapping.mapping import map_day
 from fhir_mapping.silver import build_silver
 from governance.files import write_private
 from lake.reader import read_arrow
-from pipelines import zone_work
 from pipelines.console import Console
+from pipelines.hospital import HospitalSession
 from pipelines.run import run_region
 from pipelines.settings import Settings
 from synthetic.generate import generate_city
@@ -97,7 +98,9 @@ def test_an_erasure_that_was_killed_stops_everything_and_is_finished_by_another(
     running.communicate()
     with pytest.raises(PrivacyError, match="cloister erase"):
         run_region(Settings(region=DEMO, work=tmp_path / "work"), Console())
-    with pytest.raises(PrivacyError), zone_work.shared(zone):
+    region, settings = load_region(DEMO), Settings(region=DEMO, work=tmp_path / "work")
+    session = HospitalSession(region, region.site(SITE), settings, lambda *_: None)
+    with closing(session), pytest.raises(PrivacyError), session.confined():
         raise AssertionError("a step of the site's job ran beside an erasure that is not finished")
     finishing = erase(tmp_path / "work")
     words, _ = finishing.communicate(timeout=120)
@@ -107,9 +110,3 @@ def test_an_erasure_that_was_killed_stops_everything_and_is_finished_by_another(
     again = erase(tmp_path / "work")
     assert "nobody to erase" in again.communicate()[0] and again.returncode == 2
     assert read_arrow(zone.table("feature__triage")).num_rows > 0
-
-
-def test_a_command_does_not_start_beside_another(work: Path) -> None:
-    zone = WorkArea(work).site(SITE)
-    with zone_work.alone(zone), pytest.raises(UsageError, match="at work"), zone_work.shared(zone):
-        pass

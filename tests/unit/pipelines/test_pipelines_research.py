@@ -7,10 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from contracts.errors import SourceContractError, UsageError
+from contracts.errors import BusyError, SourceContractError, UsageError
 from contracts.region import Delivery, Join, Region, Site, Source
 from contracts.zone import WorkArea
 from pipelines.delivery import delivered_bytes, joined
+from pipelines.locks import alone
 from pipelines.pull import pull_databases, pull_sensors
 from pipelines.report import privacy_report
 
@@ -57,3 +58,14 @@ def test_only_sites_with_a_database_are_pulled(tmp_path: Path) -> None:
     (sensor,) = pull_sensors(zone, pulled, pulled.sites[0])
     with dg.DagsterInstance.ephemeral() as instance, pytest.raises(UsageError, match="is not set"):
         sensor.evaluate_tick(dg.build_sensor_context(instance=instance, sensor_name="new_rows"))
+
+
+def test_a_pull_does_not_begin_beside_a_job_of_its_hospital(tmp_path: Path) -> None:
+    region = region_of(tmp_path, BASE)
+    zone = WorkArea(tmp_path).site("north")
+    (sensor,) = pull_sensors(zone, region, region.sites[0])
+    with alone(zone), dg.DagsterInstance.ephemeral() as instance:
+        with pytest.raises(BusyError, match="at work in the zone"):
+            pull_databases(zone, region, region.sites[0])
+        tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, sensor_name="new_rows"))
+        assert tick.run_requests == [] and "next look is in 15 minutes" in (tick.skip_message or "")

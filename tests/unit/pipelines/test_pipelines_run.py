@@ -48,7 +48,7 @@ def test_a_second_run_in_the_same_work_directory_is_refused_at_once(tmp_path: Pa
     work.mkdir()
     with (work / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(UsageError, match="another run is at work"):
+        with pytest.raises(UsageError, match="another run or job is at work"):
             run_region(Settings(region=DEMO, work=work), Console(io.StringIO()))
     assert [path.name for path in work.iterdir()] == [".lock"]
 
