@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from fnmatch import fnmatchcase
-from functools import partial
-from itertools import chain
+from fnmatch import translate
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,8 +28,8 @@ NO_SOURCE = "no_source"
 SEVERAL_SOURCES = "several_sources"
 COMPRESSED_FILE = "compressed_file"
 
-_GROUP_BYTES = 8 << 20
-_READ_BYTES = 1 << 18
+_SMALL = 1 << 18
+"""Bytes up to which a file is held whole while it is looked at."""
 
 _LINE_ENDS = {"\n": "LF", "\r": "CR", None: None}
 
@@ -68,8 +69,14 @@ def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
             f"site '{site.name}': no day of delivery '{day}' in {zone.landing}; expected a folder named YYYY-MM-DD. "
             f"There are {len(landing_days(zone))}."
         )
-    looked = in_threads(partial(_look_at_all, site, day, folder), _groups(_files(folder)))
-    return sorted(chain.from_iterable(looked), key=lambda found: found.entry.file_name)
+    small: list[str] = []
+    large: list[str] = []
+    for path, size in _files(folder):
+        (small if size <= _SMALL else large).append(path)
+    # Threads that look at one small file each would only wait for one another.
+    found = [_look(site, day, folder, path, is_small=True) for path in small]
+    found += in_threads(partial(_look, site, day, folder), large)
+    return sorted(found, key=lambda delivered: delivered.entry.file_name)
 
 
 def claim(site: Site, file_name: str) -> Source | str:
@@ -98,34 +105,16 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
                     yield path, about.st_size
 
 
-def _groups(files: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
-    """Files in groups: threads that look at one small file each would only wait for one another."""
-    group: list[str] = []
-    total = 0
-    for path, size in files:
-        group.append(path)
-        total += size
-        if total > _GROUP_BYTES:
-            yield group
-            group, total = [], 0
-    if group:
-        yield group
-
-
-def _look_at_all(site: Site, day: str, folder: Path, paths: Sequence[str]) -> list[Delivered]:
-    start = len(str(folder)) + 1
-    return [_look(site, day, path[start:], Path(path)) for path in paths]
-
-
-def _look(site: Site, day: str, name: str, path: Path) -> Delivered:
+def _look(site: Site, day: str, folder: Path, path: str, is_small: bool = False) -> Delivered:
     # A name that is not UTF-8 must still be a row of a table.
-    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    name = path[len(str(folder)) + 1 :].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     source = claim(site, name)
-    with path.open("rb") as stream:
+    with open(path, "rb", buffering=0) as file:
+        stream: BinaryIO = io.BytesIO(file.readall()) if is_small else io.BufferedReader(file)
         found = Refusal(source) if isinstance(source, str) else inspect(source, stream)
         sha256, size = _sha256_and_size(stream)
     entry = _entry(site, day, name, None if isinstance(source, str) else source, found, sha256, size)
-    return Delivered(path, entry, None if isinstance(found, Refusal) else found)
+    return Delivered(Path(path), entry, None if isinstance(found, Refusal) else found)
 
 
 def _entry(
@@ -156,14 +145,20 @@ def _entry(
 def _sha256_and_size(stream: BinaryIO) -> tuple[str, int]:
     stream.seek(0)
     digest, size = hashlib.sha256(), 0
-    while part := stream.read(_READ_BYTES):
+    while part := stream.read(_SMALL):
         digest.update(part)
         size += len(part)
     return digest.hexdigest(), size
 
 
 def _matches(source: Source, file_name: str) -> bool:
-    return any(fnmatchcase(file_name, pattern) for pattern in source.files)
+    return _pattern(tuple(source.files)).match(file_name) is not None
+
+
+@cache
+def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches a name that one of the shell patterns matches."""
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)")
 
 
 def _is_day(name: str) -> bool:
