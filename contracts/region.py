@@ -103,7 +103,8 @@ class Database(Frozen):
             all rows.
         overlap: how far back of the highest watermark a pull looks for rows that were committed late: seconds for
             times and dates, else units of the number.
-        tls: ``required``: a connection over a network must be encrypted. ``off``: the network itself is trusted.
+        tls: ``required``: a connection to another host must be encrypted and the host must prove who it is
+            (``sslmode=verify-full``). ``off``: the network itself is trusted.
     """
 
     connection: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")

@@ -11,12 +11,14 @@ itself gave) must be of a closed set of types and characters.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import unquote
 
 from adbc_driver_manager import Error as AdbcError
 from adbc_driver_postgresql import dbapi
@@ -30,6 +32,18 @@ BATCH_BYTES = 4 << 20
 _TIMES = ("timestamp without time zone", "timestamp with time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 _MARK = re.compile(r"[0-9A-Za-z:+. -]{1,64}")
+_KEYWORD = re.compile(
+    r"""\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|))(?=\s|$)""", re.S
+)
+_KEYWORDS = re.compile(rf"(?:{_KEYWORD.pattern})*\s*", re.S)
+_TLS_FAULTS = {
+    "certificate verify failed": "its certificate is not of the authority in sslrootcert, or not valid today",
+    "does not match host name": "its certificate is for another host name",
+    "could not get server's host name from server certificate": "its certificate names no host",
+    "server does not support SSL": "the server does not offer TLS",
+    "root certificate file": "sslrootcert names no certificate file",
+    "SSL error": "TLS failed",
+}
 _SQLSTATES = {"42P01": "no such table", "42703": "no such column", "42501": "no right to read it", "42601": "syntax"}
 
 
@@ -69,15 +83,15 @@ def open_snapshot(connection: str, zone: str, tls: str = "required") -> Iterator
 
     Raises:
         UsageError: the server cannot be reached or refuses.
-        CredentialError: the connection goes over a network and is not encrypted.
+        CredentialError: the connection goes over a network, and is not asked to prove who the server is, or the server
+            does not prove it; or it is not encrypted.
     """
+    if tls == "required":
+        require_verification(connection, os.environ)
     try:
         opened = dbapi.connect(connection)
     except AdbcError as error:
-        raise UsageError(
-            f"no connection to the database ({_state(error)}). Check host, database, user, password and TLS options "
-            "in the environment variable; the server's own log says more."
-        ) from None
+        raise _no_connection(error) from None
     try:
         _run(opened, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         _run(opened, f"SET LOCAL TimeZone TO {_literal(zone)}")
@@ -88,6 +102,64 @@ def open_snapshot(connection: str, zone: str, tls: str = "required") -> Iterator
     finally:
         opened.rollback()
         opened.close()
+
+
+def require_verification(connection: str, environment: Mapping[str, str]) -> None:
+    """Refuse a remote server that need not prove who it is, before a password is sent to it.
+
+    Args:
+        environment: libpq's own variables (``PGHOST``, ``PGSSLMODE`` ...) stand in for what the string leaves out.
+
+    Raises:
+        CredentialError: a host is remote, or a service file names it, and ``sslmode`` is not ``verify-full``.
+    """
+    told = connection_options(connection)
+    hosts = {
+        host
+        for name in ("host", "hostaddr")
+        for host in (told.get(name) or environment.get(f"PG{name.upper()}", "")).split(",")
+    }
+    has_service = "service" in told or "PGSERVICE" in environment
+    if not has_service and all(_is_local(host) for host in hosts):
+        return
+    if told.get("sslmode", environment.get("PGSSLMODE")) != "verify-full":
+        raise CredentialError(
+            "the database is on another host and the connection string does not say sslmode=verify-full. Add it, with "
+            'sslrootcert=..., or say tls = "off" in [postgres] where the network is trusted.'
+        )
+
+
+def connection_options(connection: str) -> dict[str, str]:
+    """The options of libpq's connection string, in either of its forms; of an option told twice the last.
+
+    Raises:
+        CredentialError: it is in neither form.
+
+    Source:
+        https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING
+    """
+    if not connection.startswith(("postgresql://", "postgres://")):
+        if not _KEYWORDS.fullmatch(connection):
+            raise CredentialError("the connection string is not libpq's: neither postgresql://... nor name=value ...")
+        pairs = _KEYWORD.findall(connection)
+        return {name: re.sub(r"\\(.)", r"\1", quoted or plain) for name, quoted, plain in pairs}
+    path, _, query = re.sub(r"^[a-z]+://(?:[^@/]*@)?", "", connection).partition("?")
+    places = path.partition("/")[0].split(",")
+    hosts = [place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0] for place in places]
+    asked = {name: unquote(value) for name, _, value in (pair.partition("=") for pair in query.split("&"))}
+    if asked.get("ssl") == "true":
+        asked.setdefault("sslmode", "require")
+    return {"host": unquote(",".join(hosts)), **asked}
+
+
+def _is_local(host: str) -> bool:
+    """A local socket (libpq's default) or this machine itself."""
+    if host in ("", "localhost") or host.startswith(("/", "@")):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def require_privacy(is_encrypted: bool, address: str | None, tls: str) -> None:
@@ -255,6 +327,20 @@ def _fault(source: Source, error: AdbcError) -> CloisterError:
     return SourceContractError(
         f"source '{source.name}': the database refused ({state}). Check table or query, columns, key and watermark in "
         "its source file, and the rights of the user."
+    )
+
+
+def _no_connection(error: AdbcError) -> CloisterError:
+    """Of libpq's words, which may quote the connection string, only what they mean."""
+    for words, meaning in _TLS_FAULTS.items():
+        if words in str(error):
+            return CredentialError(
+                f"no connection to the database: {meaning}. Nothing was sent to it; check sslmode and sslrootcert in "
+                "the environment variable, and the server's certificate."
+            )
+    return UsageError(
+        f"no connection to the database ({_state(error)}). Check host, database, user, password and TLS options "
+        "in the environment variable; the server's own log says more."
     )
 
 
