@@ -42,6 +42,7 @@ class Context:
     Attributes:
         links: pointers from one act to another: reference of the source, typeCode, keys of the target's ids.
         named: the references of acts whose ids stand in no resource, by key of the id.
+        ranks: of diagnoses that are told with one, by reference of the Condition.
     """
 
     def __init__(self, root: Element, document_key: str, clock: Clock) -> None:
@@ -53,6 +54,7 @@ class Context:
         self.language = ""
         self.links: list[tuple[str, str, list[str]]] = []
         self.named: dict[str, str] = {}
+        self.ranks: dict[str, int] = {}
         self.walk: Callable[[Node, Any], list[str]]
         self.entries: Callable[[Node, Any], list[str]]
         self._key = document_key
@@ -116,6 +118,16 @@ class Context:
         resource["id"] = digest
         self._resources[reference] = resource
         return reference
+
+    def complete(self, reference: str, other: Resource) -> None:
+        """Put what another mention says into a resource that is known to be the same: lists joined, gaps filled."""
+        known = self._resources[reference]
+        for name, value in other.items():
+            present = known.get(name)
+            if present is None:
+                known[name] = value
+            elif isinstance(present, list) and isinstance(value, list):
+                known[name] = _joined(present, value)
 
     def drop(self, reference: str) -> None:
         """Take a resource out that became a part of another one."""

@@ -56,7 +56,8 @@ def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
     put(found, period=span, reasonCode=reasons(node, ctx))
     below = walk_rest(node, ctx, section, (COMMENT, INDICATION))
     conditions = [one for one in below if one.startswith("Condition/")]
-    put(found, diagnosis=[{"condition": {"reference": one}} for one in conditions])
+    ranked = [{"rank": ctx.ranks[one]} if one in ctx.ranks else {} for one in conditions]
+    put(found, diagnosis=[{"condition": {"reference": c}, **rank} for c, rank in zip(conditions, ranked, strict=True)])
     _discharge(node, found, ctx)
     places = [
         {"location": {"reference": one}} for role in participants(node, "LOC") if (one := location(role.element, ctx))
@@ -65,13 +66,28 @@ def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
     if len(found) <= 5 and not kind and not span and "identifier" not in found:
         ctx.problem("empty_encounter", node.element)
         return below
-    reference = ctx.add(found)
+    reference = _of_the_header(found, ctx) or ctx.add(found)
     for one in conditions:
         ctx.resource(one).setdefault("encounter", {"reference": reference})
     for one in below:
         if one.startswith("DocumentReference/"):  # a note of this visit
             ctx.resource(one).setdefault("context", {})["encounter"] = [{"reference": reference}]
     return [reference, *below]
+
+
+def _of_the_header(found: Resource, ctx: Context) -> str:
+    """The reference to the document's own encounter where this entry has its number: one visit is one Encounter."""
+    if not ctx.encounter:
+        return ""
+    header = ctx.resource(ctx.encounter)
+    if not any(one in header.get("identifier", ()) for one in found.get("identifier", ())):
+        return ""
+    if header["class"] == _UNKNOWN_CLASS:
+        header["class"] = found["class"]
+    if header["status"] == "unknown":
+        header["status"] = found["status"]
+    ctx.complete(ctx.encounter, found)
+    return ctx.encounter
 
 
 def _is_over(time: Element | None) -> bool:

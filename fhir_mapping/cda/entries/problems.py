@@ -27,7 +27,7 @@ from fhir_mapping.cda.entries.common import (
 )
 from fhir_mapping.cda.entries.links import HEALTH_CONCERN, name, pointed_concerns, remember
 from fhir_mapping.cda.entries.observations import observation
-from fhir_mapping.cda.quantities import quantity
+from fhir_mapping.cda.quantities import decimal, quantity
 from fhir_mapping.cda.times import period, point
 from fhir_mapping.document import Resource
 
@@ -56,7 +56,8 @@ _KINDS = frozenset(_KIND_CODES.split())
 """Codes of problem observations: problem, condition, finding, complaint, diagnosis, symptom ... (SNOMED CT, LOINC)."""
 _OF_THE_VISIT = frozenset({"46241-6", "11535-2", "42347-5"})
 """Sections whose diagnoses are the document's encounter's: admission and discharge."""
-_PARTS = (_STATUS, _AGE, COMMENT, CCDA + "143", CCDA + "113")
+_RANK = "2.16.840.1.113883.10.20.24.3.166"
+_PARTS = (_RANK, _STATUS, _AGE, COMMENT, CCDA + "143", CCDA + "113")
 
 
 def concern(node: Node, ctx: Context, section: Section) -> list[str]:
@@ -144,7 +145,21 @@ def condition(
     )
     put(found, recorder=recorder[0] if recorder else None, note=notes(node, ctx))
     below = walk_rest(node, ctx, section, _PARTS) if any(True for _ in nested(node)) else []
-    return [_add(found, ctx), *below]
+    reference = _add(found, ctx)
+    rank = _rank(node)
+    if rank:
+        ctx.ranks[reference] = rank
+    return [reference, *below]
+
+
+def _rank(node: Node) -> int:
+    """The rank of a diagnosis among those of its visit, or 0."""
+    for _, act in nested(node):
+        if act.has(_RANK):
+            value = act.one("value")
+            told = decimal(value.get("value")) if value is not None else None
+            return told if isinstance(told, int) and 0 < told < 2**31 else 0
+    return 0
 
 
 def _add(found: Resource, ctx: Context) -> str:

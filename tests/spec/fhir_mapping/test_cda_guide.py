@@ -178,3 +178,30 @@ def test_the_header_tells_the_care_team_the_order_the_version_and_how_well_a_lan
     assert [part["valueCoding"]["code"] for part in spoken["extension"][0]["extension"]] == ["G", "ESP"]
     assert found["Composition"]["extension"][0]["valueString"] == "2"
     assert found["DocumentReference"]["context"]["related"][0]["identifier"]["value"] == "O1"
+
+
+def test_the_visit_of_the_header_told_again_in_the_body_is_one_encounter():
+    number = '<id root="1.2.3.4.5" extension="v1"/>'
+    rank = below('<observation><templateId root="2.16.840.1.113883.10.20.24.3.166"/><value value="1"/></observation>')
+    found_then = f"<observation>{template(4)}{value_of('195967001')}{rank}</observation>"
+    diagnosed = below(f"<act>{template(80)}{below(found_then)}</act>")
+    entry = f"<encounter>{template(49)}{number}{code_of('185349003')}{diagnosed}</encounter>"
+    header = f"<componentOf><encompassingEncounter>{number}<effectiveTime><low value='2020'/></effectiveTime>"
+    text = (
+        f"<ClinicalDocument {XSI}><recordTarget><patientRole>{number}</patientRole></recordTarget>{header}"
+        f"</encompassingEncounter></componentOf><component><section><entry>{entry}</entry></section></component>"
+        "</ClinicalDocument>"
+    )
+    found = [one for one in convert_document(text.encode()).resources if one["resourceType"] == "Encounter"]
+    assert [(one["period"], first_code(one["type"][0]), one["class"]["code"]) for one in found] == [
+        ({"start": "2020"}, "185349003", "AMB")
+    ]
+    assert [one["rank"] for one in found[0]["diagnosis"]] == [1]
+
+
+def test_a_value_that_is_a_file_is_a_document_and_no_string():
+    value = '<value xsi:type="ED" mediaType="application/pdf" representation="B64">JVBERi0xLjQ=</value>'
+    found = resources(f"<observation>{code_of('18748-4', LOINC)}{value}</observation>")
+    (one,), (kept,) = found["Observation"], found["DocumentReference"]
+    assert "valueString" not in one and one["derivedFrom"] == [{"reference": f"DocumentReference/{kept['id']}"}]
+    assert kept["content"][0]["attachment"]["contentType"] == "application/pdf"
