@@ -44,13 +44,15 @@ def convert_whole(root: Element, data: bytes, ctx: Context) -> None:
     else:
         ctx.encounter = _encounter(node, ctx)
     written_by = _authors(node, ctx)
+    if chinese is not None:
+        chinese.written_by = of_types(written_by, "Practitioner")
     keeper = custodian_of(node, ctx)
     header_people(node, ctx)
     sections = [one for element in section_elements(node) if (one := section_of(element, ctx))]
     if chinese is not None:
         chinese.finish()
     main = ctx.add(composition(node, sections, ctx, written_by, keeper))
-    _catalogue(node, data, ctx, written_by, keeper)
+    _catalogue(node, data, ctx, written_by, keeper, chinese.orders() if chinese is not None else [])
     _provenance(node, main, ctx, written_by)
 
 
@@ -166,7 +168,9 @@ def _participant(part: Element, ctx: Context) -> None:
         organization(child(entity, "scopingOrganization"), ctx)
 
 
-def _catalogue(node: Node, data: bytes, ctx: Context, written_by: list[str], keeper: str) -> None:
+def _catalogue(
+    node: Node, data: bytes, ctx: Context, written_by: list[str], keeper: str, ordered: list[dict[str, Any]]
+) -> None:
     """The DocumentReference: what the document is, not its bytes; an unstructured body is its content."""
     found: Resource = {"resourceType": "DocumentReference"}
     number = node.one("id")
@@ -193,14 +197,10 @@ def _catalogue(node: Node, data: bytes, ctx: Context, written_by: list[str], kee
     put(content, language=ctx.language, title=all_text(node.one("title")))
     found["content"] = [{"attachment": content}]
     context: dict[str, Any] = {}
-    orders = [
-        {"identifier": number}
-        for part in node.all("inFulfillmentOf")
-        for order in children(part, "order")
-        for number in identifiers(list(children(order, "id")))
-    ]
+    orders = [element for part in node.all("inFulfillmentOf") for one in children(part, "order") for element in one]
+    numbers = identifiers([element for element in orders if local_name(element) == "id"])
     put(context, encounter=[{"reference": ctx.encounter}] if ctx.encounter else None, period=_covered(node, ctx))
-    put(context, related=orders)
+    put(context, related=[{"identifier": number} for number in [*numbers, *ordered]])
     put(found, context=context)
     ctx.add(found)
 

@@ -8,7 +8,7 @@ from fhir_mapping.cda.agents import authors, of_types, performers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.cda.entries.common import put
-from fhir_mapping.cda.times import point
+from fhir_mapping.cda.times import has_width, period, point
 from fhir_mapping.cda.wst500.facts import Fact
 from fhir_mapping.document import Resource
 from fhir_mapping.terminology.ucum import ucum_code
@@ -39,14 +39,20 @@ def observation(fact: Fact, ctx: Context, *, part_of: str = "") -> list[str]:
     found["status"] = "final"
     row = next((one for one in rows("cn_elements") if one["element"] == fact.element), None)
     category, loinc = (row["category"], row["loinc"]) if row else ("", "")
-    moment = ctx.clock.date_time(point(fact.node.one("effectiveTime")))
-    moment = moment or (_day_of_visit(ctx) if category else None)
+    time = fact.node.one("effectiveTime")
+    span = period(time, ctx.clock) if time is not None and has_width(time) else {}
+    moment = None if len(span) == 2 else ctx.clock.date_time(point(time))
+    moment = span.get("start") or moment or (_day_of_visit(ctx) if category else None)
     loinc = loinc if loinc and _fits(loinc, told, moment) else ""
     put(found, category=[{"coding": [{"system": _CATEGORY, "code": category}]}] if category else None)
     codings = [{"system": "http://loinc.org", "code": loinc}] if loinc else []
     found["code"] = {"coding": [*codings, fact.coding()], **({"text": fact.label} if fact.label else {})}
     found["subject"] = {"reference": ctx.patient}
-    put(found, encounter={"reference": ctx.encounter} if ctx.encounter else None, effectiveDateTime=moment)
+    put(
+        found,
+        encounter={"reference": ctx.encounter} if ctx.encounter else None,
+        **{"effectivePeriod": span} if len(span) == 2 else {"effectiveDateTime": moment},
+    )
     put(found, performer=of_types(performers(fact.node, ctx) or authors(fact.node, ctx), *_PERFORMERS))
     if told is not None:
         found["value" + told[0]] = told[1]

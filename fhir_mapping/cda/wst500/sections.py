@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from fhir_mapping.cda.coded import identifiers
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import rows
-from fhir_mapping.cda.element import Node, squeeze
-from fhir_mapping.cda.entries.common import Section
+from fhir_mapping.cda.element import Node, child, squeeze
+from fhir_mapping.cda.entries.common import Section, put
 from fhir_mapping.cda.wst500 import diagnoses, generic, laboratory, treatment
 from fhir_mapping.cda.wst500.encounter import header_ids
 from fhir_mapping.cda.wst500.facts import Fact, flatten, read_section
@@ -22,12 +23,18 @@ _PRESCRIPTIONS = frozenset({"C0004", "C0005", "C0052"})
 
 
 class Sections:
-    """Maps the sections of one document; what belongs to its one report is gathered over them."""
+    """Maps the sections of one document; what belongs to its one report is gathered over them.
+
+    Attributes:
+        written_by: references to the people who wrote the document: of a prescription who prescribed, of a report who
+            reported.
+    """
 
     def __init__(self, root: Node, ctx: Context) -> None:
         self.root = root
         self.ctx = ctx
         self.number = root.code()
+        self.written_by: list[dict[str, str]] = []
         self.report = laboratory.Report("imaging" if self.number in _EXAMINATION else "laboratory")
 
     def entries(self, section: Node, here: Section) -> list[str]:
@@ -57,7 +64,10 @@ class Sections:
         for node, group in acts:
             if node.name == "substanceAdministration":
                 own = _of_drug(drugs, drugs.index((node, group)), shared)
-                found += treatment.medication(node, self.ctx, use, own, number)
+                made = treatment.medication(node, self.ctx, use, own, number)
+                if self.number in _PRESCRIPTIONS:
+                    self._prescribed(made)
+                found += made
             elif node.name == "procedure":
                 found += treatment.procedure(node, self.ctx)
             elif not treatment.transfer(node, self.ctx):
@@ -65,6 +75,14 @@ class Sections:
         for fact in shared:
             facts.remove(fact)
         return found
+
+    def _prescribed(self, references: list[str]) -> None:
+        """Who prescribed, and when: the author of the prescription."""
+        author = child(self.root.one("author"), "time")
+        when = self.ctx.clock.date_time(author.get("value")) if author is not None else None
+        for reference in references:
+            by = self.written_by[0] if self.written_by else None
+            put(self.ctx.resource(reference), authoredOn=when, requester=by)
 
     def _facts(self, facts: list[Fact], section: Node, loinc: str) -> list[str]:
         ctx = self.ctx
@@ -99,8 +117,18 @@ class Sections:
 
     def finish(self) -> None:
         """The document's report, once all sections were read."""
+        taken = identifiers(header_ids(self.root, "specimen"))
+        if len(self.report.specimens) == 1 and taken:
+            self.ctx.resource(self.report.specimens[0])["identifier"] = taken
         numbers = identifiers([*header_ids(self.root, "report"), *header_ids(self.root, "order")])
-        laboratory.add_report(self.report, self.root, self.ctx, numbers)
+        made = laboratory.add_report(self.report, self.root, self.ctx, numbers)
+        if made:
+            put(self.ctx.resource(made), resultsInterpreter=self.written_by)
+
+    def orders(self) -> list[dict[str, Any]]:
+        """The numbers of the orders that the document answers or gives, where it is no report over them."""
+        reported = self.report.results or self.report.facts
+        return [] if reported else identifiers(header_ids(self.root, "order"))
 
 
 def _of_drug(drugs: list[tuple[Node, int]], place: int, shared: list[Fact]) -> list[Fact]:

@@ -225,3 +225,25 @@ def test_an_outcome_of_the_stay_and_a_price_are_observations_by_their_own_codes(
     codes = [(one["code"]["coding"][0]["system"][-5:], one["code"]["coding"][0]["code"]) for one in found]
     assert codes == [("2.2.1", "DE05.10.113.00"), ("2.2.4", "HDSD00.11.143"), ("2.2.4", "HDSD00.11.142")]
     assert found[2]["valueQuantity"]["value"] == "12345.60" and len(found[2]["hasMember"]) == 1
+
+
+def test_numbers_of_orders_and_specimens_and_spans_of_symptoms_are_kept():
+    order = '<id root="2.16.156.10011.1.24" extension="S1"/><id root="2.16.156.10011.1.14" extension="B1"/>'
+    time = '<effectiveTime><low value="20240428"/><high value="20240430"/></effectiveTime>'
+    symptom = f'<observation><code code="DE04.01.117.00"/>{time}{words("反酸")}</observation>'
+    found = document("C0002", entry(symptom), numbers=order)
+    assert found["Observation"][0]["effectivePeriod"] == {"start": "2024-04-28", "end": "2024-04-30"}
+    assert found["DocumentReference"][0]["context"]["related"][0]["identifier"]["value"] == "S1"
+    item = element("DE04.30.019.00", words("血糖"), inner=below(element("DE04.50.134.00", words("血清"))))
+    (specimen,) = document("C0007", entry(item), section="30954-2", numbers=order)["Specimen"]
+    assert specimen["identifier"][0]["value"] == "B1"
+
+
+def test_who_wrote_a_prescription_prescribed_and_who_wrote_a_report_interpreted():
+    time = '<author><time value="20240430"/><assignedAuthor>'
+    head = author("王").replace("<author><assignedAuthor>", time)
+    found = document("C0004", entry(drug("甲")), section="10160-0", head=head)
+    who = {"reference": f"Practitioner/{found['Practitioner'][0]['id']}"}
+    assert [(one["authoredOn"], one["requester"]) for one in found["MedicationRequest"]] == [("2024-04-30", who)]
+    hint = element("DE04.50.132.00", words("未见异常"))
+    assert document("C0006", entry(hint), head=head)["DiagnosticReport"][0]["resultsInterpreter"] == [who]
