@@ -7,20 +7,21 @@ from typing import Any
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.demographics import address, addresses, telecoms
-from fhir_mapping.cda.element import Element, Node, all_text, child, squeeze
+from fhir_mapping.cda.element import Element, Node, all_text, child
 from fhir_mapping.cda.entries.common import put
-from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.quantities import quantity
 from fhir_mapping.document import Resource
 
 _NATIONALITY = "http://hl7.org/fhir/StructureDefinition/patient-nationality"
+_NATIVE_PLACE = "urn:cloister:cda:native-place"
+"""籍贯: where a family comes from, neither birth place nor address."""
 _RELATION = "http://terminology.hl7.org/CodeSystem/v2-0131"
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _LOINC = "http://loinc.org"
 
 
 def add_particulars(record_target: Element, ctx: Context) -> None:
-    """Put them into the Patient, and occupation, age and native place, for which it has no element, beside it."""
+    """Put them into the Patient, and occupation and age, for which it has no element, beside it."""
     person = child(record_target, "patientRole", "patient")
     if person is None:
         return
@@ -33,6 +34,9 @@ def add_particulars(record_target: Element, ctx: Context) -> None:
     home = _place(node.one("household"), ctx)
     if home and not any(_same(home, known) for known in patient.get("address", ())):
         patient.setdefault("address", []).append(home)
+    origin = _place(node.one("nativePlace"), ctx)
+    if origin:
+        patient.setdefault("extension", []).append({"url": _NATIVE_PLACE, "valueAddress": origin})
     employer = _employer(node.one("employerOrganization"), ctx)
     if employer:
         patient.setdefault("contact", []).append(employer)
@@ -49,15 +53,15 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _employer(element: Element | None, ctx: Context) -> dict[str, Any]:
-    """The employer as a contact: FHIR has no other place for it."""
-    where = organization(element, ctx)
-    if element is None or not where:
+    """The employer as a contact, named there alone: an Organization would stay where names of a person must go."""
+    name = all_text(child(element, "name"))
+    if element is None or not name:
         return {}
     node = Node(element)
     contact, places = telecoms(node.all("telecom")), addresses(node.all("addr"), ctx.clock)
     found: dict[str, Any] = {"relationship": [{"coding": [{"system": _RELATION, "code": "E", "display": "Employer"}]}]}
     put(found, telecom=contact, address=places[0] if places else None)
-    found["organization"] = {"reference": where}
+    found["organization"] = {"display": name}
     return found
 
 
@@ -69,12 +73,6 @@ def _observed(node: Node, ctx: Context) -> None:
     years = quantity(age) if age is not None else {}
     if years and "birthDate" not in ctx.resource(ctx.patient):  # else it follows from the date of birth
         _add("", {"system": _LOINC, "code": "30525-0"}, "年龄", "Quantity", years, ctx)
-    origin = _place(node.one("nativePlace"), ctx)
-    words = "".join(str(origin.get(part, "")) for part in ("state", "city", "district")) or origin.get("text", "")
-    if not words:
-        words = squeeze(all_text(node.one("nativePlace")))
-    if words:
-        _add("social-history", {}, "籍贯", "String", words, ctx)
 
 
 def _add(category: str, coding: dict[str, str], words: str, kind: str, value: Any, ctx: Context) -> None:

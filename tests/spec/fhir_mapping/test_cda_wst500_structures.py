@@ -93,7 +93,8 @@ def test_nationality_occupation_employer_and_registered_address_are_kept():
     patient = found["Patient"]
     assert patient["extension"][0]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "156"
     assert patient["address"] == [{"city": "戊市"}]
-    assert patient["contact"][0]["organization"]["reference"] == f"Organization/{found['Organization']['id']}"
+    assert patient["contact"][0]["organization"] == {"display": "第一工厂"}
+    assert "Organization" not in found
     observed = [one for one in convert_document(raw.encode()).resources if one["resourceType"] == "Observation"]
     assert [one["code"]["coding"][0]["code"] for one in observed] == ["11341-5", "30525-0"]
     assert observed[1]["valueQuantity"]["code"] == "a"
