@@ -4,14 +4,15 @@
 
 They speak of files, days and rules, never of a patient, and their figures are too coarse to hide one in: a number of
 records is 0, ``under_ten``, or a multiple of ten; a share is a whole percent and is left out where it, or what is
-missing to the whole, stands for fewer than ten records. No message has a field for free text.
+missing to the whole, stands for fewer than ten records. No message has a field for free text. The site signs those of
+one report together, as a ``Bulletin``.
 """
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,6 +29,7 @@ OWN_SYSTEMS = "urn:cloister:own-systems"
 Figure = Annotated[int, Field(ge=0, multiple_of=STEP)] | Literal["under_ten"]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Instant = Annotated[str, Field(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9][.][0-9]{6}Z$")]
 SourceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*__[a-z][a-z0-9_]*$", max_length=128)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(:[A-Za-z0-9_.\[\]]+)?$", max_length=128)]
 ElementPath = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*([.][A-Za-z]+)+$", max_length=128)]
@@ -143,6 +145,20 @@ OPERATIONS_MESSAGES: dict[str, type[Delivery | Held | Coverage | Gap | Suspicion
     "suspicion": Suspicion,
 }
 """All that a site may say about its deliveries, by kind."""
+
+
+class Bulletin(Frozen):
+    """The messages of one report of a site, which it signs together.
+
+    Attributes:
+        at: when it was made, UTC; a later one replaces it.
+        messages: JSON of messages on the closed list, which their reader parses one by one.
+    """
+
+    region: str
+    site: SiteName
+    at: Instant
+    messages: tuple[dict[str, Any], ...]
 
 
 def figure(records: int) -> int | Literal["under_ten"]:

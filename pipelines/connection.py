@@ -1,18 +1,19 @@
 """The connection report: hospitals' operations messages, collected and put into words for the commission.
 
-Each hospital makes its messages from its own tables; whoever reads them sees nothing else. On one machine they are made
-and read in one go; in a region each hospital sends the file that ``--out`` writes.
+Each hospital makes its messages from its own tables and signs them (pipelines.bulletins); whoever reads them sees
+nothing else. On one machine they are made and read in one go; in a region each hospital sends the file that ``--out``
+writes.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from contracts.errors import DataError, UsageError
+from contracts.errors import UsageError
 from contracts.operations import (
     OWN_SYSTEMS,
     STEP,
@@ -25,14 +26,14 @@ from contracts.operations import (
     Suspicion,
     SuspicionCode,
     figure,
-    parse_operations_message,
     percent,
 )
 from contracts.region import Region, Site, load_region
-from contracts.wire import FrameError, canonical, digest
+from contracts.wire import digest
 from contracts.zone import SiteZone, WorkArea
-from governance.files import write_durable
 from pipelines import zone_work
+from pipelines.bulletins import Accepted, Refused, Signed, accept, receive, sign_messages
+from pipelines.rosters import read_region_roster
 
 if TYPE_CHECKING:
     from fhir_mapping.coverage import CodeCoverage
@@ -54,14 +55,24 @@ WORDS = {
 }
 
 
-def collect(region: Region, area: WorkArea, sites: Sequence[str], until: str | None = None) -> list[OperationsMessage]:
-    """The messages of these hospitals, each as it would arrive: written, and read again by the closed list.
+@dataclass(frozen=True)
+class Heard:
+    """What hospitals told: the messages that count, the bulletins they stand in, and those that do not count."""
+
+    messages: tuple[OperationsMessage, ...]
+    bulletins: tuple[Signed, ...]
+    refused: tuple[Refused, ...] = ()
+
+
+def collect(region: Region, area: WorkArea, sites: Sequence[str], until: str | None = None) -> Heard:
+    """The messages of these hospitals, each as it would arrive: signed and written, checked and read again.
 
     Args:
         until: last day on which deliveries were due; default: the latest day of any of the hospitals.
 
     Raises:
-        UsageError: none of them has ingested anything.
+        UsageError: none of them has ingested anything, or there is no roster.
+        CredentialError: a hospital has no identity to sign with.
     """
     from quality.delivery import latest_day
 
@@ -72,15 +83,14 @@ def collect(region: Region, area: WorkArea, sites: Sequence[str], until: str | N
         raise UsageError(
             f"no hospital of region '{region.name}' has delivered anything to {area.root}: run its jobs first"
         )
-    found: list[OperationsMessage] = []
+    sent = []
     for site in chosen:
         if latest[site.name] is not None:
-            sent = [canonical(message) for message in site_messages(area.site(site.name), site, end)]
-            zone_work.note(
-                area.site(site.name), "operations", {"messages": len(sent), "digest": digest(b"\n".join(sent))}
-            )
-            found += [parse_operations_message(data) for data in sent]
-    return found
+            zone = area.site(site.name)
+            messages = site_messages(zone, site, end)
+            sent.append(sign_messages(zone, region.name, messages))
+            zone_work.note(zone, "operations", {"messages": len(messages), "digest": digest(sent[-1].data)})
+    return _heard(*accept(sent, read_region_roster(area), {}))
 
 
 def site_messages(zone: SiteZone, site: Site, until: str) -> list[OperationsMessage]:
@@ -127,46 +137,32 @@ def tell_coverage(site: str, found: Sequence[CodeCoverage]) -> Iterator[Coverage
         )
 
 
-def read_messages(paths: Iterable[Path]) -> list[OperationsMessage]:
-    """Messages from files that ``write_messages`` wrote.
-
-    Raises:
-        UsageError: a file is not there or is none of these.
-        DataError: it holds something that is not on the closed list.
-    """
-    found = []
-    for path in paths:
-        try:
-            body: list[Any] = json.loads(path.read_text(encoding="utf-8"))["messages"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path} is no file of operations messages ({type(error).__name__})") from error
-        try:
-            found += [parse_operations_message(canonical(message)) for message in body]
-        except (FrameError, ValueError) as error:
-            raise DataError(f"{path} holds something that is not on the list of operations messages") from error
-    return found
-
-
-def write_messages(path: Path, region: Region, messages: Sequence[OperationsMessage]) -> None:
-    """The messages as JSON, as they were sent."""
-    body = {"region": region.name, "messages": [message.model_dump(mode="json") for message in messages]}
-    write_durable(path, (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode())
-
-
 def make_report(
     region_folder: Path, work: Path | None, sites: Sequence[str], until: str | None, files: Sequence[Path]
-) -> tuple[Region, list[OperationsMessage]]:
-    """The region and the messages, of files or made from a work directory."""
+) -> tuple[Region, Heard]:
+    """The region and what its hospitals told: in files that they sent, or made from the work directory.
+
+    Raises:
+        UsageError: no work directory, or it has no roster, or nothing to report from.
+    """
     region = load_region(region_folder)
-    if files:
-        return region, read_messages(files)
     if work is None:
-        raise UsageError("give --work DIR, or the files that hospitals sent with --messages FILE")
+        raise UsageError(
+            "give --work DIR: it holds the roster that messages are checked by, and the tables to make them of"
+        )
+    if files:
+        return region, _heard(*receive(WorkArea(work), files))
     return region, collect(region, WorkArea(work), sites, until)
 
 
-def report_lines(region: Region, messages: Sequence[OperationsMessage]) -> Iterator[str]:
+def _heard(accepted: Sequence[Accepted], refused: Sequence[Refused]) -> Heard:
+    messages = tuple(message for one in accepted for message in one.messages)
+    return Heard(messages, tuple(one.signed for one in accepted), tuple(refused))
+
+
+def report_lines(region: Region, heard: Heard) -> Iterator[str]:
     """The report for people: a table of hospitals, what is missing, what looks wrong, why records are held back."""
+    messages, doubted = heard.messages, {one.site for one in heard.refused}
     titles = {site.name: site.title for site in region.sites}
     yield f"Connection report of {region.title}"
     yield ""
@@ -178,7 +174,12 @@ def report_lines(region: Region, messages: Sequence[OperationsMessage]) -> Itera
         yield _row(name, [m for m in messages if isinstance(m, Delivery) and m.site == name])
     for site in region.sites:
         if site.name not in names:
-            yield f"{site.name:<14}{0:>5}  nothing was delivered"
+            why = "no messages that count: see below" if site.name in doubted else "nothing was delivered"
+            yield f"{site.name:<14}{0:>5}  {why}"
+    yield from _section(
+        "Messages that do not count, and whose numbers are not used",
+        (f"{one.site or 'unknown':<14}{one.place}: {one.reason}" for one in heard.refused),
+    )
     yield from _section("Deliveries that were due and did not come", (_gap(m) for m in messages if isinstance(m, Gap)))
     yield from _section("To be looked at", (_suspicion(m) for m in messages if isinstance(m, Suspicion)))
     yield from _section("Why records are held back", _held(messages))

@@ -14,7 +14,7 @@ from pipelines.cli.options import region_argument
 Examples:
   cloister report regions/demo --work work/demo
   cloister report regions/demo --work work/demo --site north --out north.json    # what a hospital sends
-  cloister report regions/demo --messages north.json --messages south.json       # what the commission reads
+  cloister report regions/demo --work commission --messages north.json --messages south.json    # what it reads
 """
 )
 @region_argument
@@ -31,7 +31,7 @@ Examples:
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Read the messages hospitals sent, instead of making them; may be repeated.",
+    help="Read the messages hospitals sent, and check them by the roster in --work; may be repeated.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write the messages, JSON."
@@ -46,19 +46,21 @@ def command(
 ) -> None:
     """Tell what each hospital of REGION delivered, what became of it, what is missing and what looks wrong.
 
-    Made only of operations messages, a closed list: files, days, rules and coarse counts; never a patient's value.
+    Made only of operations messages, a closed list: files, days, rules and coarse counts; never a patient's value. Each
+    hospital signs its own; what is unsigned, altered, foreign or older than the last one seen is told and not used.
     """
     from datetime import date
 
-    from pipelines.connection import make_report, report_lines, write_messages
+    from pipelines.bulletins import write_signed
+    from pipelines.connection import make_report, report_lines
 
     try:
         day = date.fromisoformat(until).isoformat() if until else None
     except ValueError:
         raise click.BadParameter(f"{until} is no day: give YYYY-MM-DD", param_hint="--until") from None
-    found, messages = make_report(region.resolve(), work and work.resolve(), sites, day, files)
-    for line in report_lines(found, messages):
+    found, heard = make_report(region.resolve(), work and work.resolve(), sites, day, files)
+    for line in report_lines(found, heard):
         click.echo(line)
     if out is not None:
-        write_messages(out, found, messages)
-        click.echo(f"{len(messages)} messages in {out}")
+        write_signed(out, heard.bulletins)
+        click.echo(f"{len(heard.messages)} messages in {out}")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+from signed_roster import sign_roster
 from small_site import ENCOUNTER, PATIENT, VITALS, csv_of, deliver, new_zone, run, write_region
 
-from contracts.errors import DataError, UsageError
+from contracts.errors import UsageError
 from contracts.operations import OWN_SYSTEMS, Coverage, Gap, Suspicion, SuspicionCode
 from contracts.region import Region, load_region
 from contracts.zone import SiteZone, WorkArea
 from fhir_mapping.bronze import ingest_day
 from fhir_mapping.spec.model import load_emits
 from fhir_mapping.spec.varying import varying_columns
-from pipelines.connection import collect, make_report, read_messages, report_lines, write_messages
+from pipelines.bulletins import write_signed
+from pipelines.connection import collect, make_report, report_lines
 from quality.delivery import deliveries, gaps, held
 from quality.suspicion import suspicions
 
@@ -60,7 +61,10 @@ def test_a_site_tells_its_deliveries_in_coarse_figures(spark, region: Region, tm
         ("his__visit", "unmapped_code:department"): "under_ten",
         (None, "no_source"): "under_ten",
     }
-    messages = collect(region, WorkArea(tmp_path / "work"), [])
+    area = WorkArea(tmp_path / "work")
+    sign_roster(area, region)
+    heard = collect(region, area, [])
+    messages = heard.messages
     codes = {one.element: (one.system, one.percent, one.is_shared) for one in messages if isinstance(one, Coverage)}
     assert codes["Observation.code"] == ("http://loinc.org", 100, True)
     assert codes["Encounter.serviceType"] == (OWN_SYSTEMS, 100, False)
@@ -69,10 +73,10 @@ def test_a_site_tells_its_deliveries_in_coarse_figures(spark, region: Region, tm
         *(SuspicionCode.EQUAL_BIRTH_DATES, SuspicionCode.ONE_SEX, SuspicionCode.FUTURE_DATES),
         SuspicionCode.CONSTANT_COLUMN,
     }
-    shown = "\n".join(report_lines(region, messages))
+    shown = "\n".join(report_lines(region, heard))
     assert "all patients are of one sex" in shown and "fewer than ten" in shown
-    write_messages(tmp_path / "north.json", region, messages)
-    assert read_messages([tmp_path / "north.json"]) == messages
+    write_signed(tmp_path / "north.json", heard.bulletins)
+    assert make_report(region.folder, area.root, [], None, [tmp_path / "north.json"])[1].messages == messages
     assert not any(f"V{number}" in (tmp_path / "north.json").read_text(encoding="utf-8") for number in range(57))
 
 
@@ -107,10 +111,7 @@ def test_days_that_the_schedule_promises_and_that_did_not_come_are_told(zone: Si
 
 
 def test_a_report_needs_tables_or_messages(region: Region, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--messages"):
+    with pytest.raises(UsageError, match="--work"):
         make_report(region.folder, None, [], None, [])
     with pytest.raises(UsageError, match="delivered anything"):
         make_report(region.folder, tmp_path, [], None, [])
-    (tmp_path / "x.json").write_text(json.dumps({"messages": [{"kind": "row", "name": "x"}]}), encoding="utf-8")
-    with pytest.raises(DataError, match="not on the list"):
-        make_report(region.folder, None, [], None, [tmp_path / "x.json"])
