@@ -137,7 +137,8 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         # Days that another version maps now are emptied here.
         for batch in in_batches(manifest, wanted | (there - covered)):
             rows = _bronze_rows(spark, zone, site.source(mapping.source), [day for day in batch if day in wanted])
-            replace(spark, mapping.store(spark, rows), target, where={"_delivery_date": batch})
+            made, columns = mapping.store(spark, rows)
+            replace(spark, made, target, where={"_delivery_date": batch}, columns=columns)
         return wanted
 
     mapped: dict[str, set[str]] = {}

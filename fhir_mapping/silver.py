@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -99,28 +99,30 @@ class _Writer:
         target = silver_table(self.zone, resource)
         create(target)
         for batch in in_batches(self.manifest, days):
-            rows = self._rows(resource, batch)
-            if rows is None:
-                write_arrow(arrow_schema(target).empty_table(), target, where={DAY: batch})
+            made = self._made(resource, batch)
+            if made:
+                rows, columns = made[0] if len(made) == 1 else _together(made)
+                replace(self.spark, rows, target, {DAY: batch}, columns)
             else:
-                replace(self.spark, rows, target, where={DAY: batch})
+                write_arrow(arrow_schema(target).empty_table(), target, where={DAY: batch})
 
-    def _rows(self, resource: str, days: Sequence[str]) -> DataFrame | None:
-        """The resources of a type that stand, of some days of delivery, in silver's columns.
+    def _made(self, resource: str, days: Sequence[str]) -> list[tuple[DataFrame, dict[str, Column]]]:
+        """The resources of a type that stand, of some days of delivery: of each emit its rows, and silver's columns.
 
         What stands and what waits is found before the resources are put together: mapped rows are narrower.
         """
         whole = struct_type(resource)
-        frames = []
+        found = []
         for source, emit, emitted in emits_of(self.sources, resource):
             rows = self._standing(resource, emit, emitted.where(F.col(DAY).isin(list(days))))
             rows, pending = self._with_pending(resource, source, emit, rows)
             made = source.mapping.elements(emit)
-            named = [made.get(f.name, F.lit(None).cast(f.dataType)).alias(f.name) for f in whole.fields]
-            lineage = [F.lit(self.site).alias("_site"), *map(F.col, RECORD), F.lit(emit.name).alias("_spec")]
-            lineage += [F.lit(emit.digest).alias(DIGEST_FIELD), F.col("_terminology_version")]
-            frames.append(rows.select(*named, *lineage, pending.alias("_pending")))
-        return union(frames)
+            columns = {f.name: made.get(f.name, F.lit(None).cast(f.dataType)) for f in whole.fields}
+            columns |= {"_site": F.lit(self.site), **{name: F.col(name) for name in RECORD}}
+            columns |= {"_spec": F.lit(emit.name), DIGEST_FIELD: F.lit(emit.digest)}
+            columns |= {"_terminology_version": F.col("_terminology_version"), "_pending": pending}
+            found.append((rows, columns))
+        return found
 
     def _standing(self, resource: str, emit: Emit, rows: DataFrame) -> DataFrame:
         """The rows whose resource no later record replaced."""
@@ -147,6 +149,12 @@ class _Writer:
                 waits.append(F.when(F.col(found).isNotNull(), F.lit(target)))
         entries = F.array(*waits, F.when(F.lit(False), F.lit("")))
         return rows, F.filter(entries, lambda entry: entry.isNotNull())
+
+
+def _together(made: Sequence[tuple[DataFrame, dict[str, Column]]]) -> tuple[DataFrame, dict[str, Column]]:
+    """The rows of several emits as one frame, and the same columns in it."""
+    frames = [rows.select(*[column.alias(name) for name, column in columns.items()]) for rows, columns in made]
+    return reduce(DataFrame.unionByName, frames), {name: F.col(name) for name in made[0][1]}
 
 
 def _waiting(

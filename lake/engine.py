@@ -103,6 +103,8 @@ def _start(settings: EngineSettings) -> _Open:
         if settings.kind == "sail":  # on Spark it is a static setting
             # Noting the call site of every expression costs a third of the time it takes to build a mapping's plan.
             session.conf.set("spark.python.sql.dataFrameDebugging.enabled", "false")
+        else:  # its default in plain files, INT96, does not tell what kind of time it holds
+            session.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
         return _Open(settings, session, starting.pop_all())
 
 

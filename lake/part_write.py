@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,8 +19,10 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 from lake.partitions import Where
+from lake.schemas import check_same, from_arrow
 
 _PLAIN = re.compile("[A-Za-z0-9._-]+")
 """Values that are written in a path as they are."""
@@ -41,21 +43,31 @@ def is_one_part(where: Where | None, partition_by: tuple[str, ...]) -> bool:
     return len(values) == 1 and _PLAIN.fullmatch(values[0]) is not None
 
 
-def replace_part(rows: DataFrame, path: Path, column: str, value: str) -> None:
-    """Make ``rows`` the whole content of the part ``column = value``, in one commit.
+def replace_part(
+    rows: DataFrame, schema: StructType, path: Path, table: DeltaTable, part: tuple[str, str] | None
+) -> None:
+    """Make ``rows`` the whole content of a part, in one commit.
 
     Args:
-        rows: the table's columns but ``column``, conformed. What the engine raises over them leaves the part as it was.
-        path: of a table partitioned by ``column``.
+        rows: nested columns nullable at every depth. What the engine raises over them leaves the part as it was.
+        schema: the columns that ``rows`` must have: names, in this order, and types.
+        table: at ``path``, as it is on disk, partitioned by one column or none.
+        part: the partition column and its value, which ``rows`` have no column for; None: the whole of a table without.
+
+    Raises:
+        SchemaDriftError: ``rows`` have other columns; nothing is committed.
     """
 
     def write(staged: Path) -> None:
         rows.write.mode("overwrite").option("compression", "snappy").parquet(str(staged))
+        _check_files(staged, schema, path)
 
-    _replace(write, path, column, value)
+    _replace(write, path, table, part)
 
 
-def replace_part_arrow(batches: Iterable[pa.RecordBatch], path: Path, column: str, value: str) -> None:
+def replace_part_arrow(
+    batches: Iterable[pa.RecordBatch], path: Path, table: DeltaTable, column: str, value: str
+) -> None:
     """What ``replace_part`` does, without an engine; batches stream through, and what they raise is passed on.
 
     Args:
@@ -66,26 +78,32 @@ def replace_part_arrow(batches: Iterable[pa.RecordBatch], path: Path, column: st
         staged.mkdir(parents=True)
         _write_files((batch.drop_columns([column]) for batch in batches), staged)
 
-    _replace(write, path, column, value)
+    _replace(write, path, table, (column, value))
 
 
-def _replace(write: Callable[[Path], None], path: Path, column: str, value: str) -> None:
+def _check_files(staged: Path, schema: StructType, place: Path) -> None:
+    """That the files have these columns: asked of what was written, since asking the engine means planning twice."""
+    found = {pq.read_schema(file).remove_metadata() for file in staged.glob("*.parquet")}
+    for columns in found:
+        check_same(from_arrow(columns), schema, place, "what was written")
+
+
+def _replace(write: Callable[[Path], None], path: Path, table: DeltaTable, part: tuple[str, str] | None) -> None:
     """Let ``write`` write the part's files to a folder of their own, then commit them in place of the part's."""
-    folder = path / f"{column}={value}"
+    folder = path / f"{part[0]}={part[1]}" if part else path
     staged = folder / f"staged-{uuid.uuid4()}"
     try:
         write(staged)
         files = [_moved(file, folder) for file in sorted(staged.glob("*.parquet"))] if staged.is_dir() else []
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    actions = [_action(file, path, {column: value}) for file in files]
-    table = DeltaTable(str(path))
+    actions = [_action(file, path, dict([part]) if part else {}) for file in files]
     table.create_write_transaction(
         [action for action in actions if action is not None],
         mode="overwrite",
         schema=table.schema(),
-        partition_by=[column],
-        partition_filters=[(column, "=", value)],
+        partition_by=[part[0]] if part else None,
+        partition_filters=[(part[0], "=", part[1])] if part else None,
     )
 
 
@@ -126,7 +144,7 @@ def _moved(file: Path, folder: Path) -> Path:
     return file.rename(folder / f"part-{uuid.uuid4()}.snappy.parquet")
 
 
-def _action(file: Path, path: Path, values: dict[str, str | None]) -> AddAction | None:
+def _action(file: Path, path: Path, values: Mapping[str, str | None]) -> AddAction | None:
     """What the commit says of a file; None, and the file removed, when it has no row."""
     count = pq.read_metadata(file).num_rows
     if not count:

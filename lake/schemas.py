@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,23 @@ def check_same(found: StructType, declared: StructType, place: Path, what: str) 
         if name in have and have[name] != want[name]
     ]
     if faults:
-        raise SchemaDriftError(
-            f"table '{place.name}': {what} differs from its declared schema: {'; '.join(faults)}. "
-            "Make them agree; a table whose declared schema changed on purpose is dropped and built again."
-        )
+        raise _drift(place, what, faults)
+
+
+def check_names(found: Iterable[str], declared: StructType, place: Path, what: str) -> None:
+    """Raise SchemaDriftError unless these are the names of the declared columns, in any order."""
+    have, want = set(found), set(declared.names)
+    faults = [f"missing column {name}" for name in sorted(want - have)]
+    faults += [f"undeclared column {name}" for name in sorted(have - want)]
+    if faults:
+        raise _drift(place, what, faults)
+
+
+def _drift(place: Path, what: str, faults: Sequence[str]) -> SchemaDriftError:
+    return SchemaDriftError(
+        f"table '{place.name}': {what} differs from its declared schema: {'; '.join(faults)}. "
+        "Make them agree; a table whose declared schema changed on purpose is dropped and built again."
+    )
 
 
 def _types(schema: StructType) -> dict[str, str]:

@@ -8,7 +8,7 @@ engine writes them: nullable throughout, columns in declared order, no values in
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import ArrayType, StringType, StructType
 
 from contracts.errors import DataError, SchemaDriftError
 from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow
 from lake.partitions import Where, check_where, predicate
-from lake.schemas import check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
+from lake.schemas import check_names, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 
 _OUTSIDE = "cloister:row-outside-where"
 
@@ -78,12 +78,20 @@ def read(spark: SparkSession, table: Table) -> DataFrame:
     return spark.read.format("delta").load(str(table.path)).select(*table.schema.names)
 
 
-def replace(spark: SparkSession, df: DataFrame, table: Table, where: Where | None = None) -> None:
+def replace(
+    spark: SparkSession,
+    df: DataFrame,
+    table: Table,
+    where: Where | None = None,
+    columns: Mapping[str, Column] | None = None,
+) -> None:
     """Make ``df`` the whole content of the table, or of the partitions ``where`` names. Atomic; safe to repeat.
 
     Args:
         df: columns of the declared names and types, in any order; with ``where``, every row in a named partition.
         where: named partitions absent from ``df`` become empty; others are left alone.
+        columns: what the columns of the table are made of in ``df``; default: they are its own, which the engine is
+            asked for (of a wide plan that takes as long as half of its planning).
 
     Raises:
         SchemaDriftError: ``df``, or the table on disk, is not as declared. Nothing is written.
@@ -91,18 +99,24 @@ def replace(spark: SparkSession, df: DataFrame, table: Table, where: Where | Non
     """
     if where is not None:
         check_where(where, table.partition_by, table.path.name)
-    check_same(df.schema, table.schema, table.path, "what is to be written")
-    create(table)
-    rows = _conform(spark, df, table, where)
+    if columns is None:
+        check_same(df.schema, table.schema, table.path, "what is to be written")
+        columns = {name: F.col(f"`{name}`") for name in table.schema.names}
+    else:
+        check_names(columns, table.schema, table.path, "what is to be written")
+    disk = create(table)
     try:
-        if where is not None and is_one_part(where, table.partition_by):
+        if where is None and not table.partition_by:
+            replace_part(df.select(*_nullable_nested(columns, table.schema)), table.schema, table.path, disk, None)
+        elif where is not None and is_one_part(where, table.partition_by):
             ((column, (value,)),) = where.items()
-            replace_part(_without(rows, column, table), table.path, column, value)
-            return
-        writer = rows.write.format("delta").mode("overwrite")
-        if where is not None:
-            writer = writer.option("replaceWhere", predicate(where))
-        writer.save(str(table.path))
+            schema = StructType([field for field in table.schema.fields if field.name != column])
+            first = schema.names[0]
+            # Made of the partition column too, so that its check is made, and it need not be written.
+            checked = {**columns, first: _inside(columns[column], [value], columns[first])}
+            replace_part(df.select(*_nullable_nested(checked, schema)), schema, table.path, disk, (column, value))
+        else:
+            _replace_parts(spark, df, table, where, columns)
     except PySparkException as error:
         if _OUTSIDE in str(error):
             raise _outside(table, where) from None
@@ -140,11 +154,11 @@ def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Wher
     if where is not None:
         check_where(where, table.partition_by, table.path.name)
     check_same(from_arrow(data.schema), table.schema, table.path, "what is to be written")
-    create(table)
+    disk = create(table)
     batches = _conform_batches(data, table, where)
     if where is not None and is_one_part(where, table.partition_by):
         ((column, (value,)),) = where.items()
-        replace_part_arrow(batches, table.path, column, value)
+        replace_part_arrow(batches, table.path, disk, column, value)
         return
     faults: list[Exception] = []
     try:
@@ -162,17 +176,18 @@ def arrow_schema(table: Table) -> pa.Schema:
     return to_arrow(table.schema)
 
 
-def create(table: Table) -> None:
-    """Make the table, without a row, where there is none.
+def create(table: Table) -> DeltaTable:
+    """Make the table, without a row, where there is none; the table as it is on disk.
 
     Raises:
         SchemaDriftError: the table on disk is not as declared.
     """
     if exists(table):
-        _check_disk(table)
-        return
+        disk = DeltaTable(str(table.path))
+        _check_disk(disk, table)
+        return disk
     table.path.mkdir(parents=True, exist_ok=True)
-    DeltaTable.create(
+    return DeltaTable.create(
         str(table.path),
         to_delta(table.schema),
         mode="ignore",
@@ -186,8 +201,7 @@ def drop(table: Table) -> None:
     shutil.rmtree(table.path, ignore_errors=True)
 
 
-def _check_disk(table: Table) -> None:
-    disk = DeltaTable(str(table.path))
+def _check_disk(disk: DeltaTable, table: Table) -> None:
     _check_columns(disk, table)
     partitions = tuple(disk.metadata().partition_columns)
     if partitions != table.partition_by:
@@ -198,7 +212,36 @@ def _check_disk(table: Table) -> None:
 
 
 def _check_columns(disk: DeltaTable, table: Table) -> None:
-    check_same(from_delta(disk.schema()), table.schema, table.path, "the table on disk")
+    found = disk.schema()
+    if found != to_delta(table.schema):  # by name, in any order, is slower
+        check_same(from_delta(found), table.schema, table.path, "the table on disk")
+
+
+def _nullable_nested(columns: Mapping[str, Column], schema: StructType) -> list[Column]:
+    """Columns for these fields, nested ones nullable at every depth; types of the others show in the written files."""
+    return [
+        (columns[f.name].cast(f.dataType) if isinstance(f.dataType, StructType | ArrayType) else columns[f.name]).alias(
+            f.name
+        )
+        for f in schema.fields
+    ]
+
+
+def _inside(column: Column, values: Sequence[str], made: Column) -> Column:
+    """``made`` where a partition column has one of these values; elsewhere the write fails."""
+    return F.when(column.isin(list(values)), made).otherwise(F.raise_error(F.lit(_OUTSIDE)))
+
+
+def _replace_parts(
+    spark: SparkSession, df: DataFrame, table: Table, where: Where | None, columns: Mapping[str, Column]
+) -> None:
+    """Several parts at once, by the engine's own writer."""
+    rows = df.select(*[column.alias(name) for name, column in columns.items()])
+    check_same(rows.schema, table.schema, table.path, "what is to be written")
+    writer = _conform(spark, rows, table, where).write.format("delta").mode("overwrite")
+    if where is not None:
+        writer = writer.option("replaceWhere", predicate(where))
+    writer.save(str(table.path))
 
 
 def _conform(spark: SparkSession, df: DataFrame, table: Table, where: Where | None) -> DataFrame:
@@ -210,17 +253,9 @@ def _conform(spark: SparkSession, df: DataFrame, table: Table, where: Where | No
     columns = [F.col(f"`{field.name}`").cast(field.dataType).alias(field.name) for field in table.schema.fields]
     rows = df.select(*columns)
     for name, values in (where or {}).items():
-        inside: Column = F.col(name).isin(list(values))
-        rows = rows.withColumn(name, F.when(inside, F.col(name)).otherwise(F.raise_error(F.lit(_OUTSIDE))))
+        rows = rows.withColumn(name, _inside(F.col(name), values, F.col(name)))
     empty = spark.read.format("delta").load(str(table.path)).select(*table.schema.names).where(F.lit(False))
     return empty.unionByName(rows)
-
-
-def _without(rows: DataFrame, column: str, table: Table) -> DataFrame:
-    """Conformed rows without a partition column, whose check passes to another column so that it is still made."""
-    names = [name for name in table.schema.names if name != column]
-    checked = F.when(F.col(column).isNotNull(), F.col(f"`{names[0]}`")).alias(names[0])
-    return rows.select(checked, *[F.col(f"`{name}`") for name in names[1:]])
 
 
 def _conform_batches(

@@ -86,9 +86,9 @@ class SourceMapping:
     _final: tuple[Column, ...]
     _nodes: Mapping[str, Node]
 
-    def store(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
-        """Bronze rows as rows of the mapped table (columns of ``stored``)."""
-        return self._plan.apply(spark, bronze).select(*self._final)
+    def store(self, spark: SparkSession, bronze: DataFrame) -> tuple[DataFrame, dict[str, Column]]:
+        """Bronze rows with all that is worked out of them, and the columns of the mapped table (``stored``) in them."""
+        return self._plan.apply(spark, bronze), dict(zip(self.stored.names, self._final, strict=True))
 
     def apply(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
         """Bronze rows with their resources (columns of ``schema``)."""
@@ -100,7 +100,9 @@ class SourceMapping:
             ).alias(emit.column)
             for emit in self.emits
         ]
-        return self.store(spark, bronze).select(*lineage, *structs)
+        rows, columns = self.store(spark, bronze)
+        stored = rows.select(*[column.alias(name) for name, column in columns.items()])
+        return stored.select(*lineage, *structs)
 
     def elements(self, emit: Emit) -> dict[str, Column]:
         """The mapped top fields of an emit's resource, from rows of the mapped table where its id is not null."""
@@ -250,8 +252,11 @@ def _final_columns(
     is_bad = plan.define(Stage.VERDICT, "bad", ~read | (is_mapped & broken), BooleanType())
     fine = plan.define(Stage.VERDICT, "fine", is_mapped & ~broken, BooleanType())
     # Which rules a record breaks is worked out for those alone that break one.
-    entries = [_entry(F.col("_error"), "")] + [_entry(F.when(is_mapped, rule), path) for rule, path in rules]
-    errors = F.when(is_bad, F.filter(F.array(*entries), _is_there)).otherwise(F.array().cast(ArrayType(RULE)))
+    told = F.array(_entry(F.col("_error"), ""))
+    if rules:
+        broken_ones = F.filter(F.array(*[_entry(rule, path) for rule, path in rules]), _is_broken)
+        told = F.when(read, broken_ones).otherwise(told)
+    errors = F.when(is_bad, told).otherwise(F.array().cast(ArrayType(RULE)))
     emitted_count = fold_balanced(add, [F.lit(0), *[(fine & c.wanted).cast("int") for c in compiled]])
     nothing = F.when(fine & (emitted_count == 0), F.lit(NOTHING_TO_MAP))
     lineage = [
@@ -275,7 +280,7 @@ def _rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> tuple[l
     rules: list[tuple[Column, str]] = []
     broken = [F.lit(False)]
     for one in compiled:
-        rules += [(F.when(one.wanted, rule), path) for rule, path in one.rules]
+        rules += [(F.when(one.wanted, rule) if one.tests else rule, path) for rule, path in one.rules]
         with plan.only_where(one.tests):
             own = plan.define(Stage.RULES, ("broken", one.emit.column), _any_broken(one.rules), BooleanType())
         broken.append(F.coalesce(own, F.lit(False)))
@@ -312,8 +317,8 @@ def _order(plan: Plan, setting: Setting, source: Source, compiled: Sequence[_Com
 
 
 def _entry(rule: Column, path: str) -> Column:
-    return F.when(rule.isNotNull(), F.struct(rule.alias("rule"), F.lit(path).alias("path")))
+    return F.struct(rule.alias("rule"), F.lit(path).alias("path"))
 
 
-def _is_there(entry: Column) -> Column:
-    return entry.isNotNull()
+def _is_broken(entry: Column) -> Column:
+    return entry["rule"].isNotNull()

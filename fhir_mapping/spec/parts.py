@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import or_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+
+from fhir_mapping.spec.plan import fold_balanced
 
 Steps = tuple[tuple[str, int | None], ...]
 """Path below an element: names of elements, with an index in lists; () is the element itself."""
@@ -55,12 +58,8 @@ class Part:
 
 def any_present(leaves: Sequence[Leaf]) -> Column | None:
     """Whether one of the leaves that are not constant has a value; None when all are constant."""
-    found: Column | None = None
-    for leaf in leaves:
-        if not leaf.constant:
-            here = leaf.column.isNotNull()
-            found = here if found is None else found | here
-    return found
+    tests = {str(leaf.column): leaf.column.isNotNull() for leaf in leaves if not leaf.constant}
+    return fold_balanced(or_, list(tests.values())) if tests else None
 
 
 def first_of(parts: Sequence[Part]) -> Part:

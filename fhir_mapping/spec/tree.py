@@ -195,8 +195,8 @@ def _owner(name: str, whole: StructType) -> str:
     return stem if stem != name and stem in whole.names else name
 
 
-def _fields(node: Node, whole: StructType) -> list[Column | None]:
-    """One column a field of ``whole``, None where its element is not mapped."""
+def _fields(node: Node, whole: StructType, given: Column | None = None) -> list[Column | None]:
+    """One column a field of ``whole``, None where its element is not mapped; ``given`` holds wherever they are used."""
     found: list[Column | None] = []
     for spark_field in whole.fields:
         owner = _owner(spark_field.name, whole)
@@ -207,29 +207,34 @@ def _fields(node: Node, whole: StructType) -> list[Column | None]:
             column = part.column if owner == spark_field.name or part.text is None else part.text
             found.append(column.cast(spark_field.dataType).alias(spark_field.name))
         elif isinstance(part, list):
-            found.append(_list(part, spark_field.dataType).alias(spark_field.name))
+            found.append(_list(part, spark_field.dataType, given).alias(spark_field.name))
         else:
-            found.append(_struct(part).alias(spark_field.name))
+            found.append(_struct(part, given).alias(spark_field.name))
     return found
 
 
-def _struct(node: Node) -> Column:
-    whole = node.shape
+def _struct(node: Node, given: Column | None) -> Column:
+    whole, present = node.shape, node.present()
     columns = [
         F.lit(None).cast(field.dataType).alias(field.name) if column is None else column
-        for field, column in zip(whole.fields, _fields(node, whole), strict=True)
+        for field, column in zip(whole.fields, _fields(node, whole, given if present is None else present), strict=True)
     ]
-    present = node.present()
-    made = F.struct(*columns)
-    return made if present is None else F.when(present, made)
+    return _where(present, F.struct(*columns), given)
 
 
-def _list(nodes: list[Node], kind: DataType) -> Column:
+def _list(nodes: list[Node], kind: DataType, given: Column | None) -> Column:
     """Entries that are there, in order; null when none is."""
     presence = _present_part(nodes)
     # Cast, because one engine panics over an array whose entries differ in what can be null.
-    entries = F.array(*[_struct(node).cast(node.shape) for node in nodes])
+    around = given if presence is None else presence
+    entries = F.array(*[_struct(node, around).cast(node.shape) for node in nodes])
     if len(nodes) > 1:
         entries = F.filter(entries, lambda entry: entry.isNotNull())
-    made = entries if presence is None else F.when(presence, entries)
-    return made.cast(kind)
+    return _where(presence, entries, given).cast(kind)
+
+
+def _where(present: Column | None, made: Column, given: Column | None) -> Column:
+    """``made`` where it is present; that is not asked again where the same was asked around it."""
+    if present is None or (given is not None and str(present) == str(given)):
+        return made
+    return F.when(present, made)

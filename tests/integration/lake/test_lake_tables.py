@@ -110,6 +110,28 @@ def test_a_table_on_disk_with_another_schema_is_neither_read_nor_written(spark: 
     assert read(spark, changed).count() == 1
 
 
+@pytest.mark.parametrize("where", [None, {"day": ["d1"]}])
+def test_columns_given_apart_keep_the_contract(
+    spark: SparkSession, tmp_path: Path, where: dict[str, list[str]] | None
+) -> None:
+    table = Table(tmp_path / "mapped", SCHEMA, ("day",) if where else ())
+    rows = frame(spark, ("secret-id", "d1", 1))
+    columns: dict[str, Column] = {name: F.col(name) for name in SCHEMA.names}
+    replace(spark, rows.withColumn("beside", F.lit(1)), table, where, columns)
+    with pytest.raises(SchemaDriftError, match="undeclared column weight"):
+        replace(spark, rows, table, where, {**columns, "weight": F.lit(7)})
+    with pytest.raises(SchemaDriftError, match="missing column codes"):
+        replace(spark, rows, table, where, {name: column for name, column in columns.items() if name != "codes"})
+    with pytest.raises(SchemaDriftError, match="column n is string, declared bigint"):
+        replace(spark, rows, table, where, {**columns, "n": F.lit("2")})
+    if where is not None:
+        with pytest.raises(DataError, match="outside the partitions") as caught:
+            replace(spark, rows, table, where, {**columns, "day": F.lit("d2")})
+        assert "secret-id" not in str(caught.value)
+    assert contents(table) == [("secret-id", "d1", 1)]
+    assert [row.name.text for row in read(spark, table).collect()] == ["x"]
+
+
 def test_columns_may_be_given_in_any_order(spark: SparkSession, table: Table) -> None:
     rows = frame(spark, ("a", "d1", 1))
     replace(spark, rows.select(*reversed(rows.columns)), table)
