@@ -68,7 +68,7 @@ def check_converted(form: str, data: bytes, folder: Path, version: Version = "R4
         task = Task(0, path, folder / f"part{number}", stretch.data, stretch.first, stretch.error)
         parts.append((task.part, work(task, {}, lambda record: None).records))
     outputs: dict[str, _Kept] = {}
-    made = assemble("input", "input", parts, options, lambda name: outputs.setdefault(name, _Kept()))
+    made = assemble("input", "input", parts, lambda name: outputs.setdefault(name, _Kept()))
     if any(fault.rule == CRASHED for outcome in made.records for fault in outcome.faults):
         raise NotConservedError(f"{CRASHED}: {_where(data, options)}")
     tally = _counted(made, options)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fhir_mapping.convert.bundle import derived_id, link, write_bundle
-from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome, Written
-from fhir_mapping.convert.provenance import provenance, source_name
+from fhir_mapping.convert.provenance import provenance
 from fhir_mapping.document import Problem
 
 DUPLICATE = Problem("duplicate", "")
@@ -50,7 +49,6 @@ def assemble(
     name: str,
     stem: str,
     parts: Sequence[tuple[Path, Sequence[RecordOutcome]]],
-    options: Options,
     open_output: Callable[[str], BinaryIO],
 ) -> Assembled:
     """Write the bundles of one file.
@@ -71,7 +69,7 @@ def assemble(
             output = f"{stem}.json" if not outputs else f"{stem}.{len(outputs) + 1}.json"
             outputs[output] = document.records
             with open_output(output) as stream:
-                _write(stream, name, document, options, len(records) > 1)
+                _write(stream, name, document, len(records) > 1)
             resources.update(placed.written.type for placed in document.placed.values())
             resources["Provenance"] += 1
     return Assembled(outcomes, outputs, resources)
@@ -115,12 +113,12 @@ def _after(outcome: RecordOutcome, reason: Problem | None) -> RecordOutcome:
     return replace(outcome, disposition="skipped", problems=(reason, *outcome.problems), resources=())
 
 
-def _write(stream: BinaryIO, name: str, document: Document, options: Options, has_several: bool) -> None:
+def _write(stream: BinaryIO, name: str, document: Document, has_several: bool) -> None:
     is_one_record = len(document.records) == 1
     source = f"{name}#{document.records[0]}" if is_one_record and has_several else name
     placed = list(document.placed.values())
     targets = [(one.written.type, one.written.id, "" if is_one_record else _label(one)) for one in placed]
-    id, body = provenance(source, options, document.recorded, targets)
+    id, body = provenance(source, document.recorded, targets)
     present = document.placed.keys()
 
     def entries() -> Iterator[tuple[str, str, bytes]]:
@@ -128,7 +126,7 @@ def _write(stream: BinaryIO, name: str, document: Document, options: Options, ha
             yield one.type, one.id, link(own, present)
         yield "Provenance", id, body
 
-    write_bundle(stream, derived_id("Bundle", source_name(source, options.key)), document.recorded, entries())
+    write_bundle(stream, derived_id("Bundle", source), document.recorded, entries())
 
 
 def _label(placed: Placed) -> str:

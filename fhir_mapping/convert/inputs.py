@@ -6,9 +6,10 @@ Under a folder the relative path is kept (``DIR/sub/X.json`` for ``sub/X.hl7``);
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import UsageError
@@ -47,21 +48,33 @@ class InputFile:
 
     Attributes:
         path: where it is read.
-        name: how reports call it: as given, or relative to the folder that was given.
-        stem: of its outputs below DIR: ``sub/X``.
+        name: as given, or relative to the folder that was given.
+        stem: of its outputs below DIR: ``sub/X``; of pseudonymous output ``called``.
+        called: how output and reports call it: ``name``, or a keyed hash of it.
     """
 
     path: Path
     name: str
     stem: str
+    called: str
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files to convert, in order of their names, and what stands in the folders besides."""
+    """Files to convert, in order of their outputs' names, and what stands in the folders besides, by name."""
 
     files: tuple[InputFile, ...]
     others: tuple[str, ...]
+
+    def under_pseudonyms(self, key: bytes) -> Inputs:
+        """The same files with outputs that do not tell their names: a name may be a patient's."""
+        files = (replace(file, stem=pseudonym(file.name, key), called=pseudonym(file.name, key)) for file in self.files)
+        return replace(self, files=tuple(sorted(files, key=lambda file: file.stem)))
+
+
+def pseudonym(name: str, key: bytes) -> str:
+    """What a file is called where names are not told: 32 hex digits, the same for the same name and key."""
+    return hmac.new(key, name.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:32]
 
 
 def find_inputs(format: Format, given: Sequence[Path], out: Path) -> Inputs:
@@ -80,11 +93,11 @@ def find_inputs(format: Format, given: Sequence[Path], out: Path) -> Inputs:
             for inside in _walk(path, out.resolve()):
                 name = inside.relative_to(path).as_posix()
                 if extension(format, inside.name):
-                    files.append(InputFile(inside, name, stem_of(format, name)))
+                    files.append(InputFile(inside, name, stem_of(format, name), name))
                 else:
                     others.append(name)
         elif path.exists():
-            files.append(InputFile(path, path.name, stem_of(format, path.name)))
+            files.append(InputFile(path, path.name, stem_of(format, path.name), path.name))
         else:
             raise UsageError(f"{path} does not exist. Give files or folders to convert.")
     _refuse_collisions(files)

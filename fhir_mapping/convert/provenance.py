@@ -7,12 +7,10 @@ writes the same bytes; where the record tells none it is absent with the reason 
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 
 from contracts.fhir.json_text import dumps
 from fhir_mapping.convert.bundle import derived_id, full_url
-from fhir_mapping.convert.options import Options
 from fhir_mapping.document import Resource
 
 FILE_SYSTEM = "urn:cloister:convert:file"
@@ -24,7 +22,6 @@ _ASSEMBLER = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
 def provenance(
     name: str,
-    options: Options,
     recorded: str | None,
     targets: Sequence[tuple[str, str, str]],
     *,
@@ -33,13 +30,11 @@ def provenance(
     """The id and JSON of a bundle's Provenance.
 
     Args:
-        name: of the source: file, or file ``#`` record. Pseudonymous output has a keyed hash of it (file names may name
-            a person), which the ledger gives beside the file's name.
+        name: of the source as output calls it: file, or file ``#`` record.
         linked: targets are entries of the same bundle, named by their ``fullUrl``.
         recorded: FHIR instant, or None.
         targets: type, id and the place of its record ("" where the bundle is one record) of each resource.
     """
-    name = source_name(name, options.key)
     id = derived_id("Provenance", name)
     what = {"identifier": {"system": FILE_SYSTEM, "value": name}, "display": name}
     agent_type = {"coding": [{"system": _ASSEMBLER, "code": "assembler"}]}
@@ -52,14 +47,6 @@ def provenance(
     body["agent"] = [{"type": agent_type, "who": {"display": "Cloister"}}]
     body["entity"] = [{"role": "source", "what": what}]
     return id, dumps(body)
-
-
-def source_name(name: str, key: bytes | None) -> str:
-    """How output names a source: as it is called, or by a keyed hash; the record's number stays readable."""
-    if key is None:
-        return name
-    file, mark, record = name.partition("#")
-    return hmac.new(key, file.encode(), "sha256").hexdigest()[:32] + mark + record
 
 
 def _target(type: str, id: str, place: str, linked: bool) -> dict[str, str]:

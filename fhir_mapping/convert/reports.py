@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.fhir.json_text import dumps
+from fhir_mapping.convert.inputs import Inputs, pseudonym
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome
 from fhir_mapping.document import Problem
 
 LEDGER = "ledger.json"
 QUARANTINE = "quarantine.ndjson"
+NAMES = "input-names.json"
+_ABOUT_NAMES = (
+    "How the input files are really called, by what output, ledger and quarantine call them. "
+    "A name may be a patient's: this file stays where the input is."
+)
 _INDEX = re.compile(r"\[\d+\]")
 _DISPOSITIONS = ("mapped", "quarantined", "skipped")
 _LONGEST_PATH = 300
@@ -66,21 +72,19 @@ class FileEntry:
     """The ledger's entry of one file.
 
     Attributes:
+        file: how output and reports call it.
         outputs: numbers of the records in each bundle.
-        called: how Provenance in the output calls the file.
     """
 
     file: str
     sha256: str
     tally: Tally
     outputs: dict[str, list[int]]
-    called: str = ""
 
     def as_json(self) -> dict[str, Any]:
         is_told = len(self.outputs) > 1
         outputs = {name: _spans(records) if is_told and records else "all" for name, records in self.outputs.items()}
-        called = {} if self.called in ("", self.file) else {"called": self.called}
-        return {"file": self.file, **called, "sha256": self.sha256, **self.tally.as_json(), "outputs": outputs}
+        return {"file": self.file, "sha256": self.sha256, **self.tally.as_json(), "outputs": outputs}
 
 
 def _spans(records: list[int]) -> str:
@@ -95,7 +99,7 @@ def _spans(records: list[int]) -> str:
 
 
 def ledger(options: Options, files: list[FileEntry], others: tuple[str, ...]) -> bytes:
-    """The whole ledger; the same for the same inputs and options."""
+    """The whole ledger; the same for the same inputs and options. ``others``: names of files that were not read."""
     totals = Tally()
     for file in files:
         totals.add(file.tally)
@@ -106,9 +110,19 @@ def ledger(options: Options, files: list[FileEntry], others: tuple[str, ...]) ->
         "profile": options.profile,
         "totals": {"files": len(files), **totals.as_json()},
         "files": [file.as_json() for file in files],
-        "skipped_files": [{"file": name, "rule": "other_extension"} for name in others],
+        "skipped_files": [
+            {"file": name if options.key is None else pseudonym(name, options.key), "rule": "other_extension"}
+            for name in others
+        ],
     }
     return dumps(whole, indent=True) + b"\n"
+
+
+def names(inputs: Inputs, key: bytes) -> bytes:
+    """Names of all files of a pseudonymous conversion, by their pseudonyms; no other output tells them."""
+    found = [*(file.name for file in inputs.files), *inputs.others]
+    files = {pseudonym(name, key): printable(name) for name in sorted(found)}
+    return dumps({"about": _ABOUT_NAMES, "files": files}, indent=True) + b"\n"
 
 
 def printable(path: str) -> str:

@@ -9,17 +9,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from contracts.errors import UsageError
 from fhir_mapping.convert.assemble import assemble
 from fhir_mapping.convert.inputs import InputFile, Inputs, find_inputs
 from fhir_mapping.convert.options import TABULAR, Options
 from fhir_mapping.convert.pool import run_tasks
-from fhir_mapping.convert.provenance import source_name
-from fhir_mapping.convert.reports import LEDGER, QUARANTINE, FileEntry, Tally, ledger, quarantine_lines
+from fhir_mapping.convert.reports import (
+    LEDGER,
+    NAMES,
+    QUARANTINE,
+    FileEntry,
+    Tally,
+    ledger,
+    names,
+    quarantine_lines,
+)
 from fhir_mapping.convert.stretches import Stretch, stretches
 from fhir_mapping.convert.task import Converter, Task, TaskResult
+from governance.files import PRIVATE_MODE, write_durable
 
 Progress = Callable[[int, int], None]
 """``progress(done, all)`` files."""
@@ -45,10 +54,16 @@ def convert(
         processes: worker processes, at least 1.
 
     Raises:
-        UsageError: an input does not exist, output names collide, ``out`` cannot be written; nothing is written then.
+        UsageError: an input does not exist, output names collide, ``out`` cannot be written, or holds output with names
+            where this one is to have none; nothing is written then.
     """
     inputs = find_inputs(options.format, given, out)
+    if options.key is not None:
+        _require_no_names(out)
+        inputs = inputs.under_pseudonyms(options.key)
     with _workshop(out) as shop:
+        if options.key is not None:
+            write_durable(shop / "out" / NAMES, names(inputs, options.key), PRIVATE_MODE)
         if options.format in TABULAR:
             entries = _convert_tables(inputs, given, shop, options, processes, progress)
         else:
@@ -104,7 +119,7 @@ def _publish(shop: Path, out: Path, entries: Sequence[FileEntry]) -> None:
     made = shop / "out"
     _remove_former(out, entries)
     paths = sorted(path for path in made.rglob("*") if path.is_file())
-    for path in sorted(paths, key=lambda path: path.name in (LEDGER, QUARANTINE) and path.parent == made):
+    for path in sorted(paths, key=lambda path: path.name in (LEDGER, NAMES, QUARANTINE) and path.parent == made):
         target = out / path.relative_to(made)
         target.parent.mkdir(parents=True, exist_ok=True)
         path.replace(target)
@@ -167,15 +182,14 @@ class _Run:
 
     def _complete(self, file: InputFile, pending: _Pending) -> None:
         parts = [(result.task.part, result.records) for result in pending.results]
-        made = assemble(file.name, file.stem, parts, self._options, self._open)
+        made = assemble(file.called, file.stem, parts, self._open)
         for part, _ in parts:
             part.unlink(missing_ok=True)
         tally = Tally(resources=made.resources)
         for number, outcome in enumerate(made.records, 1):
             tally.add_record(outcome)
-            self._quarantine.writelines(quarantine_lines(file.name, number, outcome))
-        called = source_name(file.name, self._options.key)
-        self.entries.append(FileEntry(file.name, pending.digest, tally, made.outputs, called))
+            self._quarantine.writelines(quarantine_lines(file.called, number, outcome))
+        self.entries.append(FileEntry(file.called, pending.digest, tally, made.outputs))
 
     def _open(self, name: str) -> BinaryIO:
         path = self._shop / "out" / name
@@ -186,13 +200,28 @@ class _Run:
             raise UsageError(f"two inputs would become {name}. Convert them into two folders.") from None
 
 
-def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:
-    """Bundles that an earlier run made of the same input and this one does not (``X.3.json``) are no longer true."""
+def _former(out: Path) -> dict[str, Any]:
+    """The ledger of an earlier run, empty where there is none that can be read."""
     from contracts.fhir.json_text import loads
 
     try:
-        former = {entry["file"]: entry["outputs"] for entry in loads((out / LEDGER).read_bytes())["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        found = loads((out / LEDGER).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _require_no_names(out: Path) -> None:
+    """Pseudonymous bundles have other names than those with names, and would stand beside them."""
+    if _former(out).get("pseudonymous") is False:
+        raise UsageError(f"{out} holds an earlier conversion with names and identifiers. Give another --out.")
+
+
+def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:
+    """Bundles that an earlier run made of the same input and this one does not (``X.3.json``) are no longer true."""
+    try:
+        former = {entry["file"]: entry["outputs"] for entry in _former(out)["files"]}
+    except (KeyError, TypeError):
         return
     for entry in entries:
         for name in former.get(entry.file, ()):

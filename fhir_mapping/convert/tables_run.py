@@ -15,7 +15,7 @@ from fhir_mapping.convert.inputs import Inputs
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome, Written
 from fhir_mapping.convert.pool import run_tasks
-from fhir_mapping.convert.provenance import provenance, source_name
+from fhir_mapping.convert.provenance import provenance
 from fhir_mapping.convert.reports import FileEntry, Tally
 from fhir_mapping.convert.tables import RowReader, Specs, read_rows
 from fhir_mapping.convert.task import Converter, Task, TaskResult
@@ -99,12 +99,12 @@ class TableRun:
 
     def _provenance(self, file: int) -> Iterator[bytes]:
         mine = [one for one in self._standing.values() if one.file == file]
-        name = self._files[file].name
+        name = self._files[file].called
         for start in range(0, len(mine), _TARGETS):
             some = mine[start : start + _TARGETS]
             targets = [(one.written.type, one.written.id, f"record {one.record}") for one in some]
             label = name if len(mine) <= _TARGETS else f"{name}#{start // _TARGETS + 1}"
-            yield provenance(label, self._options, None, targets, linked=False)[1] + b"\n"
+            yield provenance(label, None, targets, linked=False)[1] + b"\n"
 
     def _entry(self, file: int) -> FileEntry:
         standing = [one for one in self._standing.values() if one.file == file]
@@ -116,14 +116,13 @@ class TableRun:
         path = self._files[file].path
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         outputs: dict[str, list[int]] = {f"{type}.ndjson": [] for type in sorted(tally.resources)}
-        name = self._files[file].name
-        return FileEntry(name, digest, tally, outputs, source_name(name, self._options.key))
+        return FileEntry(self._files[file].called, digest, tally, outputs)
 
     def quarantined(self) -> Iterator[tuple[str, int, RecordOutcome]]:
         """File, number and outcome of every record."""
         for file, outcomes in self._outcomes.items():
             for record, outcome in enumerate(outcomes, 1):
-                yield self._files[file].name, record, outcome
+                yield self._files[file].called, record, outcome
 
 
 def _replaced(outcome: RecordOutcome) -> RecordOutcome:

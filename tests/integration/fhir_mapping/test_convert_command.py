@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from fhir_mapping.convert.reports import NAMES
 from pipelines.cli.main import cli
 
 MESSAGE = "\r".join(
@@ -137,15 +140,47 @@ def test_pseudonymous_output_holds_no_name_number_or_address(feed: Path, tmp_pat
     key = tmp_path / "key"
     key.write_bytes(bytes(range(32)))
     _run("--format", "hl7v2", feed, "--out", tmp_path / "out", "--pseudonymous", "--key", key)
-    bundles = {name: body for name, body in _bytes(tmp_path / "out").items() if name not in ("ledger.json",)}
+    bundles = {name: body for name, body in _bytes(tmp_path / "out").items() if name != NAMES}
     assert any(b'"Observation"' in body for body in bundles.values())
     for body in bundles.values():
         for secret in (b"Zhangsan", b"M-7731", b"13800138000", b"Long Street", b"Springfield"):
             assert secret not in body
-    assert b"5.60" in bundles["many.json"] and b"many.hl7" not in bundles["many.json"]
+    assert any(b"5.60" in body for body in bundles.values())
     first = _bytes(tmp_path / "out")
     _run("--format", "hl7v2", feed, "--out", tmp_path / "out", "--pseudonymous", "--key", key)
     assert _bytes(tmp_path / "out") == first
+
+
+def test_pseudonymous_output_tells_no_file_name_but_in_one_file_that_stays(feed: Path, tmp_path: Path) -> None:
+    key, named = tmp_path / "key", tmp_path / "in" / "Li Xiaohong"
+    key.write_bytes(bytes(range(32)))
+    shutil.copytree(feed, named)
+    (named / "Wang-4711.hl7").write_bytes((feed / "many.hl7").read_bytes())
+    (named / "broken-4712.hl7").write_bytes(b"no message")
+    (named / "photo-4713.jpg").write_bytes(b"")
+    _run("--format", "hl7v2", tmp_path / "in", "--out", tmp_path / "out", "--pseudonymous", "--key", key)
+    out = _bytes(tmp_path / "out")
+    told = json.loads(out.pop(NAMES))
+    assert set(told["files"].values()) > {"Li Xiaohong/Wang-4711.hl7", "Li Xiaohong/photo-4713.jpg"}
+    assert stat.S_IMODE((tmp_path / "out" / NAMES).stat().st_mode) == 0o600
+    assert all("Xiaohong" not in name and "471" not in name for name in out)
+    assert not [
+        name for name, body in out.items() if any(s in body for s in (b"Xiaohong", b"-4711", b"-4712", b"-4713"))
+    ]
+    ledger = json.loads(out["ledger.json"])
+    called = {name: file for file, name in told["files"].items()}["Li Xiaohong/Wang-4711.hl7"]
+    (entry,) = (entry for entry in ledger["files"] if entry["file"] == called)
+    assert set(entry["outputs"]) <= set(out) and entry["outputs"]
+    assert {one["file"] for one in ledger["skipped_files"]} <= set(told["files"])
+
+
+def test_pseudonymous_output_is_not_put_beside_output_with_names(feed: Path, tmp_path: Path) -> None:
+    _run("--format", "hl7v2", feed, "--out", tmp_path / "out")
+    before = _bytes(tmp_path / "out")
+    result = CliRunner().invoke(
+        cli, ["map", "convert", "--format", "hl7v2", str(feed), "--out", str(tmp_path / "out"), "--pseudonymous"]
+    )
+    assert "holds an earlier conversion with names" in str(result.exception) and _bytes(tmp_path / "out") == before
 
 
 def test_r5_output_is_read_by_the_r5_models(feed: Path, tmp_path: Path) -> None:
