@@ -22,6 +22,7 @@ def unite(resources: dict[str, Resource]) -> None:
     for resource in resources.values():
         _drop_repeated(resource)
     _replace(resources, _persons(resources))
+    _replace(resources, _namesakes(resources))
     _replace(resources, _relatives(resources))
     _replace(resources, _organizations(resources))
     _replace(resources, _named_only(resources))
@@ -137,24 +138,70 @@ def _relatives(resources: dict[str, Resource]) -> dict[str, str]:
     return found
 
 
-_TELLING = ("birthDate", "gender", "identifier", "address", "telecom", "relationship")
-
-
 def _is_relative(one: Resource, other: Resource) -> bool:
-    if one.get("patient") != other.get("patient") or not one.get("name") or one.get("name") != other.get("name"):
+    names, others = one.get("name", []), other.get("name", [])
+    if one.get("patient") != other.get("patient") or not any(_fits(a, b) for a in names for b in others):
         return False
-    if any(one.get(key, other.get(key)) != other.get(key, one.get(key)) for key in ("birthDate", "gender", "period")):
+    if any(one.get(key, other.get(key)) != other.get(key, one.get(key)) for key in ("birthDate", "gender")):
         return False
-    if any(
-        key in one and key in other and not _shares(one[key], other[key])
-        for key in ("identifier", "address", "relationship")
-    ):
+    kinds, other_kinds = _signs(one), _signs(other)
+    if kinds and other_kinds and not kinds & other_kinds:
         return False
-    return any(key in one and key in other and _shares(one[key], other[key]) for key in _TELLING)
+    numbers, other_numbers = _numbers(one), _numbers(other)
+    if any(numbers[kind] != other_numbers[kind] for kind in numbers.keys() & other_numbers.keys()):
+        return False
+    is_shared = bool(kinds & other_kinds or set(numbers.values()) & set(other_numbers.values()))
+    return is_shared or any(_shares(one.get(key), other.get(key)) for key in ("birthDate", "address", "telecom"))
+
+
+def _signs(person: Resource) -> set[str]:
+    """The codes (or words) of a person's relationships; what kind of contact one is tells nobody apart."""
+    every = [coding for concept in person.get("relationship", []) for coding in concept.get("coding", [concept])]
+    return {str(c.get("code", c.get("text"))) for c in every if not str(c.get("system", "")).endswith("v2-0131")}
+
+
+def _numbers(person: Resource) -> dict[str, str]:
+    """A person's numbers by whose and what they are; those of which neither is told tell nobody apart."""
+    return {
+        str((i.get("system"), i.get("type"))): str(i["value"])
+        for i in person.get("identifier", [])
+        if "system" in i or "type" in i
+    }
 
 
 def _shares(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return False
     return any(item in other for item in one) if isinstance(one, list) else bool(one == other)
+
+
+def _namesakes(resources: dict[str, Resource]) -> dict[str, str]:
+    """A practitioner whose number is of no authority is the one with this number and full name of some authority."""
+    owned: dict[str, list[str]] = {}
+    bare: dict[str, str] = {}
+    for key, resource in _of(resources, "Practitioner"):
+        identifiers = resource.get("identifier", [])
+        if len(identifiers) == 1 and identifiers[0].keys() <= {"value", "type"}:
+            bare[key] = str(identifiers[0]["value"])
+        for identifier in identifiers:
+            if "system" in identifier:
+                owned.setdefault(str(identifier["value"]), []).append(key)
+    found: dict[str, str] = {}
+    for key, value in bare.items():
+        same = [other for other in owned.get(value, ()) if _has_full_name(resources[key], resources[other])]
+        if len(same) == 1:
+            _merge(resources[same[0]], resources[key])
+            _drop_repeated(resources[same[0]])
+            found[key] = same[0]
+    return found
+
+
+def _has_full_name(one: Resource, other: Resource) -> bool:
+    return any(
+        a.get("family") and a.get("given") and b.get("given") and _fits(a, b)
+        for a in one.get("name", [])
+        for b in other.get("name", [])
+    )
 
 
 def _join_group(resources: dict[str, Resource], keys: list[str], found: dict[str, str]) -> None:

@@ -68,7 +68,8 @@ def _described(context: Context, parts: list[str], found: Fragment | None) -> Fr
         found["description"] = description
     identifier = entity(context, context.raw_at(parts, 10).replace("&", "^"))
     if identifier:
-        owner = context.raw_at(parts, 11)
+        namespace = context.subsplit(context.raw_at(parts, 10))[1:]
+        owner = context.raw_at(parts, 11) or context.message.delimiters.component.join(namespace)
         if owner and (assigner := authority(context, owner)):
             identifier["assigner"] = assigner
         found.setdefault("identifier", []).append(identifier)

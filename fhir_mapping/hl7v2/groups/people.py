@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_mapping.hl7v2.datatypes import places
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Walk, handles, key_of, without_number
 
@@ -104,12 +105,23 @@ def next_of_kin(walk: Walk, segment: Segment) -> None:
     if segment.raw(13) or segment.raw(30):
         organization = walk.draft("Organization", "kin", text)
         walk.apply("NK1[Organization]", segment, organization)
-        contact: dict[str, object] = {"organization": walk.reference(organization)}
         relationship = Draft.of("RelatedPerson")
         walk.apply("NK1[RelatedPerson]", segment, relationship)
-        if "relationship" in relationship.root:
-            contact["relationship"] = relationship.root["relationship"]
-        found.root.setdefault("contact", []).append(contact)
+        for one in [organization, *_more_organizations(walk, segment)]:
+            contact: dict[str, object] = {"organization": walk.reference(one)}
+            if "relationship" in relationship.root:
+                contact["relationship"] = relationship.root["relationship"]
+            found.root.setdefault("contact", []).append(contact)
+
+
+def _more_organizations(walk: Walk, segment: Segment) -> list[Draft]:
+    """The second and further organizations of NK1-13; what else the segment says is said of the first."""
+    made: list[Draft] = []
+    for raw in segment.repetitions(13)[1:]:
+        if (named := places.organization(walk.context, raw)) is not None:
+            made.append(walk.draft("Organization", "kin", raw))
+            made[-1].root.update(named)
+    return made
 
 
 @handles("MRG")
