@@ -138,10 +138,16 @@ def _relatives(resources: dict[str, Resource]) -> dict[str, str]:
     return found
 
 
+_NAMED = frozenset({"resourceType", "id", "patient", "name"})
+"""What a related person says of whom the name is told, and no more."""
+
+
 def _is_relative(one: Resource, other: Resource) -> bool:
     names, others = one.get("name", []), other.get("name", [])
     if one.get("patient") != other.get("patient") or not any(_fits(a, b) for a in names for b in others):
         return False
+    if one.keys() <= _NAMED or other.keys() <= _NAMED:
+        return True
     if any(one.get(key, other.get(key)) != other.get(key, one.get(key)) for key in ("birthDate", "gender")):
         return False
     kinds, other_kinds = _signs(one), _signs(other)

@@ -100,6 +100,10 @@ def related_person(context: Context, raw: str) -> Fragment | None:
 def _person(context: Context, parts: list[str], type_: str) -> Fragment | None:
     at = {"offset": 1, "use": 10, "range": 17, "order": 18, "start": 19, "end": 20, "professional": 21}
     name = _name(context, parts, at)
+    alone = context.at(parts, 1) if name is None else None
+    if alone and _CHINESE.fullmatch(alone):
+        # Chinese senders write a bare name where the number belongs.
+        return {"resourceType": type_, "name": [{"text": alone}]}
     identifier = _person_identifier(context, parts)
     if name is None and identifier is None:
         return None

@@ -28,6 +28,9 @@ def document(walk: Walk, segment: Segment) -> None:
             related["code"] = "replaces"
     if walk.visit is not None:
         found.root["context"] = {"encounter": [walk.reference(walk.visit)]}
+    requests = [d for d in walk.drafts.values() if d.root["resourceType"] == "ServiceRequest"]
+    if requests and walk.kind[0] == "MDM":
+        found.root.setdefault("context", {})["related"] = [walk.reference(request) for request in requests]
     walk.document = walk.notes = walk.host = found
     walk.txa = segment
     walk.in_document = True

@@ -47,7 +47,9 @@ def visit(walk: Walk, segment: Segment) -> None:
         walk.link(found, "account", walk.account)
     if segment.raw(20) and walk.tables_have("PV1[Coverage]"):
         _class_coverage(walk, segment, owner)
-    walk.visit = walk.notes = walk.host = found
+    walk.visit = walk.host = found
+    # In a referral the notes at the end, behind the visit, are the referral's.
+    walk.notes = walk.referral or found
 
 
 def _class_coverage(walk: Walk, segment: Segment, owner: str) -> None:

@@ -171,3 +171,40 @@ def test_the_accession_of_a_specimen_is_its_order_at_the_laboratory():
     assert one(convert("ORU^R01", PID, *segments), "Specimen")["accessionIdentifier"]["value"] == "FI1"
     own = one(convert("ORU^R01", PID, *segments, "SAC||ACC7"), "Specimen")
     assert own["accessionIdentifier"]["value"] == "ACC7"
+
+
+def test_of_a_next_of_kin_every_organization_is_kept():
+    found = convert("ADT^A01", PID, "NK1|1||OTH||||||||||ONE^L^1~TWO^L^2")
+    contacts = [c["organization"]["reference"] for c in one(found, "Patient")["contact"]]
+    names = {f"Organization/{r['id']}": r["name"] for r in all_of(found, "Organization")}
+    assert [names[reference] for reference in contacts] == ["ONE", "TWO"]
+
+
+def test_persons_named_with_more_and_with_less_are_one():
+    found = convert(
+        "ADT^A01",
+        PID,
+        "PD1||||7^SMITH^ANN^^^^^^F&1.2.3.4.5&ISO",
+        "NK1|1|DOE^TOM^^^^^L|FTH^Father^HL70063|1 Road^^Town",
+        "PV1|1|I|W1||||7^SMITH^ANN|7^OTHER^OTTO",
+        "GT1|1|G1^^^F|DOE^TOM||1 Road^^Town||||M|I|FTH",
+    )
+    assert [p["name"][0]["family"] for p in all_of(found, "Practitioner")] == ["SMITH", "OTHER"]
+    assert [p["gender"] for p in all_of(found, "RelatedPerson")] == ["male"]
+
+
+def test_a_document_names_the_orders_it_is_about():
+    found = convert("MDM^T02", PID, "ORC|RE|O1", "OBR|1|O1||X^Chest^L", "TXA|1|HP|TX||||||||D1", "OBX|1|TX|T^T^L||text")
+    request = one(found, "ServiceRequest")
+    assert one(found, "DocumentReference")["context"]["related"] == [{"reference": f"ServiceRequest/{request['id']}"}]
+
+
+def test_what_stands_behind_the_visit_of_a_referral_is_its_note():
+    found = convert("REF^I12", "RF1|A|R||||R1", PID, "PV1|1|O", "NTE|1||please see")
+    assert one(found, "ServiceRequest")["note"] == [{"text": "please see"}]
+
+
+def test_chinese_flags_and_bare_names_are_understood():
+    found = convert("ORU^R01", PID, "OBR|1|||R" + "|" * 12 + "李四", "OBX|1|NM|1^白细胞^L||12.5|10^9/L||↑|||F")
+    assert one(found, "Practitioner")["name"] == [{"text": "李四"}]
+    assert one(found, "Observation")["interpretation"][0]["coding"][0]["code"] == "H"
