@@ -88,12 +88,19 @@ def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
     bare: dict[str, str] = {}
     fuller: dict[str, list[str]] = {}
     for key, resource in _of(resources, "Organization"):
-        name = str(resource.get("name", "")).casefold()
+        name = str(resource.get("name", ""))
         if set(resource) == {"resourceType", "id", "name"}:
             bare[key] = name
         elif name:
-            fuller.setdefault(name, []).append(key)
-    return {key: fuller[name][0] for key, name in bare.items() if len(fuller.get(name, ())) == 1}
+            for spelling in {name, name.casefold()}:
+                fuller.setdefault(spelling, []).append(key)
+    found: dict[str, str] = {}
+    for key, name in bare.items():
+        # The same letters tell more than the same name in other letters.
+        same = next((fuller[s] for s in (name, name.casefold()) if len(fuller.get(s, ())) == 1), None)
+        if same:
+            found[key] = same[0]
+    return found
 
 
 def _organizations(resources: dict[str, Resource]) -> dict[str, str]:
