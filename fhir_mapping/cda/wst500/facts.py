@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.data_tables import column, rows
-from fhir_mapping.cda.element import ACTS, Element, Node, all_text, child, local_name, squeeze
+from fhir_mapping.cda.element import ACTS, Node, all_text, child, local_name, squeeze
 from fhir_mapping.cda.entries.observations import value_of
 
 _ELEMENT = re.compile(r"DE\d{2}\.\d{2}\.\d{3}\.\d{2}|HDS[A-Z]?\d{2}\.\d{2}\.\d{3}")
@@ -82,30 +83,23 @@ def read_section(section: Node) -> Read:
     """The facts and acts of a section's entries."""
     found = Read()
     groups = [0]
-    for entry in section.all("entry"):
-        for act in entry:
-            _read(act, found, 0, groups)
-    for part in section.all("component"):  # dialect: acts without entry
+    for part in (*section.all("entry"), *section.all("component")):  # component: a dialect's acts without entry
         for act in part:
-            if local_name(act) != "section":
-                _read(act, found, 0, groups)
+            if local_name(act) in ACTS:
+                _read(Node(act), found, 0, groups)
     return found
 
 
-def _read(act: Element, found: Read, group: int, groups: list[int]) -> None:
-    name = local_name(act)
-    if name not in ACTS:
-        return
-    node = Node(act)
+def _read(node: Node, found: Read, group: int, groups: list[int]) -> None:
+    name = node.name
     fact = fact_of(node, group) if name == "observation" else None
     if fact is not None:
         found.facts.append(fact)
     elif name == "organizer" or (name in ("observation", "act") and _holds(node)):
         groups[0] += 1
         own = groups[0]
-        for part in (*node.all("component"), *node.all("entryRelationship")):
-            for inner in part:
-                _read(inner, found, own, groups)
+        for _, inner in node.below():
+            _read(inner, found, own, groups)
     else:
         found.acts.append((node, group))
 
@@ -131,6 +125,7 @@ def fact_of(node: Node, group: int = 0) -> Fact | None:
     return fact
 
 
+@lru_cache(maxsize=4096)
 def _part(element: str, label: str) -> str:
     """What the element means: by words of its label that contradict a wrongly written code, else by the code."""
     part = column("cn_elements", "element", "part").get(element, "")
@@ -158,16 +153,13 @@ def _played(node: Node, group: int) -> list[Fact]:
 def nested_facts(node: Node, group: int = 0) -> list[Fact]:
     """The data elements in an act's entryRelationships and components."""
     found = []
-    for name in ("entryRelationship", "component"):
-        for link in node.all(name):
-            for act in link:
-                kind = local_name(act)
-                if kind == "observation":
-                    below = fact_of(Node(act), group)
-                    if below is not None:
-                        found.append(below)
-                elif kind == "organizer":
-                    found += nested_facts(Node(act), group)
+    for _, act in node.below():
+        if act.name == "observation":
+            below = fact_of(act, group)
+            if below is not None:
+                found.append(below)
+        elif act.name == "organizer":
+            found += nested_facts(act, group)
     return found
 
 
