@@ -136,7 +136,12 @@ def _authoring_device(node: Node, device: Node, ctx: Context) -> str:
 
 
 def related_person(
-    entity: Element, person: Element | None, ctx: Context, *, class_code: str = "", relation: Element | None = None
+    entity: Element,
+    person: Element | None,
+    ctx: Context,
+    *,
+    class_code: str = "",
+    function: Element | None = None,
 ) -> str:
     """The reference to somebody close to the patient; empty where nobody is named or the patient is unknown."""
     node = Node(entity)
@@ -149,9 +154,7 @@ def related_person(
         found["identifier"] = ids
     found["patient"] = {"reference": ctx.patient}
     relations = []
-    told = concept(relation if relation is not None else node.one("code"), ctx)
-    if told:
-        relations.append(told)
+    relations += [told for one in (node.one("code"), function) if (told := concept(one, ctx))]
     if class_code in PERSONAL and class_code != "PRS":
         relations.append({"coding": [{"system": _ROLE_CLASS, "code": class_code}]})
     if relations:

@@ -160,7 +160,7 @@ def _participant(part: Element, ctx: Context) -> None:
     if kind == "SDLOC":
         location(entity, ctx)
     elif person is not None and kind in PERSONAL:
-        related_person(entity, person, ctx, class_code=kind)
+        related_person(entity, person, ctx, class_code=kind, function=child(part, "functionCode"))
         organization(child(entity, "scopingOrganization"), ctx)
     elif person is not None:
         practitioner(entity, ctx)

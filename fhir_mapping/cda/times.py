@@ -7,12 +7,19 @@ document's own effectiveTime; where neither is known the day is kept and the tim
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from fhir_mapping.cda.element import Element, child, children
 
 _TS = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?([+-]\d\d(?::?\d\d)?|Z)?$")
+_LENGTHS = {
+    "s": timedelta(seconds=1),
+    "min": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "wk": timedelta(weeks=1),
+}
 _PUNCTUATED = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?([T ]|$)")
 
 
@@ -148,6 +155,8 @@ def period(element: Element | None, clock: Clock) -> dict[str, str]:
     low, high, value = child(element, "low"), child(element, "high"), element.get("value")
     start = clock.date_time(low.get("value") if low is not None else value)
     end = clock.date_time(high.get("value") if high is not None else (value if low is None else None))
+    if start and high is None:
+        end = end or _after(start, child(element, "width"))
     found = {}
     if start:
         found["start"] = start
@@ -156,6 +165,23 @@ def period(element: Element | None, clock: Clock) -> dict[str, str]:
     if start and end and not _ordered(start, end):
         return {"start": start}
     return found
+
+
+def _after(start: str, width: Element | None) -> str | None:
+    """The end of an interval that names its start and its length; None where either is too coarse for the other."""
+    if width is None or width.get("value") is None:
+        return None
+    length = _LENGTHS.get(width.get("unit") or "")
+    try:
+        size = float(width.get("value") or "")
+        if length is None or size != size or size < 0 or (len(start) == 10 and length < timedelta(days=1)):
+            return None
+        moment = datetime.fromisoformat(start[:-1] + "+00:00" if start.endswith("Z") else start) + size * length
+    except (ValueError, OverflowError):
+        return None
+    if len(start) == 10:
+        return f"{moment:%Y-%m-%d}"
+    return moment.isoformat(timespec="seconds") if len(start) > 10 else None
 
 
 def _ordered(start: str, end: str) -> bool:

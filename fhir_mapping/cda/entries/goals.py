@@ -51,7 +51,7 @@ def goal(node: Node, ctx: Context, section: Section) -> list[str]:
     if kind.startswith("IVL_PQ") and value is not None:
         shape, limits = bounded(value)
         put(target, **{"detail" + shape: limits})
-    put(target, detailQuantity=amount or target.get("detailQuantity"))
+    put(target, detailQuantity=amount or target.get("detailQuantity"), detailCodeableConcept=coded)
     if target and measure:  # gol-1
         target = {"measure": measure, **target}
     elif target:

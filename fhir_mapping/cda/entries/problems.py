@@ -57,7 +57,7 @@ _KINDS = frozenset(_KIND_CODES.split())
 _OF_THE_VISIT = frozenset({"46241-6", "11535-2", "42347-5"})
 """Sections whose diagnoses are the document's encounter's: admission and discharge."""
 _RANK = "2.16.840.1.113883.10.20.24.3.166"
-_PARTS = (_RANK, _STATUS, _AGE, COMMENT, CCDA + "143", CCDA + "113")
+_PARTS = (_RANK, _STATUS, _AGE, COMMENT, CCDA + "143")
 
 
 def concern(node: Node, ctx: Context, section: Section) -> list[str]:

@@ -176,3 +176,20 @@ def test_narrative_becomes_the_xhtml_that_fhir_allows(written, wanted):
 
 def test_a_narrative_without_words_is_none():
     assert xhtml(element("<text><table><tr><td> </td></tr></table></text>")) == ""
+
+
+@pytest.mark.parametrize(
+    ("low", "width", "unit", "end"),
+    [
+        ("201003292240+0000", "15", "min", "2010-03-29T22:55:00+00:00"),
+        ("20100329", "2", "wk", "2010-04-12"),
+        ("20100329", "15", "min", None),
+        ("2010", "2", "d", None),
+        ("20100329", "nan", "d", None),
+        ("20100329", "1e300", "d", None),
+        ("20100329", "3", "m", None),
+    ],
+)
+def test_a_start_and_a_length_make_a_period_where_both_are_precise_enough(low, width, unit, end):
+    text = f'<effectiveTime><low value="{low}"/><width value="{width}" unit="{unit}"/></effectiveTime>'
+    assert period(etree.fromstring(text), Clock()).get("end") == end
