@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -24,12 +25,14 @@ from fhir_mapping.lifecycle.erased import Erasures
 from fhir_mapping.manifest import ACCEPTED, FileEntry
 from fhir_mapping.mapping import MappedSource, digest_on
 from fhir_mapping.spec.compile import DIGEST_FIELD
-from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table, silver_types, superseded_table
-from lake.reader import read_arrow
+from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table_path, silver_types, superseded_table
+from lake.reader import batches, read_arrow
 from lake.tables import arrow_schema, read, write_arrow
+from lake.together import run_together
 
 FileKey = tuple[str, str]
 """Day of delivery and file name."""
+_FILE = ("_delivery_date", "_file_name")
 
 
 @dataclass(frozen=True)
@@ -66,25 +69,25 @@ class FileCount:
 
 
 def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
-    """Count all mapped rows by file, those of files delivered twice too, in one query."""
-    quarantined = F.size("_errors") > 0
-    flags = {
-        "records_in": F.lit(1),
-        "quarantined": quarantined.cast("long"),
-        "skipped": (~quarantined & F.col("_skip").isNotNull()).cast("long"),
-        "mapped": (F.col("_emitted") > 0).cast("long"),
-    }
-    names = ("_source", "_delivery_date", "_file_name", DIGEST_FIELD)
-    frames = [source.all_rows.select(*names, *[f.alias(n) for n, f in flags.items()]) for source in sources]
-    if not frames:
-        return []
-    grouped = reduce(DataFrame.unionByName, frames).groupBy(*names).agg(*[F.sum(n).alias(n) for n in flags])
-    return [
-        FileCount(
-            row["_source"], (row["_delivery_date"], row["_file_name"]), row[DIGEST_FIELD], *[row[n] for n in flags]
-        )
-        for row in grouped.collect()
-    ]
+    """Count all mapped rows by file, those of files delivered twice too."""
+    found = run_together(partial(_count_source, source) for source in sources)
+    return [count for counts in found for count in counts]
+
+
+def _count_source(source: MappedSource) -> list[FileCount]:
+    def counted() -> Iterator[pa.Table]:
+        for batch in source.batches([*_FILE, DIGEST_FIELD, "_errors", "_skip", "_emitted"]):
+            quarantined = _is_filled(batch.column("_errors"))
+            flags = {
+                "records_in": pa.repeat(1, len(batch)),
+                "quarantined": quarantined,
+                "skipped": pc.and_(pc.invert(quarantined), batch.column("_skip").is_valid()),
+                "mapped": pc.fill_null(pc.greater(batch.column("_emitted"), 0), False),
+            }
+            yield pa.table({name: batch.column(name) for name in (*_FILE, DIGEST_FIELD)} | flags)
+
+    rows = _sums(counted(), (*_FILE, DIGEST_FIELD), ("records_in", "quarantined", "skipped", "mapped"))
+    return [FileCount(source.mapping.source, (day, name), digest, *sums) for day, name, digest, *sums in rows]
 
 
 def check_mapped(
@@ -118,7 +121,7 @@ def write_ledger(
         names = ("records_in", "quarantined", "skipped", "mapped")
         counts[count.key].update({name: getattr(count, name) for name in names})
     _count_superseded(spark, zone, sources, counts)
-    out = _count_silver(spark, zone, counts)
+    out = _count_silver(zone, counts)
     erased = erasures.counts()
     rows = [
         _row(
@@ -157,24 +160,44 @@ def _count_superseded(
         count["resources_replaced"] += row["resources_replaced"]
 
 
-def _count_silver(
-    spark: SparkSession, zone: SiteZone, counts: dict[FileKey, Counter[str]]
-) -> dict[FileKey, Counter[str]]:
+def _count_silver(zone: SiteZone, counts: dict[FileKey, Counter[str]]) -> dict[FileKey, Counter[str]]:
     """Resources in silver by file and type; those that wait are added to ``counts`` as pending."""
     out: dict[FileKey, Counter[str]] = defaultdict(Counter)
-    waits = (F.size("_pending") > 0).cast("long").alias("waits")
-    frames = [
-        read(spark, silver_table(zone, name)).select("_delivery_date", "_file_name", waits, F.lit(name).alias("type"))
-        for name in silver_types(zone)
-    ]
-    if not frames:
-        return out
-    grouped = reduce(DataFrame.unionByName, frames).groupBy("_delivery_date", "_file_name", "type")
-    for row in grouped.agg(F.count(F.lit(1)).alias("n"), F.sum("waits").alias("waits")).collect():
-        key = (row["_delivery_date"], row["_file_name"])
-        out[key][row["type"]] += row["n"]
-        counts[key]["pending"] += row["waits"]
+    types = silver_types(zone)
+    for name, rows in zip(types, run_together(partial(_count_type, zone, name) for name in types), strict=True):
+        for day, file_name, resources, waiting in rows:
+            out[day, file_name][name] += resources
+            counts[day, file_name]["pending"] += waiting
     return out
+
+
+def _count_type(zone: SiteZone, resource: str) -> list[tuple[Any, ...]]:
+    """Day, file name, resources of a type, and how many of them wait."""
+
+    def counted() -> Iterator[pa.Table]:
+        for batch in batches(silver_table_path(zone, resource), [*_FILE, "_pending"]):
+            flags = {"resources": pa.repeat(1, len(batch)), "waiting": _is_filled(batch.column("_pending"))}
+            yield pa.table({name: batch.column(name) for name in _FILE} | flags)
+
+    return _sums(counted(), _FILE, ("resources", "waiting"))
+
+
+def _is_filled(lists: pa.Array) -> pa.Array:
+    """Whether a list has entries; false for null."""
+    return pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
+
+
+def _sums(tables: Iterable[pa.Table], by: Sequence[str], flags: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The values of ``by`` and the sums of ``flags`` over all tables; each is added up as it comes."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for table in tables:
+        numbers = {name: table[name].cast(pa.int64()) for name in flags}
+        grouped = pa.table({name: table[name] for name in by} | numbers)
+        for row in grouped.group_by(list(by)).aggregate([(name, "sum") for name in flags]).to_pylist():
+            sums = found.setdefault(tuple(row[name] for name in by), [0] * len(flags))
+            for position, name in enumerate(flags):
+                sums[position] += row[f"{name}_sum"]
+    return [(*key, *sums) for key, sums in found.items()]
 
 
 def _row(

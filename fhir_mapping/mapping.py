@@ -8,10 +8,12 @@ the specs, the code maps and the site's key alone.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -28,6 +30,7 @@ from fhir_mapping.spec.plan import Setting
 from fhir_mapping.tables import mapped_paths, mapped_table
 from fhir_mapping.terminology.code_map import load_map
 from fhir_mapping.versions import record_versions
+from lake.reader import batches
 from lake.tables import Table, drop, exists, read, replace
 from lake.together import run_together
 
@@ -64,13 +67,24 @@ class MappedSource:
     """A version of a source's mapping and all rows it mapped, ``_source`` added.
 
     Attributes:
+        table: they are in; perhaps never written.
         rows: without those of files delivered twice, which take no part in silver.
         all_rows: with them.
     """
 
     version: Version
+    table: Table
     rows: DataFrame
     all_rows: DataFrame
+
+    @property
+    def is_as_stored(self) -> bool:
+        """Whether ``rows`` are all rows of the table, unchanged."""
+        return self.rows is self.all_rows
+
+    def batches(self, columns: Sequence[str], rows: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
+        """The table's own rows, all or those asked for, without the engine."""
+        return batches(self.table.path, columns, rows) if exists(self.table) else iter(())
 
     @property
     def mapping(self) -> SourceMapping:
@@ -155,10 +169,11 @@ def read_mapped(
     twice = sorted(f"{entry.delivery_date}/{entry.file_name}" for entry in manifest if entry.is_duplicate)
     found = []
     for version in compile_versions(region, site, load_key(zone)):
-        rows = read(spark, mapped_table(zone, version.mapping, version.valid_from))
+        table = mapped_table(zone, version.mapping, version.valid_from)
+        rows = read(spark, table)
         every = rows.withColumn("_source", F.lit(version.mapping.source))
         is_twice = F.concat_ws("/", "_delivery_date", "_file_name").isin(twice)
-        found.append(MappedSource(version, every.where(~is_twice) if twice else every, every))
+        found.append(MappedSource(version, table, every.where(~is_twice) if twice else every, every))
     return found
 
 

@@ -5,41 +5,59 @@ A refused file has one entry with ``record_no`` -1 and no raw text: its bytes ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.zone import SiteZone
+from fhir_mapping.ledger import FileCount
 from fhir_mapping.manifest import REFUSED, FileEntry
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.tables import WHOLE_FILE, quarantine_table
-from lake.tables import replace
+from lake.tables import arrow_schema, write_arrow
+
+_COLUMNS = ("_delivery_date", "_file_id", "_file_name", "_record_no", "_errors", "_raw")
 
 
 def write_quarantine(
-    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], manifest: Sequence[FileEntry]
+    zone: SiteZone, sources: Sequence[MappedSource], counts: Sequence[FileCount], manifest: Sequence[FileEntry]
 ) -> None:
-    """Write the quarantine whole, from the mapped rows and the refused files."""
+    """Write the quarantine whole, from the mapped rows and the refused files; rows stream through."""
     target = quarantine_table(zone)
-    refused = [
-        (e.delivery_date, e.source, e.file_id, e.file_name, WHOLE_FILE, [(e.reason or "", "")], None)
-        for e in manifest
-        if e.status == REFUSED
-    ]
-    frames = [_of_source(source) for source in sources]
-    frames.append(spark.createDataFrame(refused, target.schema))
-    replace(spark, reduce(DataFrame.unionByName, frames), target)
+    schema = arrow_schema(target)
+    holding = {count.source for count in counts if count.quarantined}
+    twice = [f"{e.delivery_date}/{e.file_name}" for e in manifest if e.is_duplicate]
+
+    refused = pa.RecordBatch.from_pylist([_refused(entry) for entry in manifest if entry.status == REFUSED], schema)
+    broken = [_of_source(source, twice, schema) for source in sources if source.mapping.source in holding]
+    write_arrow(pa.RecordBatchReader.from_batches(schema, chain([refused], *broken)), target)
 
 
-def _of_source(source: MappedSource) -> DataFrame:
-    return source.rows.where(F.size("_errors") > 0).select(
-        F.col("_delivery_date"),
-        F.col("_source").alias("source"),
-        F.col("_file_id").alias("file_id"),
-        F.col("_file_name").alias("file_name"),
-        F.col("_record_no").alias("record_no"),
-        F.col("_errors").alias("rules"),
-        F.col("_raw").alias("raw"),
-    )
+def _refused(entry: FileEntry) -> dict[str, object]:
+    return {
+        "_delivery_date": entry.delivery_date,
+        "source": entry.source,
+        "file_id": entry.file_id,
+        "file_name": entry.file_name,
+        "record_no": WHOLE_FILE,
+        "rules": [{"rule": entry.reason or "", "path": ""}],
+    }
+
+
+def _of_source(source: MappedSource, twice: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The records of a source that broke rules, those of files delivered twice left out."""
+    found = source.batches(_COLUMNS, pc.list_value_length(pc.field("_errors")) > 0)
+
+    def made(batch: pa.RecordBatch) -> pa.RecordBatch:
+        files = pc.binary_join_element_wise(batch.column("_delivery_date"), batch.column("_file_name"), "/")
+        kept = batch.filter(pc.invert(pc.is_in(files, pa.array(twice, files.type))))
+        day, file_id, file_name, record_no, errors, raw = (kept.column(column) for column in _COLUMNS)
+        name = pa.repeat(source.mapping.source, len(kept))
+        columns = [day, name, file_id, file_name, record_no, errors, raw]
+        return pa.RecordBatch.from_arrays(
+            [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+        )
+
+    return map(made, found)

@@ -17,6 +17,7 @@ from contracts.errors import SchemaDriftError
 from contracts.fhir import awaited
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
+from fhir_mapping.id_hashes import look
 from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_ledger
 from fhir_mapping.lifecycle.erased import read_erasures
 from fhir_mapping.manifest import FileEntry, in_batches, read_manifest
@@ -48,15 +49,16 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     check_mapped(counts, sources, manifest, erasures)
     mapped, sources = sources, resolve_people(spark, zone, sources)
     types = silver_types(zone, (emit.resource for source in sources for emit in source.mapping.emits))
+    seen = look(sources)
     run_together(
         (
-            partial(write_superseded, spark, zone, sources, types),
-            partial(write_pending, spark, zone, sources),
-            partial(write_quarantine, spark, zone, mapped, manifest),
+            partial(write_superseded, spark, zone, sources, [name for name in types if name in seen.repeated]),
+            partial(write_pending, spark, zone, sources, seen.missing),
+            partial(write_quarantine, zone, mapped, counts, manifest),
         )
     )
-    parts = Parts.of(spark, zone, sources, manifest)
     replaced, missing = _types_in(superseded_table(zone)), _types_in(pending_table(zone))
+    parts = Parts.of(zone, sources, manifest, read(spark, superseded_table(zone)) if replaced else None)
     waiting = _waiting(spark, zone, sources, types, missing)
     writer = _Writer(spark, zone, site.name, sources, manifest, parts, replaced, missing, waiting)
     run_together(partial(writer.write, resource) for resource in types)

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.zone import SiteZone
 from fhir_mapping.manifest import FileEntry
 from fhir_mapping.mapping import MappedSource
-from fhir_mapping.tables import RECORD, link_table, mapped_table, silver_table_path, superseded_table
+from fhir_mapping.tables import RECORD, link_table, silver_table_path
 from lake.reader import part_files, read_arrow
-from lake.tables import Table, exists, read
+from lake.tables import Table, exists
 
 DAY = "_delivery_date"
 _RULES = 2
@@ -54,18 +54,21 @@ class Parts:
 
     @classmethod
     def of(
-        cls, spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], manifest: Sequence[FileEntry]
+        cls,
+        zone: SiteZone,
+        sources: Sequence[MappedSource],
+        manifest: Sequence[FileEntry],
+        superseded: DataFrame | None,
     ) -> Parts:
-        """Look at the mapped tables, the manifest, and the superseded resources of this run."""
+        """Look at the mapped tables, the manifest, and the superseded resources of this run (None: there are none)."""
         twice: dict[str, list[str]] = {}
         for entry in manifest:
             if entry.is_duplicate:
                 twice.setdefault(entry.delivery_date, []).append(entry.file_name)
-        rows = read(spark, superseded_table(zone))
         return cls(
-            [part_files(mapped_table(zone, s.mapping, s.version.valid_from).path, DAY) for s in sources],
+            [part_files(source.table.path, DAY) for source in sources],
             {day: sorted(names) for day, names in twice.items()},
-            digests_by_type(rows, ["id", *RECORD, "_spec"]),
+            {} if superseded is None else digests_by_type(superseded, ["id", *RECORD, "_spec"]),
             _links(zone),
         )
 

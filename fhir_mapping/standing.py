@@ -5,7 +5,7 @@ Both are decided on ids alone, which are narrow columns of the mapped rows: the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import reduce
 from operator import or_
 
@@ -16,11 +16,8 @@ from contracts.fhir import awaited
 from contracts.zone import SiteZone
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.spec.model import Emit
-from fhir_mapping.tables import RECORD, pending_table, superseded_table
-from lake.tables import replace
-
-AWAITED = ("Patient", "Encounter")
-"""What a resource may wait for; ``contracts.fhir.awaited`` names the element that refers to it."""
+from fhir_mapping.tables import AWAITED, RECORD, pending_table, superseded_table
+from lake.tables import Table, arrow_schema, replace, write_arrow
 
 _LATER = ("_order", "_delivery_date", "_file_name", "_record_no", "_spec")
 """Of two resources with one id the one with the greater values counts; no order is less than any."""
@@ -48,7 +45,10 @@ def id_of(reference: Column, target: str) -> Column:
 def write_superseded(
     spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], types: Sequence[str]
 ) -> None:
-    """All but the latest resource of each id. Only ids that stand more than once are sorted."""
+    """All but the latest resource of each id; ids that stand more than once are all of these types.
+
+    Only ids that stand more than once are sorted.
+    """
     target = superseded_table(zone)
     found = []
     for resource in types:
@@ -63,14 +63,14 @@ def write_superseded(
         ranked = rivals.withColumn("rank", F.row_number().over(Window.partitionBy("id").orderBy(*later)))
         losers = ranked.where("rank > 1").withColumn("resource", F.lit(resource))
         found.append(losers.select(*target.schema.names))
-    replace(spark, union(found) or spark.createDataFrame([], target.schema), target)
+    _write(spark, target, found)
 
 
-def write_pending(spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource]) -> None:
-    """Ids that are referred to and that no record emitted."""
+def write_pending(spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], types: Set[str]) -> None:
+    """Ids that are referred to and that no record emitted; all of them are of these types."""
     target = pending_table(zone)
     found = []
-    for resource in AWAITED:
+    for resource in (name for name in AWAITED if name in types):
         asked = union([frame for source in sources for frame in _asked(source, resource)])
         if asked is None:
             continue
@@ -78,7 +78,15 @@ def write_pending(spark: SparkSession, zone: SiteZone, sources: Sequence[MappedS
         # Each id once before the join, whose table of the asked ones is held in memory.
         missing = asked.distinct() if there is None else asked.distinct().join(there, "id", "left_anti")
         found.append(missing.select(F.lit(resource).alias("resource"), "id"))
-    replace(spark, union(found) or spark.createDataFrame([], target.schema), target)
+    _write(spark, target, found)
+
+
+def _write(spark: SparkSession, target: Table, found: Sequence[DataFrame]) -> None:
+    rows = union(found)
+    if rows is None:
+        write_arrow(arrow_schema(target).empty_table(), target)
+    else:
+        replace(spark, rows, target, columns={name: F.col(name) for name in target.schema.names})
 
 
 def _emissions(sources: Sequence[MappedSource], resource: str) -> DataFrame | None:

@@ -25,6 +25,9 @@ from lake.tables import Table
 RECORD = ("_delivery_date", "_source", "_file_id", "_file_name", "_record_no")
 """Columns that name a source record."""
 
+AWAITED = ("Patient", "Encounter")
+"""What a resource may wait for; ``contracts.fhir.awaited`` names the element that refers to it."""
+
 WHOLE_FILE = -1
 """``record_no`` of a refused file in the quarantine."""
 

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from pyspark.sql import Column, SparkSession
@@ -20,9 +22,10 @@ from contracts.errors import DataError
 from contracts.fhir import to_fhir_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
-from fhir_mapping.tables import silver_table, silver_types
+from fhir_mapping.tables import silver_table, silver_table_path, silver_types
 from lake.reader import Filling, fillings
 from lake.tables import read
+from lake.together import run_together
 
 RULE = "fhir_invalid"
 _ENTRIES = 2
@@ -48,19 +51,22 @@ def validate_sample(spark: SparkSession, zone: SiteZone, share: float = 0.01, at
     Raises:
         DataError: some are invalid; names types, paths and kinds of fault with counts, no values.
     """
-    faults: Counter[str] = Counter()
-    rows = shapes = validated = 0
-    for resource in silver_types(zone):
-        filled = fillings(silver_table(zone, resource).path)
+
+    def validate(resource: str) -> tuple[ValidationReport, Counter[str]]:
+        filled = fillings(silver_table_path(zone, resource))
         count, representatives = _representatives(spark, zone, resource, filled)
-        rows, shapes = rows + count, shapes + len(representatives)
-        for body in _chosen(spark, zone, resource, filled, representatives, min(share, at_most / max(count, 1))):
-            validated += 1
-            faults.update(_faults(resource, body))
+        bodies = _chosen(spark, zone, resource, filled, representatives, min(share, at_most / max(count, 1)))
+        faults = [_faults(resource, body) for body in bodies]
+        return ValidationReport(count, len(representatives), len(faults)), Counter(chain.from_iterable(faults))
+
+    found = run_together(partial(validate, resource) for resource in silver_types(zone))
+    reports = [report for report, _ in found]
+    faults = sum((counted for _, counted in found), Counter[str]())
+    validated = sum(report.validated for report in reports)
     if faults:
         told = "; ".join(f"{path}: {count}" for path, count in sorted(faults.items()))
         raise DataError(f"{RULE}: {sum(faults.values())} faults in {validated} resources of site '{zone.site}': {told}")
-    return ValidationReport(rows, shapes, validated)
+    return ValidationReport(sum(one.rows for one in reports), sum(one.shapes for one in reports), validated)
 
 
 def _representatives(spark: SparkSession, zone: SiteZone, resource: str, filled: Fillings) -> tuple[int, list[str]]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
@@ -34,6 +36,23 @@ def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | 
     table = _open(path)
     names = list(columns) if columns is not None else [field.name for field in table.schema().fields]
     return table.to_pyarrow_table(columns=names, filters=filters(where)).select(names)
+
+
+def batches(path: Path, columns: Sequence[str], rows: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
+    """The latest rows of a table batch by batch, in no particular order, read by all cores.
+
+    Args:
+        columns: names wanted.
+        rows: which rows are wanted; None: all.
+
+    Raises:
+        UsageError: no table at ``path``.
+    """
+    # Arrow's own file system: delta-rs cannot be asked for files by rows that it is writing.
+    files = pa_fs.SubTreeFileSystem(str(path), pa_fs.LocalFileSystem())
+    dataset = _open(path).to_pyarrow_dataset(filesystem=files)
+    found: Iterator[pa.RecordBatch] = dataset.scanner(columns=list(columns), filter=rows).to_batches()
+    return found
 
 
 def column_names(path: Path) -> list[str]:

@@ -114,18 +114,18 @@ def reference(plan: Plan, expression: Reference, key: bytes, site: str) -> Part:
     texts = [source_text(plan, p.column, expression.null_values, p.extract, p.normalise) for p in expression.parts]
     target = expression.reference
     identity = expression.identity or (target if target in SHARED_IDENTITY else "")
-    made = id_column(plan, key, site, target, identity, texts, expression.item)
-    column = F.concat(F.lit(f"{target}/"), made)
-    return Part({(("reference", None),): Leaf(column)}, tuple(rule for text in texts for rule in text.rules))
+    name = id_name(plan, key, site, target, identity, texts, expression.item)
+    leaf = Leaf(F.concat(F.lit(f"{target}/"), F.col(name)), id_name=name)
+    return Part({(("reference", None),): leaf}, tuple(rule for text in texts for rule in text.rules))
 
 
-def id_column(
+def id_name(
     plan: Plan, key: bytes, site: str, resource: str, identity: str, texts: Sequence[Text], item: str | None
-) -> Column:
-    """The id of a business key, computed once a source whoever refers to it."""
+) -> str:
+    """Name of the column of a business key's id, computed once a source whoever refers to it."""
     name = ("id", resource, identity, item, tuple(text.key for text in texts))
     made = resource_id_column(key, site, resource, identity, [text.column for text in texts], item)
-    return plan.define(Stage.PARSED, name, made)
+    return plan.name(Stage.PARSED, name, made)
 
 
 def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple, Column]], list[Column]]:

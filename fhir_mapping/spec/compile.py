@@ -19,7 +19,7 @@ from contracts.region import Source
 from fhir_mapping.rules.checks import check_rules
 from fhir_mapping.rules.conditions import all_hold, condition_column, tests_of
 from fhir_mapping.spec.check import check_emit, converts, maps_of, tested_columns
-from fhir_mapping.spec.coded import id_column
+from fhir_mapping.spec.coded import id_name
 from fhir_mapping.spec.evaluate import evaluate_element, order_text
 from fhir_mapping.spec.expressions import Expression
 from fhir_mapping.spec.keep import keep_elements
@@ -111,9 +111,18 @@ class SourceMapping:
 
     def reference(self, emit: Emit, element: str) -> Column | None:
         """The text of a reference (``Patient/...``) that an emit's resource holds; None where it is not mapped."""
+        leaf = self._reference(emit, element)
+        return None if leaf is None else leaf.column
+
+    def referred(self, emit: Emit, element: str) -> str | None:
+        """The stored column of the id that such a reference is made of, as it is; None where conditions decide."""
+        leaf = self._reference(emit, element)
+        return None if leaf is None else leaf.id_name
+
+    def _reference(self, emit: Emit, element: str) -> Leaf | None:
         part = self._nodes[emit.column].parts.get(element)
         leaf = part.parts.get("reference") if isinstance(part, Node) else None
-        return leaf.column if isinstance(leaf, Leaf) else None
+        return leaf if isinstance(leaf, Leaf) else None
 
     def ids_of(self, resource: str) -> tuple[str, ...]:
         """Stored columns that hold ids of this type, of which references are made."""
@@ -214,7 +223,7 @@ def _compile_wanted(
     label = emit.resource if emit.item is None else f"{emit.resource}[{emit.item}]"
     node, rules = Node(emit.resource, setting.identifying), []
     texts = [source_text(plan, part.column, (), part.extract, part.normalise) for part in emit.key]
-    made = id_column(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item)
+    made = F.col(id_name(plan, setting.key, setting.site, emit.resource, emit.identity, texts, emit.item))
     rules += [(rule, f"{label}.id") for text in texts for rule in text.rules]
     rules.append((F.when(made.isNull(), F.lit("missing_key")), f"{label}.id"))
     kept, dropped = keep_elements(emit, setting, check_emit(emit, source, maps))

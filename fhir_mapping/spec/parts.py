@@ -23,11 +23,13 @@ class Leaf:
         column: null where there is no value.
         constant: the same in every resource; a constant does not keep the element around it alive.
         text: of a decimal: the number as it was written.
+        id_name: of a plain reference: name of the column of the id it is made of.
     """
 
     column: Column
     constant: bool = False
     text: Column | None = None
+    id_name: str | None = None
 
     def only_when(self, condition: Column) -> Leaf:
         """No value unless the condition holds."""
