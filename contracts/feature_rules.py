@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from contracts.errors import SpecError
 from contracts.feature_spec import FeatureSpec, Input, JoinView, Label, PivotView
-from contracts.fhir.view_definition import View, ViewColumn
+from contracts.fhir.free_text import free_text_paths
+from contracts.fhir.view_definition import View, ViewColumn, parse_view, read_view
+from contracts.region import Region, Task
 
 WHITE_SPACE = "[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
 """A run of white space, by character: ``\\s`` means another set in each regular expression engine."""
@@ -71,6 +73,33 @@ def number_input(value: float | Decimal | None, spec: Input) -> float | None:
     if spec.plausible is not None and not spec.plausible[0] <= number <= spec.plausible[1]:
         return None
     return number
+
+
+def forbidden_text(region: Region, task: Task) -> dict[str, tuple[str, ...]]:
+    """Free text that the views of a task ask for and the region's ``free_text`` does not allow: paths by view file.
+
+    Raises:
+        SpecError: a view is wrong.
+    """
+    if region.free_text is None:
+        return {}
+    allowed = frozenset(region.free_text)
+    asked = {file: free_text_paths(parse_view(read_view(task.folder / file))) for file in view_files(task.features)}
+    return {file: tuple(sorted(paths - allowed)) for file, paths in asked.items() if paths - allowed}
+
+
+def require_allowed_text(region: Region, task: Task) -> None:
+    """Raise SpecError, naming view and path, where a task asks for free text that its region does not allow."""
+    for file, paths in forbidden_text(region, task).items():
+        raise SpecError(f"task '{task.name}': {text_words(file, paths)}")
+
+
+def text_words(file: str, paths: Sequence[str]) -> str:
+    """What is wrong with such a view, and the next step."""
+    return (
+        f"view {file} reads the free text {', '.join(paths)}, which region.toml does not allow. "
+        "Add it to free_text there, or take it out of the view."
+    )
 
 
 def view_files(spec: FeatureSpec) -> tuple[str, ...]:

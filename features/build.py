@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.errors import DataError, SpecError
-from contracts.feature_rules import view_files
+from contracts.feature_rules import require_allowed_text, view_files
 from contracts.fhir import RESOURCES, silver_schema_json
 from contracts.fhir.view_definition import View, parse_view, read_view
 from contracts.region import Region, Task
@@ -30,10 +30,12 @@ def build_features(spark: SparkSession, zone: SiteZone, region: Region, task: st
         Rows written.
 
     Raises:
-        SpecError: the task's spec or a view is wrong, or a view column meets several values where it takes one.
+        SpecError: the task's spec or a view is wrong, or asks for free text that the region does not allow, or a view
+            column meets several values where it takes one.
         DataError: silver has several rows for a key of the unit or of a joined view.
     """
     wanted = region.task(task)
+    require_allowed_text(region, wanted)
     views = task_views(wanted)
     needed = {view.resource for view in views.values()} & set(RESOURCES)
     tables = {resource: _silver(spark, zone, resource) for resource in sorted(needed)}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.errors import UsageError
+from contracts.feature_rules import require_allowed_text
 from contracts.region import Region, load_region
 from fhir_mapping.lifecycle.marker import require_finished
 from pipelines.console import Console
@@ -31,6 +32,7 @@ def run_region(settings: Settings, console: Console, *, tasks: Sequence[str] = (
 
     Raises:
         UsageError: the region, a task, the data or the engine is not there; nothing was changed.
+        SpecError: a task asks for free text that the region does not allow; nothing was changed.
         PrivacyError: an erasure or a rotation of a key was begun at a site and has not ended.
         CloisterError: a stage failed; what was finished stays and a second run goes on from it.
     """
@@ -84,6 +86,8 @@ def _require(region: Region, settings: Settings, baselines: bool) -> None:
     from pipelines.rosters import require_quorum
 
     require_quorum(region)
+    for task in region.tasks:
+        require_allowed_text(region, task)
     if baselines and not region.public_data:
         raise UsageError(
             f"region '{region.name}' is not marked public_data: pooled and single-site baselines would need its rows "

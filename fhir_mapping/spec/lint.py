@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.errors import SpecError, UsageError
-from contracts.region import Site, Source, read_toml, with_template
+from contracts.feature_rules import forbidden_text, text_words
+from contracts.region import Site, Source, load_region, read_toml, with_template
 from fhir_mapping.landing import claim
 from fhir_mapping.spec.check import maps_of
 from fhir_mapping.spec.finding import Finding, TomlFile
@@ -56,9 +57,26 @@ def lint_folder(folder: Path, site: str | None = None, data: Sequence[Path] = ()
         emits = [emit for looked in every for emit in looked.emits]
         found += unused_maps(region / "maps", emits) if emits and region not in folders else []
     found += _unused_rows(every, is_whole=site is None)
+    if region not in folders:
+        found += _forbidden_text(region)
     if data:
         found += _lint_data(every, data)
     return sorted(set(found))
+
+
+def _forbidden_text(region: Path) -> Iterator[Finding]:
+    """Tasks whose views ask for free text that the region does not allow."""
+    try:
+        whole = load_region(region)
+    except SpecError:
+        return  # named with its own file
+    for task in whole.tasks:
+        path = task.folder / f"{task.name}.toml"
+        try:
+            for file, paths in forbidden_text(whole, task).items():
+                yield TomlFile(path).find(("features", "unit"), "error", "free_text", text_words(file, paths))
+        except SpecError as error:
+            yield toml_finding(path, error)
 
 
 def _sites(folder: Path, site: str | None) -> tuple[Path, list[Path]]:
