@@ -67,11 +67,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "NutritionOrder": {"status": "active", "intent": "order", "_dateTime": _ABSENT_EXTENSION},
     "SupplyRequest": {"quantity": {"value": 1}},
 }
-_CHOICES = {
-    "Immunization": ("occurrence", ("occurrenceDateTime", "occurrenceString"), "_occurrenceDateTime"),
-    "MedicationAdministration": ("effective", ("effectiveDateTime", "effectivePeriod"), "_effectiveDateTime"),
-    "ChargeItem": ("", (), ""),
+_CHOICES: dict[str, tuple[str, tuple[str, ...], str, Any]] = {
+    "Immunization": ("occurrence", ("occurrenceDateTime", "occurrenceString"), "occurrenceString", "unknown"),
+    "MedicationAdministration": (
+        "effective",
+        ("effectiveDateTime", "effectivePeriod"),
+        "effectivePeriod",
+        _ABSENT_EXTENSION,
+    ),
 }
+"""Required choices: their name, the elements of it, and what stands there when a message gives none."""
 _MEDICATION = ("medicationCodeableConcept", "medicationReference")
 
 
@@ -82,9 +87,9 @@ def conform(resource: Resource, report: Report) -> Resource | None:
     if clean is None:
         return None
     if type_ in _CHOICES:
-        _, names, absent = _CHOICES[type_]
-        if names and not any(name in clean for name in names):
-            clean[absent] = copy.deepcopy(_ABSENT_EXTENSION)
+        _, names, absent, value = _CHOICES[type_]
+        if not any(name in clean for name in names):
+            clean[absent] = copy.deepcopy(value)
     return clean
 
 
@@ -227,7 +232,7 @@ def _required(type_: str) -> list[tuple[str, tuple[str, ...]]]:
         for name, element in types()[type_].items():
             if element.is_required:
                 groups.setdefault(element.choice, []).append(name)
-        if type_ in ("Immunization", "MedicationAdministration"):
+        if type_ in _CHOICES:
             groups.pop(_CHOICES[type_][0], None)
         found = [(group, tuple(names)) for group, names in groups.items()]
         _required_cache[type_] = found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.errors import UsageError
 from fhir_mapping.document import Converted, RecordError
 from fhir_mapping.hl7v2.context import SUBJECTS, Context
+from fhir_mapping.hl7v2.elements import types
 from fhir_mapping.hl7v2.groups import (
     billing,
     clinical,
@@ -62,6 +64,12 @@ def convert_message(text: str, tables: Tables | None = None, *, zone: str | None
     return Converted(tuple(context.resources.values()), tuple(context.problems))
 
 
+@cache
+def _patient_bound() -> frozenset[str]:
+    """The types that cannot be without their patient."""
+    return frozenset(type_ for type_, element in SUBJECTS.items() if types()[type_][element].is_required)
+
+
 def _checked(zone: str | None) -> str | None:
     if zone is not None:
         try:
@@ -74,6 +82,11 @@ def _checked(zone: str | None) -> str | None:
 def _finish(walk: Walk) -> None:
     """Complete the drafts and finish them in the order they were made."""
     context = walk.context
+    if walk.first_patient is None and any(
+        draft.root["resourceType"] in _patient_bound() for draft in walk.drafts.values()
+    ):
+        # A message without PID is about a patient that it does not name.
+        walk.ensure_patient()
     if walk.first_patient is not None:
         context.patient = walk.reference(walk.first_patient)
     walk.close_order()

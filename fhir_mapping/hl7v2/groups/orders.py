@@ -96,9 +96,7 @@ def order(walk: Walk, segment: Segment) -> None:
 
 
 def open_group(walk: Walk, current: Order, detail: Segment | None) -> None:
-    """Make the group's main resource; a message without any PID is about a patient that it does not name."""
-    if walk.patient is None and not walk.context.message.all("PID"):
-        walk.ensure_patient()
+    """Make the group's main resource."""
     if current.kind == "immunization":
         text = without_number(detail) if detail else ""
         current.request = walk.draft("Immunization", *current.key, detail.raw(5) if detail else "", text=text)

@@ -208,3 +208,16 @@ def test_chinese_flags_and_bare_names_are_understood():
     found = convert("ORU^R01", PID, "OBR|1|||R" + "|" * 12 + "李四", "OBX|1|NM|1^白细胞^L||12.5|10^9/L||↑|||F")
     assert one(found, "Practitioner")["name"] == [{"text": "李四"}]
     assert one(found, "Observation")["interpretation"][0]["coding"][0]["code"] == "H"
+
+
+def test_a_dose_whose_time_cannot_be_read_is_kept():
+    vaccine = one(convert("VXU^V04", PID, "ORC|RE||F1", "RXA|0|1|201208a4||21^Varicella^CVX|0.5"), "Immunization")
+    assert vaccine["occurrenceString"] == "unknown" and "_occurrenceDateTime" not in vaccine
+    dose = one(convert("RAS^O17", PID, "ORC|RE||F1", "RXA|0|1|||77^Aspirin^L|1"), "MedicationAdministration")
+    assert dose["effectivePeriod"]["extension"][0]["valueCode"] == "unknown"
+
+
+def test_an_order_without_pid_is_kept_for_a_patient_without_a_name():
+    found = convert("ORM^O01", "ORC|NW|O1", "OBR|1|O1||X^Chest^L")
+    assert one(found, "ServiceRequest")["subject"] == {"reference": f"Patient/{one(found, 'Patient')['id']}"}
+    assert not all_of(convert("ORU^R01", "OBX|1|NM|1^One^L||5||||||F"), "Patient")
