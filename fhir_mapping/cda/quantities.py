@@ -10,7 +10,8 @@ from fhir_mapping.cda.element import Element, child, children
 from fhir_mapping.terminology.ucum import ucum_code
 
 UCUM = "http://unitsofmeasure.org"
-_NUMBER = re.compile(r"([+-]?)0*((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)$")
+_NUMBER = re.compile(r"([+-]?)0*((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)$", re.ASCII)
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９．＋－", "0123456789.+-")
 _CURRENCY = {"元": "CNY", "人民币": "CNY", "RMB": "CNY", "￥": "CNY", "¥": "CNY", "角": "", "分": ""}
 
 
@@ -18,6 +19,8 @@ def decimal(text: str | None) -> DecimalText | int | None:
     """The number as written (``5.60``), without what JSON forbids (``+5``, ``065.8``, ``.5``); None if it is none."""
     if not text:
         return None
+    if not text.isascii():
+        text = text.translate(_FULL_WIDTH)
     value = text.strip().replace(",", "") if re.match(r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$", text) else text.strip()
     value = re.sub(r"^([+-]?)\.", r"\g<1>0.", value)
     value = value[:-1] if value.endswith(".") else value

@@ -12,7 +12,17 @@ from zoneinfo import ZoneInfo
 
 from fhir_mapping.cda.element import Element, child, children
 
-_TS = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?([+-]\d\d(?::?\d\d)?|Z)?$")
+_TS = re.compile(
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:[T ]?(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?([+-]\d\d(?::?\d\d)?|Z)?$", re.ASCII
+)
+"""HL7's own form, and DT15 of China's data sets, which has a T before the time of day."""
+_PUNCTUATED = re.compile(
+    r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2})(?:[T ]\s*(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(\.\d+)?)?)?)?)?"
+    r"\s*([+-]\d\d(?::?\d\d)?|Z)?$",
+    re.ASCII,
+)
+"""ISO 8601 and its like, as some systems write it; Chinese words are brought to it."""
+_CHINESE = str.maketrans("０１２３４５６７８９年月日时点分秒", "0123456789-- ::: ")
 _LENGTHS = {
     "s": timedelta(seconds=1),
     "min": timedelta(minutes=1),
@@ -20,7 +30,6 @@ _LENGTHS = {
     "d": timedelta(days=1),
     "wk": timedelta(weeks=1),
 }
-_PUNCTUATED = re.compile(r"\d{4}[-/]\d{1,2}([-/]\d{1,2})?([T ]|$)")
 
 
 class Clock:
@@ -83,12 +92,14 @@ def _parts(text: str | None) -> tuple[str, ...] | None:
     if not text:
         return None
     value = text.strip()
-    if _PUNCTUATED.match(value):  # ISO 8601 as some systems write it
-        value = _compact(value)
-    match = _TS.match(value)
+    if not value.isascii():
+        value = " ".join(value.translate(_CHINESE).split()).rstrip("-:")
+    match = _PUNCTUATED.match(value) or _TS.match(value)
     if match is None:
         return None
-    parts = match.groups(default="")
+    first, *rest = match.groups(default="")
+    # Of punctuated parts one digit is enough; fractions and offsets are as they are.
+    parts = (first, *(part.zfill(2) if part else "" for part in rest[:5]), *rest[5:])
     year, month, day, hour, minute, second = parts[:6]
     if day == "00":
         day = hour = minute = second = ""
@@ -103,18 +114,6 @@ def _parts(text: str | None) -> tuple[str, ...] | None:
     if hour == "24" or second == "60" or year == "0000":
         return None
     return (year, month, day, hour, minute, second, parts[6], parts[7])
-
-
-def _compact(value: str) -> str:
-    day, _, rest = value.replace("/", "-").replace(" ", "T", 1).partition("T")
-    date = "".join(part.zfill(2) for part in day.split("-"))
-    clock, sign, offset = rest, "", ""
-    for mark in "+-":
-        if mark in rest:
-            clock, sign, offset = rest.partition(mark)
-    if rest.endswith("Z"):
-        clock, sign, offset = rest[:-1], "+", "0000"
-    return date + clock.replace(":", "").strip() + sign + offset.replace(":", "")
 
 
 def _offset(text: str) -> str:

@@ -67,7 +67,7 @@ def mood(node: Node) -> str:
 
 def is_negated(node: Node) -> bool:
     """negationInd."""
-    return node.get("negationInd") == "true"
+    return node.get("negationInd") in ("true", "1")
 
 
 def status(node: Node) -> str:

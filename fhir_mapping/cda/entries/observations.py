@@ -38,6 +38,15 @@ STATUS = {
     "nullified": "entered-in-error",
     "obsolete": "entered-in-error",
 }
+_TRUTH = {"true": True, "1": True, "t": True, "y": True, "是": True, "有": True} | {
+    "false": False,
+    "0": False,
+    "f": False,
+    "n": False,
+    "否": False,
+    "无": False,
+}
+"""BL, and as systems write it that keep letters or Chinese words for it."""
 _PREGNANCY = "2.16.840.1.113883.10.20.15.3.8"
 _PERFORMERS = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson")
 _CODED = {"CD", "CE", "CV", "CO", "CS", "CR"}
@@ -220,8 +229,8 @@ def value_of(element: Element, ctx: Context) -> tuple[str, Any] | None:
         number = decimal(element.get("value"))
         return ("Integer", number) if isinstance(number, int) and abs(number) < 2**31 else _as_words(element, ctx)
     if kind == "BL":
-        said = element.get("value")
-        return ("Boolean", said == "true") if said in ("true", "false") else _as_words(element, ctx)
+        said = _TRUTH.get((element.get("value") or "").strip().lower())
+        return ("Boolean", said) if said is not None else _as_words(element, ctx)
     if kind.startswith("IVL_PQ") or kind in ("IVL_INT", "IVL_REAL"):
         shape, value = bounded(element)
         return (shape, value) if value else _as_words(element, ctx)

@@ -248,3 +248,10 @@ def test_who_wrote_a_prescription_prescribed_and_who_wrote_a_report_interpreted(
     assert [(one["authoredOn"], one["requester"]) for one in found["MedicationRequest"]] == [("2024-04-30", who)]
     hint = element("DE04.50.132.00", words("未见异常"))
     assert document("C0006", entry(hint), head=head)["DiagnosticReport"][0]["resultsInterpreter"] == [who]
+
+
+def test_a_flag_is_read_however_its_truth_is_written():
+    for written, denied in (("1", False), ("T", False), ("是", False), ("0", True), ("F", True), ("否", True)):
+        flag = element("DE02.10.023.00", f'<value xsi:type="BL" value="{written}"/>')
+        found = document("C0002", entry(flag), section="48765-2")
+        assert ("AllergyIntolerance" in found) == denied

@@ -51,7 +51,35 @@ def test_an_interval_with_swapped_ends_keeps_its_start():
 
 @pytest.mark.parametrize(
     ("written", "read"),
-    [("5.60", "5.60"), ("065.88", "65.88"), ("+3", 3), (".5", "0.5"), ("1,234.5", "1234.5"), ("-0.10", "-0.10")],
+    [
+        ("20240501T083005", "2024-05-01T08:30:05+08:00"),
+        ("20240501 0830", "2024-05-01T08:30:00+08:00"),
+        ("2024/5/1 8:30", "2024-05-01T08:30:00+08:00"),
+        ("2024.05.01", "2024-05-01"),
+        ("2024年5月1日", "2024-05-01"),
+        ("2024年05月01日 8时30分5秒", "2024-05-01T08:30:05+08:00"),
+        ("２０２４年５月", "2024-05"),
+        ("2024-05-01T04:00Z", "2024-05-01T04:00:00Z"),
+        ("1.2.3", None),
+        ("2024-13-01", None),
+        ("２", None),
+    ],
+)
+def test_other_ways_to_write_a_time_are_read(written, read):
+    assert Clock("Asia/Shanghai").date_time(written) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("5.60", "5.60"),
+        ("065.88", "65.88"),
+        ("+3", 3),
+        (".5", "0.5"),
+        ("1,234.5", "1234.5"),
+        ("-0.10", "-0.10"),
+        ("３６．５０", "36.50"),
+    ],
 )
 def test_a_number_keeps_its_text_without_what_json_forbids(written, read):
     assert decimal(written) == read
