@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fhir_mapping.lifecycle.erase import Cut, Person
 
 ERASURE = "erasure"
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -38,17 +40,29 @@ class Erased:
     places: tuple[Path, ...]
 
 
-def erase(settings: Settings, site_name: str, names: Sequence[str], identity: str | None = None) -> Erased:
+def erase(
+    settings: Settings,
+    site_name: str,
+    names: Sequence[str],
+    identity: str | None = None,
+    *,
+    are_unread_checked: bool = False,
+) -> Erased:
     """Erase these people, or finish an erasure that died (then ``names`` may be empty). Safe to repeat.
+
+    Args:
+        are_unread_checked: a person has looked through the files in landing that no source reads.
 
     Raises:
         UsageError: nobody was named and nothing is unfinished; a name fits no key; something else is at work.
-        PrivacyError: something of them was left; the mark stays, and nothing runs until a later attempt succeeds.
+        PrivacyError: something of them was left, or may be, in files that no source reads; the mark stays, and nothing
+            runs until a later attempt succeeds.
         CloisterError: a step failed; likewise.
     """
     from fhir_mapping.lifecycle.erase import find_people, name_people
     from fhir_mapping.lifecycle.erased import read_erasures
     from fhir_mapping.lifecycle.feed import require_no_listener
+    from fhir_mapping.lifecycle.unread import unread_files
 
     region = load_region(settings.region)
     site, zone = region.site(site_name), settings.area.site(site_name)
@@ -68,8 +82,13 @@ def erase(settings: Settings, site_name: str, names: Sequence[str], identity: st
         done, features = _remake(settings, zone, region, site)
         _forget(zone)
         places = _look(settings.area, zone, ids, people)
+        unread = unread_files(zone, site)
+        if unread and not are_unread_checked:
+            raise PrivacyError(_unread_words(zone, unread, places))
         records, files = done.records - sum(before.values()), done.files - len(before)
-        zone_work.note(zone, "erased", {"people": len(people), "records": records, "files": files})
+        zone_work.note(
+            zone, "erased", {"people": len(people), "records": records, "files": files, "unread": len(unread)}
+        )
         marker.end(zone)
     return Erased(files, records, features, places)
 
@@ -99,6 +118,20 @@ def _forget(zone: SiteZone) -> None:
             shutil.rmtree(path)
     for path in sorted(zone.logs.iterdir()) if zone.logs.is_dir() else ():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _unread_words(zone: SiteZone, unread: Sequence[Path], places: Sequence[Path]) -> str:
+    number = f" {len(places)} files still hold the number as a text: {_listed(zone, places)}." if places else ""
+    return (
+        f"no source reads {len(unread)} files in landing, so nobody can say whether they tell of the person: "
+        f"{_listed(zone, unread)}. All else is erased.{number} Look through them, take out those that tell of the "
+        "person, then run again with --unread-checked."
+    )
+
+
+def _listed(zone: SiteZone, paths: Sequence[Path]) -> str:
+    names = [os.path.relpath(path, zone.root).encode("utf-8", "backslashreplace").decode() for path in paths]
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def _ids(zone: SiteZone, people: Sequence[Person]) -> set[str]:

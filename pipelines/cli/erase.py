@@ -27,6 +27,11 @@ Examples:
     help="A number a line (UTF-8): it stays out of the shell's history and the list of processes.",
 )
 @click.option("--identity", metavar="NAME", help="Which of the site's Patient keys it is, or a column of that key.")
+@click.option(
+    "--unread-checked",
+    is_flag=True,
+    help="You have looked through the files in landing that no source reads; the last attempt named them.",
+)
 @work_option
 @engine_option
 def command(
@@ -35,6 +40,7 @@ def command(
     people: tuple[str, ...],
     person_file: Path | None,
     identity: str | None,
+    unread_checked: bool,
     work: Path,
     engine: EngineKind,
 ) -> None:
@@ -42,7 +48,8 @@ def command(
 
     A keyed hash goes on the site's suppression list, so that what is delivered of them later never enters. The ledger
     keeps how many records were erased. If it fails or is killed nothing else runs in the zone until it is run again.
-    Models that were released before stay as they are.
+    Models that were released before stay as they are. Files in landing that no source reads are named, and the erasure
+    does not end before you have looked through them.
     """
     from pipelines.cli.options import short_list
     from pipelines.erasure import erase
@@ -50,7 +57,9 @@ def command(
 
     named = [*people, *(person_file.read_text(encoding="utf-8-sig").splitlines() if person_file else ())]
     settings = Settings(region=region.resolve(), work=work.resolve(), engine=engine)
-    done = erase(settings, site, [name.strip() for name in named if name.strip()], identity)
+    done = erase(
+        settings, site, [name.strip() for name in named if name.strip()], identity, are_unread_checked=unread_checked
+    )
     click.echo(
         f"erased at '{site}': {done.records:,} records of {done.files:,} files; "
         f"{done.features} feature tables made again"
