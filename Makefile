@@ -11,7 +11,7 @@ export CLOISTER_DATA
 unexport PYTHONPATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed bench-secure-sum crash faults fuzz sql-on-fhir-report serve ui jars clean
+.PHONY: help setup demo test check fix bench bench-mapping bench-mapping-speed bench-secure-sum crash faults fuzz test-templates sql-on-fhir-report serve ui jars clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ crash: setup ## kill a run 50 times at random moments; a clean run after each ma
 
 faults: setup ## kill random parties of training runs 100 times; each run ends with the model of a plain replay
 	@$(BIN)/python -m benchmarks faults --kills 100 --seed 1 --resume
+
+test-templates: setup ## run the examples of all templates, and all of them in one region
+	@CLOISTER_TEMPLATES=all $(BIN)/python -m pytest -q tests/integration/fhir_mapping/test_templates_region.py
 
 fuzz: setup ## 200,000 spoiled inputs of all formats; each ends mapped or quarantined, nothing is lost
 	@$(BIN)/python -m benchmarks fuzz

@@ -372,6 +372,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 def with_template(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     """A source's keys over those of the template it names; columns are replaced one by one, by name, or added.
 
+    A template may name another one that it is made of.
+
     Raises:
         SpecError: there is no such template.
     """
@@ -382,7 +384,7 @@ def with_template(path: Path, body: dict[str, Any]) -> dict[str, Any]:
     if not template.is_file():
         known = sorted(found.parent.relative_to(TEMPLATES).as_posix() for found in TEMPLATES.glob("*/*/source.toml"))
         raise SpecError(f"{path}: template: no template {name!r}; there are {', '.join(known)}")
-    shipped = read_toml(template)
+    shipped = with_template(template, read_toml(template))
     columns = {column["name"]: column for column in shipped.get("column", ())}
     columns |= {column.get("name"): column for column in body.get("column", ())}
     ignore = {**shipped.get("ignore", {}), **body.get("ignore", {})}

@@ -7,6 +7,7 @@ observation[DE04.30.015.00]/value   of elements whose own ``code`` is that; [A,B
 templateId[@root=2.16.840.1.113883.10.20.22.4.2]   by an attribute;  id[2]: the second
 entry//observation                  at any depth;  */id: of any name;  ..: the element around
 ^section/title                      of the nearest such element around
++component, -component              the next such element beside, the one before
 /recordTarget/patientRole/id        from the document, whatever the row (``/ClinicalDocument/`` may stand before)
 A | B | 'text', time(A | B)         as in ``hl7v2_path``
 system(A | B)                       the URI of a code system by its OID
@@ -35,7 +36,7 @@ OWN = "d"
 
 _NAME = "[A-Za-z_][A-Za-z0-9_.-]*"
 _STEP = re.compile(
-    rf"(?P<mark>\^?)(?:(?P<prefix>[a-z]+):)?(?P<name>{_NAME}|\*)"
+    rf"(?P<mark>[\^+-]?)(?:(?P<prefix>[a-z]+):)?(?P<name>{_NAME}|\*)"
     r"(?:\[(?:@(?P<attribute>[A-Za-z:]+)=(?P<value>[^\[\]'\"]+)|(?P<index>[1-9][0-9]{0,3})|(?P<codes>[^\[\]@='\"]+))\])?"
 )
 _ATTRIBUTE = re.compile(rf"(?:([a-z]+):)?{_NAME}")
@@ -43,7 +44,15 @@ _LITERAL = re.compile("'([^']+)'")
 _BAR = r"\|(?![^\[]*\])"
 """What divides alternatives; in brackets it is text."""
 
-Axis = Literal["child", "descendant", "parent", "ancestor"]
+Axis = Literal["child", "descendant", "parent", "ancestor", "next", "previous"]
+_MARKS: dict[str, Axis] = {"^": "ancestor", "+": "next", "-": "previous"}
+_WAYS = {
+    "child": "/",
+    "descendant": "/descendant::",
+    "ancestor": "/ancestor::",
+    "next": "/following-sibling::",
+    "previous": "/preceding-sibling::",
+}
 Form = Literal["text", "time", "system"]
 
 
@@ -66,8 +75,8 @@ class Step:
         if self.axis == "parent":
             return ("/..",)
         named = self.name if self.name == "*" or ":" in self.name else prefix + self.name
-        text = {"child": "/", "descendant": "/descendant::", "ancestor": "/ancestor::"}[self.axis] + named
-        if self.axis == "ancestor":
+        text = _WAYS[self.axis] + named
+        if self.axis in _MARKS.values():
             text += "[1]"
         if self.attribute is not None:
             text += f"[@{self.attribute[0]}='{self.attribute[1]}']"
@@ -175,7 +184,7 @@ def _steps(text: str, body: str) -> Iterator[Step]:
         codes = tuple(code.strip() for code in (match["codes"] or "").split(",") if code.strip())
         index = int(match["index"]) if match["index"] else None
         name = _known(text, f"{match['prefix']}:{match['name']}") if match["prefix"] else match["name"]
-        yield Step("ancestor" if match["mark"] else axis, name, codes, named, index)
+        yield Step(_MARKS.get(match["mark"], axis), name, codes, named, index)
         axis = "child"
 
 

@@ -109,8 +109,10 @@ def _lint_site(looked: _SiteLint) -> Iterator[Finding]:
             yield from lint_emit(emit, by_name[name][1], looked.maps)
             looked.usages += [(emit, usage) for usage in usages(emit, by_name[name][1])]
         looked.emits += emits
+    spared = _left_out(looked)
     for path, source in looked.sources.items():
-        yield from unmapped_columns(path, source, [emit for emit in looked.emits if emit.source == source.name])
+        own = [emit for emit in looked.emits if emit.source == source.name]
+        yield from unmapped_columns(path, source, own, [emit for emit in spared if emit.source == source.name])
     if looked.folder != looked.region:
         yield from unused_maps(looked.folder / "maps", looked.emits)
 
@@ -135,6 +137,18 @@ def _spec_files(looked: _SiteLint) -> Iterator[tuple[Path, dict[str, Any] | None
             yield spec.path, spec.body()
     except SpecError:
         return  # the file that cannot be read was named before
+
+
+def _left_out(looked: _SiteLint) -> list[Emit]:
+    """The emits of shipped specs that ``template_specs`` leaves out: what they would read needs no excuse."""
+    try:
+        return [
+            emit
+            for spec in shipped_specs(looked.folder, left_out=True)
+            for emit in read_emits(spec.path, spec.body())[0]
+        ]
+    except SpecError:
+        return []  # the file that cannot be read was named before
 
 
 def _load_maps(looked: _SiteLint, emit: Emit) -> Iterator[Finding]:

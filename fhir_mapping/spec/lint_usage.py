@@ -63,8 +63,14 @@ def usages(emit: Emit, source: Source) -> Iterator[Usage]:
             yield Usage(expression.unit_map, source.name, expression.unit, None, None, here, frozenset())
 
 
-def unmapped_columns(file: Path, source: Source, emits: Sequence[Emit]) -> Iterator[Finding]:
-    """Columns that no spec of the source reads and ``[ignore]`` does not excuse; excuses that nothing needs."""
+def unmapped_columns(
+    file: Path, source: Source, emits: Sequence[Emit], left_out: Sequence[Emit] = ()
+) -> Iterator[Finding]:
+    """Columns that no spec of the source reads and ``[ignore]`` does not excuse; excuses that nothing needs.
+
+    Args:
+        left_out: emits of shipped specs that the site does without; what they read is left out with them.
+    """
     toml = TomlFile(file)
     read = {name for emit in emits for name, _ in columns_read(emit)}
     if not emits:
@@ -73,9 +79,10 @@ def unmapped_columns(file: Path, source: Source, emits: Sequence[Emit]) -> Itera
     # what identifies a person is read to mask free text
     declared = [column.name for column in source.column if column.identifying is None]
     own = [entry.get("name") for entry in _columns_of(file)]
+    spared = {name for emit in left_out for name, _ in columns_read(emit)}
     for name in declared:
         key = ("column", own.index(name), "name") if name in own else ("template",)
-        if name not in read and name not in source.ignore:
+        if name not in read | spared and name not in source.ignore:
             words = f"no spec of '{source.name}' reads column {name!r}; map it, or name it under [ignore] with a reason"
             yield toml.find(key, "warning", "unmapped_column", words)
     for name in source.ignore:

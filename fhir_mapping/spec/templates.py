@@ -35,8 +35,11 @@ class ShippedSpec:
         return {"source": self.source, **_named(read_toml(self.path), self.source)}
 
 
-def shipped_specs(site_folder: Path) -> Iterator[ShippedSpec]:
+def shipped_specs(site_folder: Path, *, left_out: bool = False) -> Iterator[ShippedSpec]:
     """The specs that the templates of a site's sources bring along, by source file and name.
+
+    Args:
+        left_out: instead those that ``template_specs`` does not name.
 
     Raises:
         SpecError: a source names a spec that its template does not have.
@@ -45,14 +48,20 @@ def shipped_specs(site_folder: Path) -> Iterator[ShippedSpec]:
         body = read_toml(file)
         if "template" not in body:
             continue
-        folder = TEMPLATES / str(body["template"])
-        paths = {path.stem: path for path in sorted(folder.glob("*.toml")) if path.name != _SOURCE}
+        paths = _specs_of(TEMPLATES / str(body["template"]))
         wanted = body.get("template_specs", list(paths))
         unknown = sorted(set(wanted) - set(paths))
         if unknown:
             raise SpecError(f"{file}: template_specs: {', '.join(unknown)}: the template has {', '.join(paths)}")
-        for name in wanted:
+        for name in [name for name in paths if name not in wanted] if left_out else wanted:
             yield ShippedSpec(paths[name], f"{body.get('system')}__{body.get('entity')}")
+
+
+def _specs_of(folder: Path) -> dict[str, Path]:
+    """The specs of a template by name: its own, and those of the template that it is made of."""
+    source = read_toml(folder / _SOURCE)
+    base = _specs_of(TEMPLATES / str(source["template"])) if "template" in source else {}
+    return base | {path.stem: path for path in sorted(folder.glob("*.toml")) if path.name != _SOURCE}
 
 
 def standing(shipped: Sequence[ShippedSpec], own: Sequence[Path]) -> list[ShippedSpec]:

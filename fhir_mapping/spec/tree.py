@@ -11,7 +11,7 @@ from functools import cache
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructType
+from pyspark.sql.types import ArrayType, DataType, StructType
 
 from contracts.fhir.elements import TYPES, Element
 from contracts.fhir.paths import Step
@@ -205,12 +205,19 @@ def _fields(node: Node, whole: StructType, given: Column | None = None) -> list[
             found.append(None)
         elif isinstance(part, Leaf):
             column = part.column if owner == spark_field.name or part.text is None else part.text
-            found.append(column.cast(spark_field.dataType).alias(spark_field.name))
+            found.append(_leaf(column, spark_field.dataType).alias(spark_field.name))
         elif isinstance(part, list):
             found.append(_list(part, spark_field.dataType, given).alias(spark_field.name))
         else:
             found.append(_struct(part, given).alias(spark_field.name))
     return found
+
+
+def _leaf(column: Column, kind: DataType) -> Column:
+    """A value as its field's type; of a list of primitives the one entry, or no list."""
+    if isinstance(kind, ArrayType):
+        return F.when(column.isNotNull(), F.array(column.cast(kind.elementType))).cast(kind)
+    return column.cast(kind)
 
 
 def _struct(node: Node, given: Column | None) -> Column:

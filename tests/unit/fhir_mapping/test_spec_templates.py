@@ -8,6 +8,7 @@ import pytest
 
 from contracts.errors import SpecError
 from contracts.region import TEMPLATES, load_source, read_toml
+from fhir_mapping.sources.cda_rows import Plan as CdaPlan
 from fhir_mapping.sources.hl7v2_rows import Plan
 from fhir_mapping.spec.templates import extended, shipped_specs, standing
 
@@ -36,6 +37,15 @@ def test_columns_of_a_template_are_replaced_one_by_one(tmp_path: Path) -> None:
     assert source.rows == "OBX"
 
 
+def test_a_template_may_be_made_of_another_one(tmp_path: Path) -> None:
+    site = _site(tmp_path, SITE.replace("hl7v2/oru_r01", "cda/laboratory_report").replace("*.hl7", "*.xml"))
+    source = load_source(site / "sources" / "result.toml")
+    assert (source.format, source.template) == ("cda", "cda/laboratory_report")
+    names = {spec.name for spec in shipped_specs(site)}
+    assert {"cda/wst500/result", "cda/wst500/report"} <= names
+    assert set(CdaPlan.of(source).columns) == {column.name for column in source.column}
+
+
 def test_an_unknown_template_is_refused_with_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"no template 'hl7v2/nope'.*hl7v2/adt"):
         load_source(_site(tmp_path, SITE.replace("oru_r01", "nope")) / "sources" / "result.toml")
@@ -44,6 +54,8 @@ def test_an_unknown_template_is_refused_with_those_there_are(tmp_path: Path) -> 
 def test_a_source_may_take_some_of_the_specs(tmp_path: Path) -> None:
     site = _site(tmp_path, SITE + 'template_specs = ["observation"]\n')
     assert [spec.name for spec in shipped_specs(site)] == ["hl7v2/oru_r01/observation"]
+    left_out = [spec.name for spec in shipped_specs(site, left_out=True)]
+    assert left_out == ["hl7v2/oru_r01/patient", "hl7v2/oru_r01/report"]
     (site / "sources" / "result.toml").write_text(SITE + 'template_specs = ["nope"]\n', encoding="utf-8")
     with pytest.raises(SpecError, match="nope: the template has observation, patient, report"):
         list(shipped_specs(site))
