@@ -24,7 +24,12 @@ REPORT_PARTS = frozenset(
 _WHERE = frozenset({"report_department", "report_organization"})
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-_MEANINGS = {"正常": "N", "异常": "A", "偏高": "H", "偏低": "L", "阳性": "POS", "阴性": "NEG"}
+_MEANINGS = {"正常": "N", "异常": "A", "偏高": "H", "偏低": "L", "阳性": "POS", "阴性": "NEG", "不确定": "IND"} | {
+    "高": "H",
+    "低": "L",
+    "↑": "H",
+    "↓": "L",
+}
 
 
 @dataclass

@@ -71,10 +71,17 @@ class Sections:
             elif node.name == "procedure":
                 found += treatment.procedure(node, self.ctx)
             elif not treatment.transfer(node, self.ctx):
-                found += self.ctx.walk(node, here)
+                found += self._of_the_visit(self.ctx.walk(node, here))
         for fact in shared:
             facts.remove(fact)
         return found
+
+    def _of_the_visit(self, references: list[str]) -> list[str]:
+        """Findings that are no data elements belong to the document's visit as those do."""
+        for reference in references:
+            if self.ctx.encounter and reference.startswith("Observation/"):
+                self.ctx.resource(reference).setdefault("encounter", {"reference": self.ctx.encounter})
+        return references
 
     def _prescribed(self, references: list[str]) -> None:
         """Who prescribed, and when: the author of the prescription."""

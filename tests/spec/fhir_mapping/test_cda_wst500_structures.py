@@ -255,3 +255,15 @@ def test_a_flag_is_read_however_its_truth_is_written():
         flag = element("DE02.10.023.00", f'<value xsi:type="BL" value="{written}"/>')
         found = document("C0002", entry(flag), section="48765-2")
         assert ("AllergyIntolerance" in found) == denied
+
+
+def test_a_finding_by_a_local_code_belongs_to_the_visit_and_an_arrow_means_high():
+    local = f'<observation><code code="L1" codeSystem="1.2.3.4.5" displayName="本院项目"/>{words("阳性")}</observation>'
+    item = element("DE04.30.019.00", words("血糖"))
+    arrow = element("DE04.30.017.00", words("↑"))
+    value = element("DE04.30.015.00", '<value xsi:type="REAL" value="9.8"/>')
+    numbers = '<id root="2.16.156.10011.1.12" extension="Z1"/>'
+    found = document("C0007", entry(local) + entry(group(item, arrow, value)), section="30954-2", numbers=numbers)
+    by_visit, high = found["Observation"]
+    assert by_visit["encounter"] == {"reference": f"Encounter/{found['Encounter'][0]['id']}"}
+    assert high["interpretation"][0]["coding"][0]["code"] == "H"
