@@ -1,8 +1,8 @@
-"""A Patient brought to HL7 China's core-patient as far as its own data go; nothing is made up but ``active``.
+"""A Patient or Practitioner brought to HL7 China's profile as far as its data go; nothing is made up but ``active``.
 
-Added: the identifier slices beside the identifiers they repeat, the GB/T 2261.1 code of ``gender`` as extension of that
-primitive, the ethnic group by its letters. ``active`` is mandatory and sources do not tell it: a record that is sent is
-in use, so it is true where nothing else is said.
+Added: the identifier slices beside the identifiers they repeat (a Practitioner has none), the GB/T 2261.1 code of
+``gender`` as extension of that primitive, the ethnic group by its letters. ``active`` is mandatory and sources do not
+tell it: a record that is sent is in use, so it is true where nothing else is said.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ def as_chinese(body: Resource, version: Version, *, with_identifiers: bool) -> R
     rules = profile(str(body["resourceType"]), version)
     if rules is None:
         return body
+    if rules.resource == "Practitioner" and "gender" not in body:  # cannot meet the profile: left as it is
+        return body
     found = {"resourceType": body["resourceType"], "id": body["id"], "active": True, **body}
-    if with_identifiers:
+    if with_identifiers and rules.resource == "Patient":
         found["identifier"] = _with_slices(body.get("identifier", []))
     found = _with_ethnic_group(_with_gender(found, rules), rules)
     return {name: value for name, value in found.items() if value != []}

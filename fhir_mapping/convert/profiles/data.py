@@ -44,7 +44,8 @@ def profile(resource: str, version: Version) -> Profile | None:
     for row in china()["profile"]:
         if row["resource"] == resource and row["fhir"] == version:
             urls = {**china()["systems"], "gender": row["gender"], "ethnic_group": row["ethnic_group"]}
-            rules = {name: _filled(text, urls) for name, text in china()["mandatory"].items()}
+            rules = {**china()["mandatory"].get(resource, {}), **china()["mandatory"]["person"]}
+            rules = {name: _filled(text, urls) for name, text in rules.items()}
             return Profile(resource, row["canonical"], row["gender"], row["ethnic_group"], rules)
     return None
 

@@ -1,4 +1,4 @@
-"""HL7 China's core-patient: what is added, and when it may be claimed."""
+"""HL7 China's core-patient and core-practitioner: what is added, and when it may be claimed."""
 
 from __future__ import annotations
 
@@ -44,6 +44,23 @@ def test_without_a_mandatory_element_nothing_is_claimed_and_a_false_claim_goes()
     found = with_claims(as_chinese(bare, "R4", with_identifiers=True), "R4")
     assert found["meta"] == {"profile": ["http://x/y"]}
     assert missing(found, "R4") == ["identifier IDC", "identifier SIN", "name"]
+
+
+@pytest.mark.parametrize("version", ["R4", "R5"])
+def test_a_practitioner_whose_sex_is_told_meets_and_claims_the_profile(version: Any) -> None:
+    doctor = {"resourceType": "Practitioner", "id": "d", "name": [{"text": "李四"}], "gender": "male"}
+    found = with_claims(as_chinese(doctor, version, with_identifiers=True), version)
+    assert [one.rsplit("/", 1)[1] for one in found["meta"]["profile"]] == ["core-practitioner"]
+    assert found["_gender"]["extension"][0]["valueCoding"]["code"] == "1" and found["active"] is True
+    assert Checker(version).clean(found) == (found, [])
+
+
+def test_a_practitioner_that_cannot_meet_the_profile_stays_as_it_is() -> None:
+    for body in ({"name": [{"text": "李四"}]}, {"name": [{"text": "李四"}], "active": False}):
+        doctor = {"resourceType": "Practitioner", "id": "d", **body}
+        assert with_claims(as_chinese(doctor, "R4", with_identifiers=True), "R4") == doctor
+    nameless = {"resourceType": "Practitioner", "id": "d", "gender": "male"}
+    assert missing(as_chinese(nameless, "R4", with_identifiers=True), "R4") == ["name"]
 
 
 def test_a_number_that_is_no_id_card_makes_no_slice() -> None:
