@@ -1,9 +1,10 @@
-"""Code maps of the HL7 v2 templates say what ``map convert`` says: HL7's mapping tables with our corrections."""
+"""Code maps of the templates say what ``map convert`` says: the mapping tables with our corrections, and our own."""
 
 from __future__ import annotations
 
 import pytest
 
+from fhir_mapping.cda.data_tables import rows
 from fhir_mapping.hl7v2.tables import Tables
 from fhir_mapping.terminology.code_map import load_map
 
@@ -31,8 +32,23 @@ MAPS = {
 
 @pytest.mark.parametrize(("name", "table"), MAPS.items())
 def test_a_map_has_every_code_of_its_table(name: str, table: str) -> None:
-    rows = load_map(name, []).rows
+    found_rows = load_map(name, []).rows
     codes = {code: found for code, found in Tables.load().codes[table].items() if found.code}
     assert codes
     for code, found in codes.items():
-        assert (rows[code].system, rows[code].code, rows[code].display) == (found.system, found.code, found.display)
+        assert (found_rows[code].system, found_rows[code].code, found_rows[code].display) == (
+            found.system,
+            found.code,
+            found.display,
+        )
+
+
+def test_measurements_of_chinese_documents_are_those_of_the_converter() -> None:
+    codes = {row["element"]: row["loinc"] for row in rows("cn_elements") if row["loinc"]}
+    assert {element: target.code for element, target in load_map("cn_measurement", []).rows.items()} == codes
+
+
+def test_kinds_of_allergies_are_those_of_the_converter() -> None:
+    for name in ("type", "category"):
+        codes = {row["snomed"]: row[name] for row in rows("allergy_kinds") if row[name]}
+        assert {code: target.code for code, target in load_map(f"snomed_allergy_{name}", []).rows.items()} == codes
