@@ -20,6 +20,7 @@ from fhir_mapping.landing import Delivered, landing_days
 from fhir_mapping.lifecycle.enforcement import enforce_on_day
 from fhir_mapping.lifecycle.erased import numbers_as_delivered
 from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
+from fhir_mapping.sources.coded import CODED, Coded
 from fhir_mapping.sources.record import Block
 from fhir_mapping.sources.together import read_files
 from lake.tables import Table, arrow_schema, write_arrow
@@ -88,13 +89,20 @@ def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
     def read_source(source: Source) -> None:
         own = [delivered for delivered in found if delivered.entry.source == source.name]
         target = table(zone, source)
-        schema = arrow_schema(target)
+        schema = _written(arrow_schema(target), source)
         rows = pa.RecordBatchReader.from_batches(schema, _batches(own, schema, tallies))
         write_arrow(rows, target, where={"_delivery_date": [day]})
 
     run_together(partial(read_source, source) for source in site.sources)
     entries = record_day(zone, day, [_counted(delivered, tallies[delivered.entry.file_name]) for delivered in found])
     return _report(day, entries, sum(tally.bad_records for tally in tallies.values()))
+
+
+def _written(schema: pa.Schema, source: Source) -> pa.Schema:
+    """The table's schema with coded columns as readers make them: the lineage, and the values of HL7 v2."""
+    values = {column.name for column in source.column} if source.format == "hl7v2" else set()
+    coded = {"_delivery_date", "_file_id", "_file_name", *values}
+    return pa.schema([field.with_type(CODED) if field.name in coded else field for field in schema])
 
 
 def _batches(own: Sequence[Delivered], schema: pa.Schema, tallies: dict[str, _Tally]) -> Iterator[pa.RecordBatch]:
@@ -119,10 +127,10 @@ def _batch(
     files: Sequence[tuple[Delivered, int]], block: Block, tallies: dict[str, _Tally], schema: pa.Schema
 ) -> pa.RecordBatch:
     """Rows of a block with their lineage; ``files`` says how many are of which file, in order."""
-    which = pa.array(np.repeat(np.arange(len(files)), [count for _, count in files]))
+    which = np.repeat(np.arange(len(files), dtype=np.int32), [count for _, count in files])
     entries = [delivered.entry for delivered, _ in files]
     lineage = [
-        pa.array(texts, pa.string()).take(which)
+        Coded(pa.array(texts, pa.string()), which).to_arrow()
         for texts in zip(*((e.delivery_date, e.file_id, e.file_name) for e in entries), strict=True)
     ]
     numbers = np.concatenate(

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +31,8 @@ GROUP_ROWS = 1 << 15
 GROUP_BYTES = 16 << 20
 """Bytes of rows that wait for a row group to be full; whole documents are large, and more memory costs time."""
 FILE_BYTES = 100 << 20
+_REPEATED = 2
+"""Times that a text of a dictionary stands in the rows, on average, if it is worth one."""
 LONG_VALUE = 100
 """Mean bytes from which values of a column hardly repeat (whole records): no dictionary is tried."""
 
@@ -112,31 +114,48 @@ def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
     groups = _groups(batches)
     for first in groups:
         file = folder / f"{uuid.uuid4()}.parquet"
+        schema = _written(first)
         short = [name for name in first.column_names if first.column(name).nbytes < LONG_VALUE * len(first)]
-        settings = {"compression": "snappy", "use_dictionary": short, "write_statistics": False}
-        with pq.ParquetWriter(file, first.schema, **settings) as writer:
-            writer.write_table(first, GROUP_ROWS)
+        # Without Arrow's own schema a dictionary is read as the strings it stands for.
+        settings = {"compression": "snappy", "use_dictionary": short, "write_statistics": False, "store_schema": False}
+        with pq.ParquetWriter(file, schema, **settings) as writer:
+            writer.write_table(first.cast(schema), len(first))
             while file.stat().st_size < FILE_BYTES and (group := next(groups, None)) is not None:
-                writer.write_table(group, GROUP_ROWS)
+                writer.write_table(group.cast(schema), len(group))
+
+
+def _written(table: pa.Table) -> pa.Schema:
+    """The schema to write by: dictionaries of texts that hardly repeat are given up."""
+    fields = []
+    for field, column in zip(table.schema, table.columns, strict=True):
+        if pa.types.is_dictionary(field.type):
+            sizes = [len(chunk.dictionary) for chunk in column.chunks]
+            field = field if _REPEATED * sum(sizes) <= len(table) else field.with_type(field.type.value_type)
+        fields.append(field)
+    return pa.schema(fields)
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The rows in tables of ``GROUP_ROWS``, fewer at the end and where they hold ``GROUP_BYTES``."""
+    """The rows in tables of ``GROUP_ROWS`` to twice as many, fewer at the end and where they hold ``GROUP_BYTES``."""
     waiting: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
         waiting.append(batch)
         rows, size = rows + len(batch), size + batch.nbytes
-        while rows >= GROUP_ROWS:
-            table = pa.Table.from_batches(waiting)
-            yield table.slice(0, GROUP_ROWS)
-            rest = table.slice(GROUP_ROWS)
-            waiting, rows, size = rest.to_batches(), len(rest), rest.nbytes
-        if size >= GROUP_BYTES:
-            yield pa.Table.from_batches(waiting)
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield from _parted(waiting)
             waiting, rows, size = [], 0, 0
     if rows:
-        yield pa.Table.from_batches(waiting)
+        yield from _parted(waiting)
+
+
+def _parted(batches: Sequence[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Rows as tables of about equal length; a row group has one dictionary a column."""
+    table = pa.Table.from_batches(batches)
+    parts = max(1, len(table) // GROUP_ROWS)
+    size = -(-len(table) // parts)
+    for start in range(0, len(table), max(size, 1)):
+        yield table.slice(start, size).unify_dictionaries()
 
 
 def _moved(file: Path, folder: Path) -> Path:

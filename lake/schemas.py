@@ -89,5 +89,5 @@ def to_arrow(schema: StructType) -> pa.Schema:
 
 
 def from_arrow(schema: pa.Schema) -> StructType:
-    """The Spark schema of Arrow data; large and view variants of a type are the type."""
+    """The Spark schema of Arrow data; large, view and dictionary variants of a type are the type."""
     return from_delta(DeltaSchema.from_arrow(schema))

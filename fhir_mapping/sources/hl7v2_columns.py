@@ -1,292 +1,205 @@
-"""Columns of the rows of many messages: each asked path is read once over all of them, by Arrow's own kernels.
-
-Which segment of a name belongs to a row: the row's own; else the last one before it in its order, or the first behind
-it there (a specimen after its results); else the last one before it, or the first behind it, among what belongs to its
-patient or its message as a whole. Where the message itself is the row, the first one in it. NTE: those that follow the
-row directly, a line each.
+"""Columns of the rows of many messages: each place is read once, of each distinct text.
 
 What stands around the rows is mostly the same for many of them: it is read once for each run of rows that have the same
-segments around them.
+segments around them. NTE: those that follow the row directly, a line each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fhir_mapping.sources.coded import CODED, Coded, combine
+from fhir_mapping.sources.hl7v2_around import Place, Rows
 from fhir_mapping.sources.hl7v2_parts import clean, take_part
-from fhir_mapping.sources.hl7v2_path import FieldPath, Value, iso_time, order_time, system_uri, unit_text
-from fhir_mapping.sources.hl7v2_segments import Segments, code_of
+from fhir_mapping.sources.hl7v2_path import FieldPath, Value, system_uri, unit_text
+from fhir_mapping.sources.hl7v2_segments import code_of
+from fhir_mapping.sources.hl7v2_times import iso_times, order_times
+from fhir_mapping.sources.spans import coded
 from fhir_mapping.sources.texts import each_text
 
-_NOTE = "NTE"
-_OF_TEXT: dict[str, Callable[[str], str | None]] = {"time": iso_time, "system": system_uri, "unit": unit_text}
+_HEADER, _NOTE = "MSH", "NTE"
+_OF_TEXT: dict[str, Callable[[pa.StringArray], pa.StringArray]] = {
+    "time": iso_times,
+    "system": partial(each_text, function=system_uri),
+    "unit": partial(each_text, function=unit_text),
+}
 """Forms that are a function of one text."""
 
-Place = tuple[str, int | None]
-"""A segment's name, and which of its message; None: the one that belongs to the row."""
+
+def read_columns(rows: Rows, values: Mapping[str, Value | str]) -> dict[str, pa.DictionaryArray]:
+    """What each row holds, by name; a text is the name of a fact about the row (``hl7v2_path.PSEUDO``)."""
+    asked = [value for value in values.values() if isinstance(value, Value)]
+    around = {place for value in asked for place in _places(value) if not _is_own(rows, place)}
+    own = _Columns(rows)
+    if not around or not rows.names:
+        return {name: _column(own, value) for name, value in values.items()}
+    runs, run = rows.runs({segment for segment, _ in around})
+    outer = _Columns(runs)
+    own = _Columns(rows, (outer, run))
+    of_row = pa.array(run)
+    found = {}
+    for name, value in values.items():
+        if isinstance(value, Value) and value.form != "nth" and _places(value) <= around:
+            column = _column(outer, value)
+            found[name] = pa.DictionaryArray.from_arrays(column.indices.take(of_row), column.dictionary)
+        else:
+            found[name] = _column(own, value)
+    return found
 
 
-@dataclass(frozen=True)
-class Fields:
-    """The segments of one name that rows need.
+class _Columns:
+    """Reads values of rows; each field and place once.
 
-    Attributes:
-        values: all their fields laid end to end; those of segment i are ``offsets[i]:offsets[i + 1]``.
-        row: for each row its segment, -1 where it has none; None: there is one a row, in order.
-        shift: what to take from a field's number: MSH counts its own separator.
+    Args:
+        around: the same of runs of the rows, and each row's run.
     """
 
-    values: pa.StringArray
-    offsets: np.ndarray
-    row: np.ndarray | None
-    shift: int
+    def __init__(self, rows: Rows, around: tuple[_Columns, np.ndarray] | None = None) -> None:
+        self.rows = rows
+        self._around = around
+        self._read: dict[FieldPath, Coded] = {}
+        self._fields: dict[tuple[Place, int], Coded] = {}
+        self._positions: dict[Place, tuple[np.ndarray, np.ndarray | None]] = {}
 
-    def field(self, number: int) -> pa.StringArray:
-        """One field of each segment (not of each row); null where the segment ends before it."""
-        at = self.offsets[:-1] + (number - self.shift)
-        return self.values.take(pa.array(at, mask=at >= self.offsets[1:]))
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of messages.
-
-    Attributes:
-        names: of the segments that make a row; none: the message itself does. A row sees its own segment and those of
-            the first name; of the other names no segment but by its number in the message.
-        at: position of each row's segment: its MSH where the message has no segment of the name.
-    """
-
-    segments: Segments
-    names: tuple[str, ...]
-    at: np.ndarray
-    _fields: dict[Place, Fields] = field(default_factory=dict)
-    _read: dict[FieldPath, pa.StringArray] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, segments: Segments, names: tuple[str, ...]) -> Rows:
-        """One row for each segment of the names, and for each message that has none of them."""
-        real = segments.positions(*names) if names else segments.headers
-        has_row = np.zeros(len(segments.headers), dtype=bool)
-        has_row[segments.message[real]] = True
-        return cls(segments, names, real if has_row.all() else np.union1d(real, segments.headers[~has_row]))
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    @cached_property
-    def is_real(self) -> np.ndarray:
-        """Rows that have a segment of the names."""
-        if not self.names:
-            return np.zeros(len(self), dtype=bool)
-        return np.isin(self.segments.codes[self.at], [code_of(name) for name in self.names])
-
-    @cached_property
-    def message(self) -> np.ndarray:
-        """For each row the number of its message."""
-        return self.segments.message[self.at]
-
-    @cached_property
-    def is_first(self) -> np.ndarray:
-        """Rows that are the first of their message."""
-        return np.concatenate([[True], self.message[1:] != self.message[:-1]])[: len(self)]
-
-    def values(self, values: Mapping[str, Value]) -> dict[str, pa.StringArray]:
-        """What each row holds, by name."""
-        around = {name for name, value in values.items() if self._is_around(value)}
-        places = {place for name in around for place in _places(values[name])}
-        if not places:
-            return {name: self.value(value) for name, value in values.items()}
-        at = [self._position(place) for place in sorted(places, key=str)]
-        begins = self.is_first | np.any(
-            [np.concatenate([[True], one[1:] != one[:-1]])[: len(self)] for one in at], axis=0
-        )
-        runs = Rows(self.segments, self.names, self.at[begins])
-        run = pa.array(np.cumsum(begins) - 1)
-        return {
-            name: runs.value(value).take(run) if name in around else self.value(value) for name, value in values.items()
-        }
-
-    def _is_around(self, value: Value) -> bool:
-        """Whether a value is that of all rows with the same segments around them."""
-        own = (segment in self.names or self._is_note(segment, occurrence) for segment, occurrence in _places(value))
-        return bool(self.names) and value.form != "nth" and not any(own)
-
-    def _is_note(self, segment: str, occurrence: int | None) -> bool:
-        return segment == _NOTE and _NOTE not in self.names and occurrence is None
-
-    def value(self, value: Value) -> pa.StringArray:
+    def value(self, value: Value) -> Coded:
         """What each row holds there."""
         parts = [self._first_of(paths) for paths in value.parts]
         if value.form == "text":
             return parts[0]
         if value.form in _OF_TEXT:
-            return each_text(parts[0], _OF_TEXT[value.form])
+            return parts[0].each(_OF_TEXT[value.form])
         if value.form == "join":
-            texts = [pc.fill_null(part, "") for part in parts]
-            return clean(pc.binary_join_element_wise(*texts, ""))
+            return combine(_join, parts)
         if value.form == "nth":
             return self._nth_alike(parts)
-        sortable = [pc.fill_null(each_text(part, order_time), order_time(None)) for part in parts]
-        return pc.binary_join_element_wise(*sortable, "/") if len(sortable) > 1 else sortable[0]
+        return combine(_order, parts)
 
-    def pseudo(self, name: str) -> pa.StringArray:
+    def fact(self, name: str) -> Coded:
         """A fact about the row itself (``hl7v2_path.PSEUDO``), ``message_no`` excepted."""
+        rows = self.rows
         if name == "first_in_message":
-            return _flags(self.is_first)
-        order = self.segments.order[self.at]
+            return _flags(rows.is_first)
         if name == "first_in_group":
-            changed = np.concatenate([[True], order[1:] != order[:-1]])[: len(self)]
-            return _flags(self.is_first | (changed & (order > 0)))
+            return _flags(rows.is_first_in_order)
         if name == "group_no":
-            first = np.full(len(self.segments.headers), np.iinfo(np.int64).max)
-            inside = self.segments.order > 0
-            np.minimum.at(first, self.segments.message[inside], self.segments.order[inside])
-            return pa.array(order - first[self.message] + 1, mask=order == 0).cast(pa.string())
+            segments = rows.segments
+            first = np.full(len(segments.headers), np.iinfo(np.int64).max)
+            inside = segments.order > 0
+            np.minimum.at(first, segments.message[inside], segments.order[inside])
+            return _numbers(rows.order - first[rows.message] + 1, mask=rows.order == 0)
         if name == "row_no":
-            starts = np.flatnonzero(self.is_first)
-            lengths = np.diff(np.append(starts, len(self)))
-            return pa.array(np.arange(len(self)) - np.repeat(starts, lengths) + 1).cast(pa.string())
+            starts = np.flatnonzero(rows.is_first)
+            lengths = np.diff(np.append(starts, len(rows)))
+            return _numbers(np.arange(len(rows)) - np.repeat(starts, lengths) + 1)
+        names = coded(rows.segments.data, rows.segments.start[rows.at], rows.segments.start[rows.at] + 3)
         if name == "segment":
-            return pc.utf8_slice_codeunits(self.segments.texts.take(pa.array(self.at)), 0, 3)
-        own = pa.nulls(len(self), pa.string())
-        for name in self.names:
-            is_own = pa.array(self.segments.codes[self.at] == code_of(name))
-            own = pc.if_else(is_own, self._first_of((FieldPath(name, 1),)), own)
-        return own
+            return names
+        # MSH counts its own separator: its first field is none.
+        header = pa.scalar(_HEADER if _HEADER in rows.names else None, pa.string())
+        own = rows.segments.parts(rows.at, 1).each(lambda texts: clean(take_part(texts, FieldPath(_HEADER, 1))))
+        return combine(lambda texts, of: pc.if_else(pc.equal(of, _HEADER), header, texts), [own, names])
 
-    def _nth_alike(self, parts: list[pa.StringArray]) -> pa.StringArray:
+    def _nth_alike(self, parts: list[Coded]) -> Coded:
         """Number of each row among the rows of its order (or message) that hold the same texts."""
-        alike = pc.binary_join_element_wise(*[pc.fill_null(part, "") for part in parts], "\x1f")
-        code = pc.dictionary_encode(alike).indices.to_numpy()
-        order = self.segments.order[self.at]
-        place = np.lexsort((code, order, self.message))
-        begins = np.ones(len(place), dtype=bool)
-        if len(place) > 1:
-            groups = np.stack([self.message, order, code])[:, place]
-            begins[1:] = (groups[:, 1:] != groups[:, :-1]).any(axis=0)
+        alike = combine(_lines, [part.each(_filled).distinct() for part in parts])
+        rows = self.rows
+        # Numbers of orders and of messages, side by side.
+        group = np.where(rows.order > 0, rows.order + len(rows.segments.headers), rows.message)
+        key = group * len(alike.texts) + alike.of_row
+        ordered = np.sort(key)
+        if (ordered[1:] != ordered[:-1]).all():
+            return Coded(pa.array(["1"][: len(key)], pa.string()), np.zeros(len(key), dtype=np.int32))
+        place = np.argsort(key, kind="stable")
+        begins = np.concatenate([[True], np.diff(key[place]) != 0])
         starts = np.flatnonzero(begins)
         number = np.empty(len(place), dtype=np.int64)
         number[place] = np.arange(len(place)) - np.repeat(starts, np.diff(np.append(starts, len(place)))) + 1
-        return pa.array(number).cast(pa.string())
+        return _numbers(number)
 
-    def _first_of(self, paths: tuple[FieldPath | str, ...]) -> pa.StringArray:
+    def _first_of(self, paths: tuple[FieldPath | str, ...]) -> Coded:
         found = self._place(paths[0])
         for path in paths[1:]:
             # Most rows have what the first place says, and then the others are not read.
-            if not found.null_count:
+            if found.is_full:
                 break
-            found = pc.coalesce(found, self._place(path))
+            if isinstance(path, str):
+                return found.each(partial(pc.fill_null, fill_value=path))
+            found = combine(pc.coalesce, [found, self._place(path)])
         return found
 
-    def _place(self, path: FieldPath | str) -> pa.StringArray:
+    def _place(self, path: FieldPath | str) -> Coded:
         if isinstance(path, str):
-            return pa.repeat(path, len(self))
+            return Coded(pa.array([path][: len(self.rows)], pa.string()), np.zeros(len(self.rows), dtype=np.int32))
         if path not in self._read:
             self._read[path] = self._path(path)
         return self._read[path]
 
-    def _path(self, path: FieldPath) -> pa.StringArray:
-        fields = self._fields_of(path.segment, path.occurrence)
-        values = clean(take_part(fields.field(path.field), path))
-        if self._is_note(path.segment, path.occurrence):
-            return self._notes(values)
-        if fields.row is None:
-            return values
-        return values.take(pa.array(fields.row, mask=fields.row < 0))
+    def _path(self, path: FieldPath) -> Coded:
+        place = (path.segment, path.occurrence)
+        if self._around is not None and not _is_own(self.rows, place):
+            outer, run = self._around
+            return outer._place(path).at(run)
+        values = self._field(place, path.field).each(lambda texts: clean(take_part(texts, path)))
+        return Coded.of(self._notes(values)) if _is_note(self.rows, place) else values
 
-    def _fields_of(self, segment: str, occurrence: int | None) -> Fields:
-        key = (segment, occurrence)
+    def _field(self, place: Place, number: int) -> Coded:
+        """A field of each row's segment, delimiters as they stand; of notes, one each."""
+        key = (place, number)
         if key not in self._fields:
-            self._fields[key] = self._read_fields(segment, occurrence)
+            if place not in self._positions:
+                self._positions[place] = self._needed(place)
+            needed, row = self._positions[place]
+            # MSH counts its own separator.
+            found = self.rows.segments.parts(needed, number - (place[0] == _HEADER))
+            self._fields[key] = found if row is None else found.at(row)
         return self._fields[key]
 
-    def _read_fields(self, segment: str, occurrence: int | None) -> Fields:
-        if self._is_note(segment, occurrence):
-            needed, row = self._note_positions, None
-        else:
-            needed, row = _distinct(self._position((segment, occurrence)))
-        lists = pc.split_pattern(self.segments.texts.take(pa.array(needed)), "|")
-        shift = 1 if segment == "MSH" else 0
-        return Fields(lists.values, lists.offsets.to_numpy().astype(np.int64), row, shift)
+    def _needed(self, place: Place) -> tuple[np.ndarray, np.ndarray | None]:
+        """Positions of the segments to read, and for each row which of them; None: one a row, in order."""
+        if _is_note(self.rows, place):
+            return self.rows.segments.positions(_NOTE), None
+        return _distinct(self.rows.position(place))
 
-    def _position(self, place: Place) -> np.ndarray:
-        """Position of each row's segment of a name, -1 where it has none."""
-        segment, occurrence = place
-        return self._occurrence(segment, occurrence) if occurrence else self._locate(segment)
-
-    def _occurrence(self, segment: str, number: int) -> np.ndarray:
-        """The n-th segment of the name in each row's message."""
-        return self._nth_of_message(self.segments.positions(segment), number)
-
-    def _nth_of_message(self, found: np.ndarray, number: int) -> np.ndarray:
-        first = np.searchsorted(found, self.segments.headers[self.message])
-        return self._checked(found, first + number - 1, self.segments.message, self.message)
-
-    def _locate(self, segment: str) -> np.ndarray:
-        """Position of the segment that belongs to each row, -1 where there is none."""
-        if segment in self.names and (segment != self.names[0] or len(self.names) == 1):
-            return np.where(self.segments.codes[self.at] == code_of(segment), self.at, -1)
-        if segment == "MSH":
-            return self.segments.headers[self.message]
-        found = self.segments.positions(segment)
-        if not self.is_real.all():
-            return np.where(self.is_real, self._nearest(found), self._occurrence(segment, 1))
-        return self._nearest(found)
-
-    def _nearest(self, found: np.ndarray) -> np.ndarray:
-        segments, order = self.segments, self.segments.order
-        in_order = np.where(order > 0, order, -1)
-        row_order = np.where(order[self.at] > 0, order[self.at], -2)
-        result = self._around(found, in_order, row_order)
-        if (result >= 0).all():
-            return result
-        outside = found[order[found] == 0]
-        whose = self._around(outside, segments.patient, segments.patient[self.at])
-        # A segment of another patient in the same message is not this one's; one before the first PID is everybody's.
-        is_shared = segments.patient[outside] == segments.patient[segments.headers[segments.message[outside]]]
-        shared = self._around(outside[is_shared], segments.message, self.message)
-        result = np.where(result >= 0, result, np.where(whose >= 0, whose, shared))
-        # What stands before the first PID (SCH) has its patient behind it.
-        is_above = segments.patient[self.at] == segments.patient[segments.headers[self.message]]
-        return np.where((result < 0) & is_above, self._nth_of_message(found, 1), result)
-
-    def _around(self, found: np.ndarray, group: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """Of ``found`` the last one at or before each row, else the first behind it, in the row's own group."""
-        behind = np.searchsorted(found, self.at, side="right")
-        last = self._checked(found, behind - 1, group, wanted)
-        return np.where(last >= 0, last, self._checked(found, behind, group, wanted))
-
-    def _checked(self, found: np.ndarray, index: np.ndarray, group: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-        """``found[index]`` where there is one and it is of the wanted group; else -1."""
-        if not len(found):
-            return np.full(len(self), -1, dtype=np.int64)
-        at = found[np.clip(index, 0, len(found) - 1)]
-        return np.where((index >= 0) & (index < len(found)) & (group[at] == wanted), at, -1)
-
-    @cached_property
-    def _note_positions(self) -> np.ndarray:
-        return self.segments.positions(_NOTE)
-
-    def _notes(self, values: pa.StringArray) -> pa.StringArray:
+    def _notes(self, values: Coded) -> pa.StringArray:
         """The notes that follow each row directly, a line each."""
-        if not len(self._note_positions):
-            return pa.nulls(len(self), pa.string())
-        is_note = self.segments.codes == code_of(_NOTE)
-        owner = np.maximum.accumulate(np.where(is_note, -1, np.arange(len(is_note))))
-        row_of = {position: row for row, position in enumerate(self.at.tolist())}
-        texts: list[list[str]] = [[] for _ in range(len(self))]
-        for position, text in zip(owner[self._note_positions].tolist(), values.to_pylist(), strict=True):
-            row = row_of.get(position)
-            if row is not None and text is not None:
-                texts[row].append(text)
-        return pa.array(["\n".join(lines) if lines else None for lines in texts], pa.string())
+        rows = self.rows
+        is_note = rows.segments.codes == code_of(_NOTE)
+        owner = np.maximum.accumulate(np.where(is_note, -1, np.arange(len(is_note))))[is_note]
+        row = np.searchsorted(rows.at, owner)
+        has_text = values.texts.is_valid().to_numpy(zero_copy_only=False)[values.of_row]
+        kept = np.flatnonzero((rows.at[np.minimum(row, len(rows) - 1)] == owner) & has_text)
+        counts = np.bincount(row[kept], minlength=len(rows))
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        lines = pa.ListArray.from_arrays(pa.array(offsets), values.texts.take(pa.array(values.of_row[kept])))
+        return pc.if_else(pa.array(counts > 0), pc.binary_join(lines, "\n"), pa.scalar(None, pa.string()))
+
+
+def _column(columns: _Columns, value: Value | str) -> pa.DictionaryArray:
+    return (columns.fact(value) if isinstance(value, str) else columns.value(value)).to_arrow()
+
+
+def numbers_column(numbers: np.ndarray, mask: np.ndarray) -> pa.DictionaryArray:
+    """Numbers as texts, null where masked."""
+    return _numbers(numbers, mask).to_arrow() if len(numbers) else pa.nulls(0, CODED)
+
+
+def _is_own(rows: Rows, place: Place) -> bool:
+    """Whether a place may be another one for each row."""
+    return place[0] in rows.names or _is_note(rows, place)
+
+
+def _is_note(rows: Rows, place: Place) -> bool:
+    return place == (_NOTE, None) and _NOTE not in rows.names
+
+
+def _places(value: Value) -> set[Place]:
+    """The segments that a value reads."""
+    return {(path.segment, path.occurrence) for part in value.parts for path in part if isinstance(path, FieldPath)}
 
 
 def _distinct(at: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -299,10 +212,27 @@ def _distinct(at: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return needed, row
 
 
-def _places(value: Value) -> set[Place]:
-    """The segments that a value reads."""
-    return {(path.segment, path.occurrence) for part in value.parts for path in part if isinstance(path, FieldPath)}
+def _join(*parts: pa.StringArray) -> pa.StringArray:
+    return clean(pc.binary_join_element_wise(*map(_filled, parts), ""))
 
 
-def _flags(values: np.ndarray) -> pa.StringArray:
-    return pc.if_else(pa.array(values), "true", "false")
+def _lines(*parts: pa.StringArray) -> pa.StringArray:
+    return pc.binary_join_element_wise(*parts, "\x1f")
+
+
+def _order(*parts: pa.StringArray) -> pa.StringArray:
+    found = [order_times(part) for part in parts]
+    return pc.binary_join_element_wise(*found, "/") if len(found) > 1 else found[0]
+
+
+def _filled(texts: pa.StringArray) -> pa.StringArray:
+    return pc.fill_null(texts, "")
+
+
+def _flags(values: np.ndarray) -> Coded:
+    return Coded.of(pc.if_else(pa.array(values), "true", "false"))
+
+
+def _numbers(numbers: np.ndarray, mask: np.ndarray | None = None) -> Coded:
+    found = pc.dictionary_encode(pa.array(numbers, mask=mask), null_encoding="encode")
+    return Coded(found.dictionary.cast(pa.string()), found.indices.to_numpy())

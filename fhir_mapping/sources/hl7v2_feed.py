@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from fhir_mapping.document import RecordError
 from fhir_mapping.hl7v2 import split_messages
-from fhir_mapping.hl7v2.charset import decode
+from fhir_mapping.hl7v2.charset import UTF_8, decode
 from fhir_mapping.hl7v2.delimiters import Delimiters
 from fhir_mapping.sources.hl7v2_segments import Segments, opens_with_message
 
@@ -22,28 +22,43 @@ _USUAL = Delimiters()
 _LETTERS = {"field": "F", "component": "S", "repetition": "R", "escape": "E", "subcomponent": "T"}
 _HEADER = "MSH|^~\\&|"
 _MARKED = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\x84\x31\x95\x33")
-_MARKS = "\ufeff\x0b\x1c\r\n \t"
+_BOM = "\ufeff".encode()
+_BLANKS = b"\x0b\x1c\r\n \t"
+_MARKS = "\ufeff" + _BLANKS.decode()
+_FEW = 4
+"""Blanks before the end of nearly every message are fewer."""
+
+Bad = tuple[int, int, str, str]
+"""What is no message: number of its file, how many messages stand before it in all, its text, its error."""
+Stretch = tuple[int, bytes, str | None]
+"""Number of a file, bytes of it that begin and end between messages, and their codec where it is known."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Feed:
     """The messages of some files, laid end to end.
 
     Attributes:
-        texts: each message's exact text, without frame marks.
         segments: all their segments; None where there is no message.
+        data: a UTF-8 buffer that holds each message's exact text, without frame marks.
+        start, stop: where in it each message stands.
         file: for each message the number of its file.
-        bad: what is no message: number of its file, how many messages stand before it in all, its text, its error.
+        bad: what is no message.
     """
 
-    texts: list[str] = field(default_factory=list)
-    segments: Segments | None = None
-    file: list[int] = field(default_factory=list)
-    bad: list[tuple[int, int, str, str]] = field(default_factory=list)
+    segments: Segments | None
+    data: bytes
+    start: np.ndarray
+    stop: np.ndarray
+    file: np.ndarray
+    bad: Sequence[Bad] = ()
 
-
-Stretch = tuple[int, bytes, str | None]
-"""Number of a file, bytes of it that begin and end between messages, and their codec where it is known."""
+    @classmethod
+    def of(cls, segments: Segments | None, texts: Sequence[str], file: Sequence[int], bad: Sequence[Bad]) -> Feed:
+        """A feed of messages that were read one by one."""
+        parts = [text.encode() for text in texts]
+        ends = np.cumsum([0, *map(len, parts)])
+        return cls(segments, b"".join(parts), ends[:-1], ends[1:], np.array(file, dtype=np.int64), bad)
 
 
 def read_feed(files: Sequence[Stretch]) -> Feed:
@@ -51,23 +66,24 @@ def read_feed(files: Sequence[Stretch]) -> Feed:
     plain = _read_plain(files)
     if plain is not None:
         return plain
-    feed = Feed()
+    texts: list[str] = []
+    file: list[int] = []
+    bad: list[Bad] = []
     usual: list[str] = []
     for number, data, encoding in files:
         for item in split_messages(data, encoding):
             text, error = item.text, item.error
             usual_text = "" if error else in_usual_delimiters(text)
             if error or usual_text is None:
-                feed.bad.append((number, len(feed.texts), text, error or "bad_delimiters"))
+                bad.append((number, len(texts), text, error or "bad_delimiters"))
                 continue
-            feed.texts.append(text)
-            feed.file.append(number)
+            texts.append(text)
+            file.append(number)
             usual.append(usual_text)
-    if usual:
-        feed.segments = Segments.of("\r".join(usual).encode(), is_split=True)
-        if feed.segments is None or len(feed.segments.headers) != len(usual):
-            return _one_by_one(feed, usual)
-    return feed
+    segments = Segments.of("\r".join(usual).encode(), is_split=True) if usual else None
+    if usual and (segments is None or len(segments.headers) != len(usual)):
+        return _one_by_one(usual, texts, file, bad)
+    return Feed.of(segments, texts, file, bad)
 
 
 def in_usual_delimiters(text: str) -> str | None:
@@ -96,24 +112,47 @@ def _read_plain(files: Sequence[Stretch]) -> Feed | None:
     segments = Segments.of(joined)
     if segments is None:
         return None
-    starts = segments.start[segments.headers]
-    stops = np.append(starts[1:], len(joined))
-    texts = [joined[a:b].decode().strip(_MARKS) for a, b in zip(starts.tolist(), stops.tolist(), strict=True)]
+    start = segments.start[segments.headers]
+    stop = _without_marks(joined, start, np.append(start[1:], len(joined)))
     begins = np.cumsum([0, *(len(part) + 1 for part in parts[:-1])])
-    owner = np.searchsorted(begins, starts, side="right") - 1
-    return Feed(texts, segments, [files[number][0] for number in owner.tolist()])
+    owner = np.searchsorted(begins, start, side="right") - 1
+    return Feed(segments, joined, start, stop, np.array([number for number, _, _ in files])[owner])
+
+
+def _without_marks(data: bytes, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Ends of messages without the marks and blanks before them; each message begins with a header."""
+    stop = stop.copy()
+    last = np.frombuffer(data, dtype=np.uint8)
+    is_blank = np.isin(np.arange(256), list(_BLANKS))
+    at = np.arange(len(stop))
+    for _ in range(_FEW):
+        at = at[is_blank[last[stop[at] - 1]]]
+        stop[at] -= 1
+    end = last[stop - 1]
+    for number in np.flatnonzero(is_blank[end] | (end == _BOM[-1])).tolist():
+        text = data[start[number] : stop[number]].decode().rstrip(_MARKS)
+        stop[number] = start[number] + len(text.encode())
+    return stop
 
 
 def _plain_text(data: bytes, encoding: str | None) -> bytes | None:
     """A file as UTF-8 where it is a plain run of messages; frames may stand around them."""
     if not opens_with_message(data) and not data.startswith(_MARKED):
         return None
-    text, _ = decode(data, encoding)
+    utf8 = _as_utf8(data, encoding)
+    while utf8 is not None and utf8.startswith(_BOM):
+        utf8 = utf8.removeprefix(_BOM)
+    return utf8 if utf8 is not None and opens_with_message(utf8) else None
+
+
+def _as_utf8(data: bytes, encoding: str | None) -> bytes | None:
+    """A file as UTF-8; None where some of it is no text."""
+    if encoding == UTF_8 and data.isascii():
+        return data
     try:
-        utf8 = text.lstrip("\ufeff").encode()
+        return decode(data, encoding)[0].encode()
     except UnicodeError:
         return None
-    return utf8 if opens_with_message(utf8) else None
 
 
 def _translated(text: str, delimiters: Delimiters) -> str:
@@ -132,22 +171,20 @@ def _translated(text: str, delimiters: Delimiters) -> str:
     return "".join(part if i % 2 else part.translate(table) for i, part in enumerate(plain))
 
 
-def _one_by_one(feed: Feed, usual: list[str]) -> Feed:
+def _one_by_one(usual: Sequence[str], texts: Sequence[str], file: Sequence[int], bad: Sequence[Bad]) -> Feed:
     """Keep the messages that read alone, in the rare case that the run of them does not read as one."""
-    kept = Feed(bad=[])
-    fine: list[str] = []
-    bad = sorted(feed.bad, key=lambda item: item[1])
+    kept: list[int] = []
+    left: list[Bad] = []
+    waiting = sorted(bad, key=lambda item: item[1])
     for number, text in enumerate(usual):
-        while bad and bad[0][1] <= number:
-            file, _, raw, error = bad.pop(0)
-            kept.bad.append((file, len(kept.texts), raw, error))
+        while waiting and waiting[0][1] <= number:
+            of_file, _, raw, error = waiting.pop(0)
+            left.append((of_file, len(kept), raw, error))
         segments = Segments.of(text.encode(), is_split=True)
         if segments is None or len(segments.headers) != 1:
-            kept.bad.append((feed.file[number], len(kept.texts), feed.texts[number], "bad_delimiters"))
-            continue
-        kept.texts.append(feed.texts[number])
-        kept.file.append(feed.file[number])
-        fine.append(text)
-    kept.bad += [(file, len(kept.texts), raw, error) for file, _, raw, error in bad]
-    kept.segments = Segments.of("\r".join(fine).encode(), is_split=True) if fine else None
-    return kept
+            left.append((file[number], len(kept), texts[number], "bad_delimiters"))
+        else:
+            kept.append(number)
+    left += [(of_file, len(kept), raw, error) for of_file, _, raw, error in waiting]
+    fine = Segments.of("\r".join(usual[number] for number in kept).encode(), is_split=True) if kept else None
+    return Feed.of(fine, [texts[number] for number in kept], [file[number] for number in kept], left)

@@ -20,14 +20,16 @@ import pyarrow.compute as pc
 from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.hl7v2.charset import decode
+from fhir_mapping.sources.coded import CODED
 from fhir_mapping.sources.encoding import UTF_8, Encoding, detect
-from fhir_mapping.sources.hl7v2_columns import Rows
+from fhir_mapping.sources.hl7v2_around import Rows
+from fhir_mapping.sources.hl7v2_columns import numbers_column, read_columns
 from fhir_mapping.sources.hl7v2_feed import Feed, Stretch, read_feed
 from fhir_mapping.sources.hl7v2_path import Value, parse_rows, parse_value
-from fhir_mapping.sources.hl7v2_segments import CONTINUED
+from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block, Refusal
-from fhir_mapping.sources.texts import may_hold
+from fhir_mapping.sources.spans import cut
 from fhir_mapping.sources.utf16 import BOMS
 
 BLOCK_BYTES = 4 << 20
@@ -66,7 +68,8 @@ class Extract:
     """The rows of a stretch of a feed.
 
     Attributes:
-        block: the rows; a column ``message_no`` is empty still, since a stretch does not know what came before it.
+        block: the rows, their values coded; a column ``message_no`` is empty still, since a stretch does not know what
+            came before it.
         file: for each row the number of its file.
         message: for each row its message's number in its file, from 1, counted from the start of the stretch; 0: none.
     """
@@ -82,18 +85,13 @@ def extract(plan: Plan, files: Sequence[Stretch]) -> Extract:
     if feed.segments is None:
         return _with_bad(feed, plan, _nothing(plan))
     rows = Rows.of(feed.segments, plan.rows)
-    read = rows.values({name: value for name, value in plan.values.items() if isinstance(value, Value)})
-    facts = {name: _fact(rows, value) for name, value in plan.values.items() if isinstance(value, str)}
-    values = {name: read[name] if name in read else facts[name] for name in plan.values}
-    own = pc.replace_substring_regex(feed.segments.texts, f"{CONTINUED}+", "\n") if _is_continued(feed) else None
-    segments = (feed.segments.texts if own is None else own).take(pa.array(rows.at))
-    texts = pa.concat_arrays([pa.array(feed.texts, pa.string()), segments])
-    raw = texts.take(pa.array(np.where(rows.is_first, rows.message, np.arange(len(rows)) + len(feed.texts))))
-    block = Block(raw, pa.nulls(len(rows), pa.string()), values, len(rows), 0)
-    file = np.array(feed.file, dtype=np.int64)
-    first = np.searchsorted(file, file)
-    number = np.arange(len(file)) - first + 1
-    return _with_bad(feed, plan, Extract(block, file[rows.message], number[rows.message]), rows.message)
+    asked = {name: value for name, value in plan.values.items() if value != _NUMBER}
+    read = read_columns(rows, asked)
+    values = {name: read[name] if name in read else pa.nulls(len(rows), CODED) for name in plan.values}
+    block = Block(_raw(feed, feed.segments, rows), pa.nulls(len(rows), pa.string()), values, len(rows), 0)
+    first = np.searchsorted(feed.file, feed.file)
+    number = np.arange(len(feed.file)) - first + 1
+    return _with_bad(feed, plan, Extract(block, feed.file[rows.message], number[rows.message]), rows.message)
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,10 @@ class MessageFile:
 
     def blocks(self, stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """All records; memory is bounded by ``block_bytes``, but a batch (FHS, BHS) is read whole."""
+        yield from (block.plain() for block in self.coded_blocks(stream, block_bytes))
+
+    def coded_blocks(self, stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+        """The same with coded values."""
         before = 0
         codec = self.encoding.codec
         parts = stretches(stream, codec, block_bytes)
@@ -175,7 +177,7 @@ def numbered(plan: Plan, found: Extract, before: int) -> Block:
     names = [name for name, value in plan.values.items() if value == _NUMBER]
     if not names:
         return found.block
-    number = pa.array(found.message + before, mask=found.message == 0).cast(pa.string())
+    number = numbers_column(found.message + before, found.message == 0)
     return replace(found.block, values={**found.block.values, **dict.fromkeys(names, number)})
 
 
@@ -190,18 +192,20 @@ def _is_batch(stream: BinaryIO) -> bool:
     return head.startswith(_BATCH) or any(mark in tail for mark in ends)
 
 
-def _fact(rows: Rows, name: str) -> pa.StringArray:
-    return pa.nulls(len(rows), pa.string()) if name == _NUMBER else rows.pseudo(name)
-
-
-def _is_continued(feed: Feed) -> bool:
-    assert feed.segments is not None
-    return may_hold(feed.segments.texts, CONTINUED)
+def _raw(feed: Feed, segments: Segments, rows: Rows) -> pa.StringArray:
+    """The whole message for the first row of each, the row's own segment for the others."""
+    message, is_first = rows.message, rows.is_first
+    start = np.where(is_first, feed.start[message], segments.start[rows.at])
+    stop = np.where(is_first, feed.stop[message], segments.stop[rows.at])
+    raw = cut((feed.data, segments.data), start, stop, np.where(is_first, 0, 1))
+    if CONTINUED.encode() in segments.data:
+        return pc.if_else(pa.array(is_first), raw, pc.replace_substring_regex(raw, f"{CONTINUED}+", "\n"))
+    return raw
 
 
 def _nothing(plan: Plan) -> Extract:
     empty = pa.array([], pa.string())
-    block = Block(empty, empty, dict.fromkeys(plan.values, empty), 0, 0)
+    block = Block(empty, empty, dict.fromkeys(plan.values, pa.nulls(0, CODED)), 0, 0)
     return Extract(block, np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
@@ -213,19 +217,15 @@ def _with_bad(feed: Feed, plan: Plan, good: Extract, message: np.ndarray | None 
     files, before, texts, errors = zip(*feed.bad, strict=True)
     behind = np.searchsorted(np.zeros(0) if message is None else message, before)
     place = np.concatenate([np.arange(len(good.file)), np.asarray(behind) - 0.5])
-    order = pa.array(np.argsort(place, kind="stable"))
-    nothing = pa.nulls(count, pa.string())
+    order = np.argsort(place, kind="stable")
+    is_bad = order >= len(good.file)
+    own = pa.array(np.where(is_bad, 0, order), mask=is_bad)
 
-    def laid(rows: pa.StringArray, extra: pa.StringArray) -> pa.StringArray:
-        return pa.concat_arrays([rows, extra]).take(order)
+    def laid(rows: pa.StringArray, extra: Sequence[str]) -> pa.StringArray:
+        return pa.concat_arrays([rows, pa.array(extra, pa.string())]).take(pa.array(order))
 
-    block = Block(
-        laid(good.block.raw, pa.array(texts, pa.string())),
-        laid(good.block.error, pa.array(errors, pa.string())),
-        {name: laid(column, nothing) for name, column in good.block.values.items()},
-        len(order),
-        0,
-    )
-    file = np.concatenate([good.file, np.array(files, dtype=np.int64)])[order.to_numpy()]
-    number = np.concatenate([good.message, np.zeros(count, dtype=np.int64)])[order.to_numpy()]
+    values = {name: column.take(own) for name, column in good.block.values.items()}
+    block = Block(laid(good.block.raw, texts), laid(good.block.error, errors), values, len(order), 0)
+    file = np.concatenate([good.file, np.array(files, dtype=np.int64)])[order]
+    number = np.concatenate([good.message, np.zeros(count, dtype=np.int64)])[order]
     return Extract(block, file, number)

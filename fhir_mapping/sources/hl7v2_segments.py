@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 
+from fhir_mapping.sources.coded import Coded
 from fhir_mapping.sources.lines import Lines
+from fhir_mapping.sources.spans import coded
 
 ORDER_DETAIL = ("OBR", "RXA", "RXE", "RXO", "RXD", "RXG", "RQD")
 CONTINUED = "\x1e"
 """Stands for the line break before a line that opens no segment: it continues the field before it."""
 
+_FRAMES = (b"\x0b", b"\x1c")
 _BREAKS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
 _BATCH = ("FHS", "BHS", "BTS", "FTS")
 _MARKS = frozenset(name.encode() for name in ("MSH", *_BATCH))
@@ -45,13 +47,13 @@ class Segments:
     """Segments in file order.
 
     Attributes:
-        texts: each segment's text.
-        codes: its name (``code_of``).
-        start, stop: where it stands in the buffer.
+        data: the buffer, UTF-8.
+        codes: each segment's name (``code_of``).
+        start, stop: where it stands in the buffer (int32, as in an Arrow array of strings).
         message: number of its message, from 0.
     """
 
-    texts: pa.StringArray
+    data: bytes
     codes: np.ndarray
     start: np.ndarray
     stop: np.ndarray
@@ -69,21 +71,27 @@ class Segments:
         """
         if b"\0" in text or not opens_with_message(text):
             return None
-        frames = np.flatnonzero(np.isin(np.frombuffer(text, dtype=np.uint8), (0x0B, 0x1C)))
-        text = text.translate(_BREAKS)
-        lines = Lines.of(text, "\r")
+        has_frames = any(mark in text for mark in _FRAMES)
+        # A run of messages mostly has one kind of line end, and is not copied then.
+        newline = "\n" if b"\r" not in text else "\r"
+        if has_frames or (newline == "\r" and b"\n" in text):
+            newline, plain = "\r", text.translate(_BREAKS)
+        else:
+            plain = text
+        lines = Lines.of(plain, newline)
         opens = _opens_segment(lines)
-        if not _are_between(frames, lines):
+        if has_frames and not _are_between(_frames(text), lines):
             return None
+        text = plain
         if not (opens | lines.is_blank).all():
             others = np.flatnonzero(~opens & ~lines.is_blank)
             if not is_split and any(_may_be_header(lines, number) for number in others.tolist()):
                 return None
-            text = _joined(text, lines, others)
+            text = _joined(text.translate(_BREAKS), lines, others)
             lines = Lines.of(text, "\r")
             opens = _opens_segment(lines)
         numbers = np.flatnonzero(opens)
-        start, stop = lines.start[numbers], lines.stop[numbers]
+        start, stop = lines.start[numbers].astype(np.int32), lines.stop[numbers].astype(np.int32)
         buffer = np.frombuffer(text, dtype=np.uint8)
         codes = _codes(buffer, start)
         codes[(codes == code_of("MSH")) & (stop - start == 3)] = 0
@@ -91,9 +99,7 @@ class Segments:
         is_batch = np.isin(codes, [code_of(name) for name in _BATCH]).any()
         if is_batch or not is_header[0] or not _usual(buffer, start[is_header], stop[is_header]):
             return None
-        texts = lines.to_arrow()
-        texts = texts if len(numbers) == len(texts) else texts.take(pa.array(numbers))
-        return cls(texts, codes, start, stop, np.cumsum(is_header) - 1)
+        return cls(text, codes, start, stop, np.cumsum(is_header) - 1)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -114,26 +120,35 @@ class Segments:
     @cached_property
     def order(self) -> np.ndarray:
         """For each segment the number of its order, from 1; 0 outside orders."""
-        names = ("MSH", "PID", "ORC", *ORDER_DETAIL)
-        marks = np.flatnonzero(np.isin(self.codes, [code_of(name) for name in names]))
-        outside = {code_of("MSH"), code_of("PID")}
-        orc = code_of("ORC")
-        number, is_open = 0, False
-        seen: set[int] = set()
-        found = []
-        for code in self.codes[marks].tolist():
-            if code in outside:
-                is_open = False
-                seen.clear()
-            else:
-                if code == orc or code in seen or not is_open:
-                    number, is_open = number + 1, True
-                    seen.clear()
-                if code != orc:
-                    seen.add(code)
-            found.append(number if is_open else 0)
-        lengths = np.diff(np.append(marks, len(self)))
-        return np.repeat(np.array(found, dtype=np.int64), lengths)
+        codes = self.codes
+        is_mark = np.zeros(len(self), dtype=bool)
+        for name in ("MSH", "PID", "ORC", *ORDER_DETAIL):
+            is_mark |= codes == code_of(name)
+        marks = np.flatnonzero(is_mark)
+        opens, is_open = _orders(codes[marks])
+        number = np.where(is_open, np.cumsum(opens), 0)
+        return np.repeat(number, np.diff(np.append(marks, len(self))))
+
+    @cached_property
+    def bars(self) -> np.ndarray:
+        """Where separators of fields stand in the buffer, ascending, and its end."""
+        found = np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("|"))
+        return np.append(found, len(self.data)).astype(np.int32)
+
+    @cached_property
+    def first_bar(self) -> np.ndarray:
+        """For each segment how many separators stand before it."""
+        return np.searchsorted(self.bars, self.start).astype(np.int32)
+
+    def parts(self, at: np.ndarray, number: int) -> Coded:
+        """Of segments the text behind the ``number``-th separator, up to the next; empty where there are fewer.
+
+        What stands before the first, number 0, is the name.
+        """
+        bar, last = self.first_bar[at] + number, len(self.bars) - 1
+        start = self.bars[np.minimum(bar - 1, last)] + 1 if number else self.start[at]
+        stop = np.minimum(self.bars[np.minimum(bar, last)], self.stop[at])
+        return coded(self.data, start, np.maximum(stop, start))
 
     def positions(self, *names: str) -> np.ndarray:
         """Where segments of a name, or of several, stand, ascending."""
@@ -143,8 +158,39 @@ class Segments:
 
 
 def _codes(buffer: np.ndarray, start: np.ndarray) -> np.ndarray:
-    first, second, third = (buffer[start + i].astype(np.int64) for i in range(3))
+    first, second, third = (buffer[start + i].astype(np.int32) for i in range(3))
     return first << 16 | second << 8 | third
+
+
+def _orders(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the segments that begin or end patients and orders: which begin an order, and which stand in one."""
+    outside = np.isin(codes, (code_of("MSH"), code_of("PID")))
+    is_orc = codes == code_of("ORC")
+    before = np.concatenate([[0], codes[:-1]])
+    is_detail = ~outside & ~is_orc
+    after_detail = is_detail & np.concatenate([[False], is_detail[:-1]])
+    if not (after_detail & (codes != before)).any():
+        opens = is_orc | (is_detail & (np.concatenate([[True], outside[:-1]]) | after_detail))
+        return opens, ~outside
+    opens = np.zeros(len(codes), dtype=bool)
+    is_open = False
+    seen: set[int] = set()
+    for number, (code, leaves, starts) in enumerate(
+        zip(codes.tolist(), outside.tolist(), is_orc.tolist(), strict=True)
+    ):
+        if leaves or starts or code in seen or not is_open:
+            seen.clear()
+            is_open = not leaves
+            opens[number] = is_open
+        if is_open and not starts:
+            seen.add(code)
+    return opens, ~outside
+
+
+def _frames(text: bytes) -> np.ndarray:
+    """Where frame marks stand, ascending."""
+    data = np.frombuffer(text, dtype=np.uint8)
+    return np.flatnonzero((data == 0x0B) | (data == 0x1C))
 
 
 def _opens_segment(lines: Lines) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
 import pyarrow as pa
@@ -61,22 +61,28 @@ class RawRecord:
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive records of a file as Arrow string arrays of equal length.
+    """Consecutive records of a file as Arrow arrays of equal length.
 
     Attributes:
-        raw, error, values: as in ``RawRecord``.
+        raw, error: as in ``RawRecord``; strings.
+        values: as in ``RawRecord``; strings, or coded: dictionaries of strings (``coded.CODED``).
         lines: physical lines this block covers, blank lines among them.
         blank_lines: lines without a character that belong to no record.
     """
 
     raw: pa.StringArray
     error: pa.StringArray
-    values: dict[str, pa.StringArray]
+    values: dict[str, pa.Array]
     lines: int
     blank_lines: int
 
     def __len__(self) -> int:
         return len(self.raw)
+
+    def plain(self) -> Block:
+        """The same with values that are strings."""
+        values = {name: column.cast(pa.string()) for name, column in self.values.items()}
+        return replace(self, values=values)
 
     def records(self, first: int) -> Iterator[RawRecord]:
         """The block's records one by one, numbered from ``first``."""

@@ -51,7 +51,10 @@ class _Piece:
 
 
 def read_files(files: Files) -> Iterator[FileRows]:
-    """All records of files of one source, in the files' order; never raises for what the bytes are."""
+    """All records of files of one source, in the files' order; never raises for what the bytes are.
+
+    The values of HL7 v2 are coded, those of others strings.
+    """
     if files and isinstance(files[0][0], DocumentFile):
         yield from _documents(files[0][0], [path for _, path in files])
         return
@@ -101,8 +104,9 @@ def _is_small(file: RecordFile, path: Path) -> bool:
 
 
 def _one(piece: _Piece) -> Iterator[FileRows]:
+    file = piece.files[0]
     with piece.paths[0].open("rb") as stream:
-        for block in piece.files[0].blocks(stream):
+        for block in file.coded_blocks(stream) if isinstance(file, MessageFile) else file.blocks(stream):
             yield FileRows(block, piece.numbers, (len(block),))
 
 

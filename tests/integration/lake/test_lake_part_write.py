@@ -39,11 +39,31 @@ def groups(table: Table) -> list[int]:
 
 
 def test_batches_become_full_row_groups_and_every_row_stands_once(spark, table: Table) -> None:
-    lengths = [10, GROUP_ROWS - 5, 0, 3 * GROUP_ROWS, 7]
+    lengths = [10, GROUP_ROWS - 5, 0, 3 * GROUP_ROWS + 9, 7]
     write(table, lengths, "x")
-    assert groups(table) == [GROUP_ROWS] * 4 + [12]
+    assert groups(table) == [GROUP_ROWS + 5] + [GROUP_ROWS + 3] * 3 + [7]
     assert sorted(read_arrow(table.path, ["n"]).column(0).to_pylist()) == list(range(sum(lengths)))
     assert read(spark, table).count() == sum(lengths)
+
+
+def test_dictionaries_are_written_as_the_strings_they_stand_for(spark, table: Table) -> None:
+    often, seldom = ["a", None, "值"] * 40, [f"text {number}" for number in range(119)]
+    coded = pa.dictionary(pa.int32(), pa.string())
+    schema = pa.schema([("day", coded), ("n", pa.int64()), ("raw", coded)])
+    numbers = iter(range(10**6))
+    batches = [
+        pa.record_batch([["1"] * len(raw), [next(numbers) for _ in raw], raw], schema=schema)
+        for raw in (often, [*seldom, None], often)
+    ]
+    for batch in (batches, batches[1:2]):
+        write_arrow(pa.RecordBatchReader.from_batches(schema, batch), table, where={"day": ["1"]})
+        wanted = pa.Table.from_batches(batch).cast(arrow_schema(table))
+        assert read_arrow(table.path).sort_by("n").equals(wanted)
+        assert [tuple(row) for row in read(spark, table).orderBy("n").collect()] == list(
+            zip(*wanted.to_pydict().values(), strict=True)
+        )
+    (file,) = DeltaTable(str(table.path)).file_uris()
+    assert pq.read_schema(file).field("raw").type == pa.string()
 
 
 def test_long_rows_are_written_before_a_row_group_is_full(table: Table) -> None:
