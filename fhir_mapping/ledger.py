@@ -10,7 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -98,7 +98,8 @@ def check_mapped(
     Raises:
         DataError: some are not; days are named.
     """
-    right = [count for count in counts if count.digest == digest_on(sources, count.source, count.key[0])]
+    digest = cache(partial(digest_on, sources))
+    right = [count for count in counts if count.digest == digest(count.source, count.key[0])]
     found = {count.key: count.records_in for count in right}
     erased = erasures.counts()
     left = {_key(e): e.records - erased.get((*_key(e), e.file_id), 0) for e in manifest if e.status == ACCEPTED}
@@ -118,17 +119,21 @@ def write_ledger(
     """Write the ledger whole and add it up. Silver and the superseded resources must be written before."""
     counts: dict[FileKey, Counter[str]] = defaultdict(Counter)
     for count in mapped:
-        names = ("records_in", "quarantined", "skipped", "mapped")
-        counts[count.key].update({name: getattr(count, name) for name in names})
+        total = counts[count.key]
+        total["records_in"] += count.records_in
+        total["quarantined"] += count.quarantined
+        total["skipped"] += count.skipped
+        total["mapped"] += count.mapped
     _count_superseded(spark, zone, sources, counts)
     out = _count_silver(zone, counts)
     erased = erasures.counts()
+    digest = cache(partial(digest_on, sources))
     rows = [
         _row(
             entry,
             counts,
             out,
-            digest_on(sources, entry.source or "", entry.delivery_date),
+            digest(entry.source or "", entry.delivery_date),
             erased.get((*_key(entry), entry.file_id), 0),
         )
         for entry in manifest
@@ -191,12 +196,16 @@ def _sums(tables: Iterable[pa.Table], by: Sequence[str], flags: Sequence[str]) -
     """The values of ``by`` and the sums of ``flags`` over all tables; each is added up as it comes."""
     found: dict[tuple[Any, ...], list[int]] = {}
     for table in tables:
-        numbers = {name: table[name].cast(pa.int64()) for name in flags}
-        grouped = pa.table({name: table[name] for name in by} | numbers)
-        for row in grouped.group_by(list(by)).aggregate([(name, "sum") for name in flags]).to_pylist():
-            sums = found.setdefault(tuple(row[name] for name in by), [0] * len(flags))
-            for position, name in enumerate(flags):
-                sums[position] += row[f"{name}_sum"]
+        flagged = {name: table[name].cast(pa.int64()) for name in flags}
+        grouped = pa.table({name: table[name] for name in by} | flagged)
+        summed = grouped.group_by(list(by)).aggregate([(name, "sum") for name in flags])
+        # By column: a feed of small files has tens of thousands of rows here.
+        keys = zip(*(summed[name].to_pylist() for name in by), strict=True)
+        added = zip(*(summed[f"{name}_sum"].to_pylist() for name in flags), strict=True)
+        for key, numbers in zip(keys, added, strict=True):
+            sums = found.setdefault(key, [0] * len(flags))
+            for position, number in enumerate(numbers):
+                sums[position] += number
     return [(*key, *sums) for key, sums in found.items()]
 
 
@@ -207,17 +216,19 @@ def _row(
     digest: str | None,
     erased: int,
 ) -> dict[str, Any]:
-    count, made = Counter(counts.get(_key(entry), {})), out.get(_key(entry), Counter())
+    count, made = counts.get(_key(entry), Counter()), out.get(_key(entry), Counter())
     if entry.is_duplicate:
         count = Counter(records_in=entry.records - erased, superseded=entry.records - erased)
-    count.update(records_in=erased, erased=erased)
+    if erased:
+        count = Counter(count)
+        count.update(records_in=erased, erased=erased)
     return {
         "delivery_date": entry.delivery_date,
         "source": entry.source,
         "file_id": entry.file_id,
         "file_name": entry.file_name,
         **{name: count[name] for name in ("records_in", *DISPOSITIONS, "pending", "resources_replaced")},
-        "resources_out": json.dumps({name: made[name] for name in RESOURCES if made[name]}),
+        "resources_out": json.dumps({name: made[name] for name in RESOURCES if name in made}),
         "spec_digest": digest,
     }
 
@@ -228,7 +239,7 @@ def _key(entry: FileEntry) -> FileKey:
 
 def _report(rows: Sequence[Mapping[str, Any]]) -> SiteReport:
     out: Counter[str] = Counter()
-    for row in rows:
-        out.update(json.loads(row["resources_out"]))
+    for text, files in Counter(row["resources_out"] for row in rows).items():
+        out.update({name: number * files for name, number in json.loads(text).items()})
     totals = {name: sum(row[name] for row in rows) for name in ("records_in", *DISPOSITIONS, "pending")}
     return SiteReport(**totals, resources_out=dict(out))

@@ -123,7 +123,8 @@ def flag_duplicates(entries: Sequence[FileEntry]) -> list[FileEntry]:
     flagged = []
     for entry in sorted(entries, key=_order):
         is_accepted = entry.status == ACCEPTED
-        flagged.append(replace(entry, is_duplicate=is_accepted and entry.file_id in seen))
+        is_duplicate = is_accepted and entry.file_id in seen
+        flagged.append(entry if entry.is_duplicate == is_duplicate else replace(entry, is_duplicate=is_duplicate))
         if is_accepted:
             seen.add(entry.file_id)
     return flagged

@@ -62,8 +62,13 @@ def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _read(group: _Group) -> tuple[bytes, tuple[int, ...]]:
-    block, counts = extract(Plan.of(group.source), [Path(path).read_bytes() for path in group.paths])
+    block, counts = extract(Plan.of(group.source), [_content(path) for path in group.paths])
     return _to_ipc(block), tuple(counts.tolist())
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def _to_ipc(block: Block) -> bytes:
