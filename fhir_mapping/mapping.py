@@ -8,6 +8,7 @@ the specs, the code maps and the site's key alone.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -155,8 +156,13 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
             replace(spark, made, target, where={"_delivery_date": batch}, columns=columns)
         return wanted
 
+    records: Counter[str | None] = Counter()
+    for entry in manifest:
+        records[entry.source] += entry.records
+    # The longest first: begun last, it would leave all cores but one idle.
+    ordered = sorted(versions, key=lambda version: -records[version.mapping.source])
     mapped: dict[str, set[str]] = {}
-    for version, wanted in zip(versions, run_together(partial(map_version, one) for one in versions), strict=True):
+    for version, wanted in zip(ordered, run_together(partial(map_version, one) for one in ordered), strict=True):
         mapped.setdefault(version.mapping.source, set()).update(wanted)
     record_versions(zone, versions)
     return MapReport({source: tuple(sorted(wanted)) for source, wanted in mapped.items()})

@@ -6,6 +6,7 @@ written: parts are days, see ``fhir_mapping.silver_parts``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -18,7 +19,7 @@ from contracts.fhir import awaited
 from contracts.region import Region, Site
 from contracts.zone import SiteZone
 from fhir_mapping.id_hashes import look
-from fhir_mapping.ledger import SiteReport, check_mapped, count_mapped, write_ledger
+from fhir_mapping.ledger import FileCount, SiteReport, check_mapped, count_mapped, write_ledger
 from fhir_mapping.lifecycle.erased import read_erasures
 from fhir_mapping.manifest import FileEntry, in_batches, read_manifest
 from fhir_mapping.mapping import MappedSource, read_mapped
@@ -61,8 +62,20 @@ def build_silver(spark: SparkSession, zone: SiteZone, region: Region, site: Site
     parts = Parts.of(zone, sources, manifest, read(spark, superseded_table(zone)) if replaced else None)
     waiting = _waiting(spark, zone, sources, types, missing)
     writer = _Writer(spark, zone, site.name, sources, manifest, parts, replaced, missing, waiting)
-    run_together(partial(writer.write, resource) for resource in types)
+    run_together(partial(writer.write, resource) for resource in _longest_first(types, sources, counts))
     return write_ledger(spark, zone, mapped, counts, manifest, erasures)
+
+
+def _longest_first(types: Sequence[str], sources: Sequence[MappedSource], counts: Sequence[FileCount]) -> Sequence[str]:
+    """Types by the records that may emit them: begun last, the longest would leave all cores but one idle."""
+    records: Counter[str] = Counter()
+    for count in counts:
+        records[count.source] += count.mapped
+    emitting: Counter[str] = Counter()
+    for source in sources:
+        for emit in source.mapping.emits:
+            emitting[emit.resource] += records[source.mapping.source]
+    return sorted(types, key=lambda resource: -emitting[resource])
 
 
 @dataclass(frozen=True)
