@@ -1,8 +1,9 @@
 """Delta tables with a declared schema, written whole, by partition or by key; there is no append.
 
-Every write compares schemas first (Sail drops a new column without a word), casts to all-nullable types, and can be
-repeated: the same write twice leaves the same rows. Tables are created by delta-rs, so that they are the same whichever
-engine writes them: nullable throughout, columns in declared order, no values in the statistics of the log.
+Every write compares schemas before its commit (Sail drops a new column without a word), makes nested types nullable at
+every depth, and can be repeated: the same write twice leaves the same rows. Tables are created by delta-rs, so that
+they are the same whichever engine writes them: nullable throughout, columns in declared order, no values in the
+statistics of the log.
 """
 
 from __future__ import annotations
