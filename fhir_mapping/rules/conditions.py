@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType
 
 from fhir_mapping.spec.conditions import Condition, whole
-from fhir_mapping.spec.plan import Plan, Stage, fold_balanced
+from fhir_mapping.spec.plan import Plan, Stage
 from fhir_mapping.spec.text import fold
 
 
@@ -21,11 +20,6 @@ def tests_of(plan: Plan, condition: Condition) -> list[str]:
     with plan.everywhere():
         column = condition_column(plan, condition)
         return [plan.name(Stage.TESTS, ("test", condition), column, BooleanType())]
-
-
-def all_hold(tests: list[str]) -> Column:
-    """Whether all of some boolean columns hold."""
-    return fold_balanced(and_, [F.lit(True), *map(F.col, tests)])
 
 
 def condition_column(plan: Plan, condition: Condition) -> Column:

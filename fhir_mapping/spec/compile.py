@@ -17,7 +17,7 @@ from pyspark.sql.types import ArrayType, BooleanType, IntegerType, LongType, Str
 from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.rules.checks import check_rules
-from fhir_mapping.rules.conditions import all_hold, condition_column, tests_of
+from fhir_mapping.rules.conditions import condition_column, tests_of
 from fhir_mapping.spec.check import check_emit, converts, maps_of, tested_columns
 from fhir_mapping.spec.coded import id_name
 from fhir_mapping.spec.evaluate import evaluate_element, order_text
@@ -141,19 +141,16 @@ class SourceMapping:
 
 @dataclass(frozen=True)
 class _Compiled:
-    """One emit: its tree, id, tests of its ``when``, ``(rule column, path)`` of what may be broken, paths not kept."""
+    """One emit: its tree, id, tests of its ``when``, whether all hold and so a record is to emit it, ``(rule column,
+    path)`` of what may be broken, paths not kept."""
 
     emit: Emit
     node: Node
     made_id: Column
     tests: list[str]
+    wanted: Column
     rules: list[tuple[Column, str]]
     dropped: list[str]
-
-    @property
-    def wanted(self) -> Column:
-        """Whether a record is to emit it."""
-        return all_hold(self.tests)
 
 
 def compile_source(
@@ -241,7 +238,7 @@ def _compile_wanted(
     rules += [(_required(broken, path, rules), path) for broken, path in required_rules(node, label, None)]
     rules += [(F.when(broken, F.lit("several_values")), path) for broken, path in choice_rules(node, label)]
     rules += [(F.when(broken, F.lit("period_order")), path) for broken, path in period_rules(node, label)]
-    return _Compiled(emit, node, made, tests, rules, dropped)
+    return _Compiled(emit, node, made, tests, plan.all_hold(tests), rules, dropped)
 
 
 def _required(missing: Column, path: str, rules: Sequence[tuple[Column, str]]) -> Column:
@@ -291,8 +288,10 @@ def _rules(plan: Plan, source: Source, compiled: Sequence[_Compiled]) -> tuple[l
     for one in compiled:
         rules += [(F.when(one.wanted, rule) if one.tests else rule, path) for rule, path in one.rules]
         with plan.only_where(one.tests):
-            own = plan.define(Stage.RULES, ("broken", one.emit.column), _any_broken(one.rules), BooleanType())
-        broken.append(F.coalesce(own, F.lit(False)))
+            # No boolean: one engine makes an AND of a CASE of booleans, and works it out for every record.
+            mark = F.when(_any_broken(one.rules), F.lit(1))
+            own = plan.define(Stage.RULES, ("broken", one.emit.column), mark, IntegerType())
+        broken.append(own.isNotNull())
     others: list[tuple[Column, str]] = []
     if source.format == "ndjson" and compiled:
         # It changes what the resource means, and none is known here. Inside a JSON string the quotes are escaped.

@@ -21,6 +21,10 @@ EARLIEST, LATEST = 1850, 2100
 
 _OFFSET = "(Z|[+-][0-9]{2}:[0-9]{2})"
 _ISO = f"^[0-9]{{4}}(-[0-9]{{2}}(-[0-9]{{2}}(T[0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}(\\.[0-9]+)?)?{_OFFSET}?)?)?)?\\z"
+_FULL = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2})?\\z"
+"""Part of ``_ISO``: a canonical form already."""
+_DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+_TIME = "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-9]{2})?"
 _CLOCK = r"[ T]*[0-9]{1,2}[:时点]([0-9]{1,2}([:分]([0-9]{1,2}(秒|\.[0-9]{1,9})?)?)?)?"
 _SEPARATED = f"^[0-9]{{4}}(年|[-/.年] ?[0-9]{{1,2}}(月|[-/.月] ?[0-9]{{1,2}}日?({_CLOCK})?)?)\\z"
 _PLAIN = r"^[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?\z"
@@ -57,11 +61,15 @@ def judge(text: Column, form: Column, years: tuple[int, int], *, instant: bool =
     )
     bad_time = (length > 10) & ~F.substring(form, 12, 8).rlike("^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\z")
     bad_offset = form.rlike("[+-](1[5-9]|[2-9][0-9]):[0-9]{2}\\z") & (length > 19)
+    first, last = (f"{year:04d}" for year in years)
+    usual = f"^[0-9]{{4}}-{_DAY}{_TIME}\\z" if instant else f"^[0-9]{{4}}-{_DAY}(?:{_TIME})?\\z"
+    # A day that every year has and a possible time: most forms; ":" is greater than what follows a year.
+    is_fine = form.rlike(usual) & (form >= max(first, "0001")) & (form < last + ":")
     rule = (
-        F.when(text.isNull(), None)
+        F.when(text.isNull() | is_fine, None)
         .when(form.isNull(), F.lit("bad_date"))
         .when(whole_day.try_cast("date").isNull() | bad_time | bad_offset, F.lit("impossible_date"))
-        .when(~year.between(*map(str, years)), F.lit("implausible_date"))
+        .when(~year.between(first, last), F.lit("implausible_date"))
     )
     return rule.when(length <= 10, F.lit("bad_date")) if instant else rule
 
@@ -78,11 +86,17 @@ def with_offset(form: Column, zone: str) -> Column:
         F.lit(":"),
         F.lpad(F.floor(minutes % 60).cast("string"), 2, "0"),
     )
-    offset = computed
-    if known_from <= LATEST:
-        offset = F.when(F.substring(form, 1, 4) >= str(known_from), F.lit(fixed)).otherwise(computed)
     is_local = (F.length(form) > 10) & ~F.substring(form, 20, 40).rlike(_OFFSET)
-    return F.when(is_local, F.concat(form, offset)).otherwise(form)
+    if known_from > LATEST:
+        return F.when(is_local, F.concat(form, computed)).otherwise(form)
+    is_known = form >= str(known_from)
+    offset = F.when(is_known, F.lit(fixed)).otherwise(computed)
+    return (
+        # To the second, and so without an offset: most forms.
+        F.when((F.length(form) == 19) & is_known, F.concat(form, F.lit(fixed)))
+        .when(is_local, F.concat(form, offset))
+        .otherwise(form)
+    )
 
 
 def full_time(form: Column) -> Column:
@@ -107,9 +121,10 @@ def moment(full: Column) -> Column:
 def _branches(text: Column, name: str) -> list[tuple[Column, Column]]:
     """``(test, form)`` of a format; the commonest texts first, since a test that holds ends the search."""
     if name == "iso":
-        return [(text.rlike(_ISO), _complete_iso(text))]
+        return [(text.rlike(_FULL), text), (text.rlike(_ISO), _complete_iso(text))]
     if name == "any":
         return [
+            (text.rlike(_FULL), text),
             (text.rlike(_PLAIN), _plain(text)),
             (text.rlike(_ISO), _complete_iso(text)),
             (text.rlike(_SEPARATED), _separated(text)),

@@ -10,7 +10,7 @@ from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType
 
 from contracts.fhir import Step
 from contracts.fhir.elements import TYPES
-from fhir_mapping.rules.conditions import all_hold, tests_of
+from fhir_mapping.rules.conditions import tests_of
 from fhir_mapping.rules.values import not_in_binding
 from fhir_mapping.spec import coded, dates, numbers, reading
 from fhir_mapping.spec.check import binding_of, flatten
@@ -46,7 +46,7 @@ def evaluate_part(plan: Plan, setting: Setting, steps: tuple[Step, ...], express
     tests = tests_of(plan, expression.when)
     with plan.only_where(tests):
         part = _read(plan, setting, steps, expression)
-    holds = all_hold(tests)
+    holds = plan.all_hold(tests)
     part = part.only_when(holds)
     return _required(part, holds) if expression.required else part
 

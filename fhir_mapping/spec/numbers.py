@@ -12,7 +12,11 @@ DECIMAL_TYPE = DecimalType(32, 6)
 """``DECIMAL`` as Spark's type."""
 
 _NUMBER = "^[+-]?([0-9]{1,24}(\\.[0-9]{0,30})?|\\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?\\z"
+_USUAL = "^-?(?:0|[1-9][0-9]{0,9})(?:[.][0-9]{1,9})?\\z"
+"""Part of ``_NUMBER``: what FHIR's form leaves as it is."""
 _COMPARED = "^(<=|>=|<|>|≤|≥|≦|≧)[ ]*(.*)\\z"
+_LEAST_MARK = "<"
+"""Texts that begin with a comparator are not less; digits, signs and points are."""
 _TRUE = ("true", "True", "TRUE", "1", "y", "Y", "yes", "Yes", "YES", "是")
 _FALSE = ("false", "False", "FALSE", "0", "n", "N", "no", "No", "NO", "否")
 
@@ -27,7 +31,7 @@ def number_text(text: Column) -> Column:
     plain = F.regexp_replace(F.regexp_replace(plain, "^\\.", "0."), "^-\\.", "-0.")
     plain = F.regexp_replace(plain, "\\.(\\z|[eE])", "$1")
     needs_care = text.rlike("^[+-]?(0[0-9]|\\.)|^[+]|\\.(\\z|[eE])")
-    return F.when(text.rlike(_NUMBER), F.when(needs_care, plain).otherwise(text))
+    return F.when(text.rlike(_USUAL), text).when(text.rlike(_NUMBER), F.when(needs_care, plain).otherwise(text))
 
 
 def number_value(form: Column) -> Column:
@@ -40,16 +44,18 @@ def number_value(form: Column) -> Column:
 def comparator(text: Column) -> Column:
     """``<``, ``<=``, ``>=`` or ``>`` in front of a number; null when there is none."""
     mark = F.regexp_extract(text, _COMPARED, 1)
-    return (
+    return F.when(
+        text >= _LEAST_MARK,
         F.when(mark.isin("<", ">", "<=", ">="), mark)
         .when(mark.isin("≤", "≦"), F.lit("<="))
-        .when(mark.isin("≥", "≧"), F.lit(">="))
+        .when(mark.isin("≥", "≧"), F.lit(">=")),
     )
 
 
 def without_comparator(text: Column) -> Column:
     """The text behind a comparator, or all of it."""
-    return F.when(text.rlike(_COMPARED), F.regexp_extract(text, _COMPARED, 2)).otherwise(text)
+    bare = F.when(text.rlike(_COMPARED), F.regexp_extract(text, _COMPARED, 2)).otherwise(text)
+    return F.when(text < _LEAST_MARK, text).otherwise(bare)
 
 
 def integer_value(text: Column) -> Column:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from operator import and_, or_
+from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StringType, StructField
+from pyspark.sql.types import BooleanType, DataType, StringType, StructField
 
-from fhir_mapping.spec.text import fold_column, mask_identifying, mask_value, trim_column, without_nulls
+from fhir_mapping.spec.text import mask_values, prepared_column, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -41,17 +41,18 @@ class Stage(IntEnum):
 
     TESTED = 0
     TESTS = 1
-    TEXT = 2
-    KEYED = 3
-    SPLIT = 4
-    ASKED = 5
-    PARSED = 6
-    CHECKED = 7
-    JUDGED = 8
-    PLACED = 9
-    SETTLED = 10
-    RULES = 11
-    VERDICT = 12
+    JOINT = 2
+    TEXT = 3
+    KEYED = 4
+    SPLIT = 5
+    ASKED = 6
+    PARSED = 7
+    CHECKED = 8
+    JUDGED = 9
+    PLACED = 10
+    SETTLED = 11
+    RULES = 12
+    VERDICT = 13
 
 
 def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
@@ -140,7 +141,7 @@ class Plan:
 
     def text(self, name: str) -> Column:
         """A source column prepared for parsing: half-width, trimmed, null values gone."""
-        prepared = without_nulls(fold_column(F.col(f"`{name}`").cast("string")), self.null_values)
+        prepared = prepared_column(F.col(f"`{name}`").cast("string"), self.null_values)
         if name not in self.tested:
             return self.define(Stage.TEXT, ("text", name), prepared)
         with self.everywhere():
@@ -150,23 +151,22 @@ class Plan:
         """A source column as written but trimmed, null where ``text`` is, masked (see ``masked_text``)."""
         self.text(name)
         written = trim_column(F.col(f"`{name}`"))
-        shown = self.masked_text(written, names, name) if mask else written
+        shown = written
+        if mask:
+            shown = self.masked_text(self.define(Stage.TEXT, ("written", name), written), names, name)
         return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))
 
     def masked_text(self, text: Column, names: tuple[str, ...], own: str | None = None) -> Column:
         """Free text with the record's own names and numbers, and what looks like a number of a person, as ``***``.
 
         Args:
-            text: of a stage after TEXT.
+            text: a stored column.
             names: columns whose values go too, besides those that the source marks.
             own: the column that the text is of.
         """
         if self.masked is None:
             return text
-        for column in dict.fromkeys((*self.masked, *names)):
-            if column != own:
-                text = mask_value(text, self.text(column))
-        return mask_identifying(text)
+        return mask_values(text, [self.text(c) for c in dict.fromkeys((*self.masked, *names)) if c != own])
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).
@@ -174,11 +174,12 @@ class Plan:
         ``text`` is of stage SPLIT or before; the results of stage PARSED or before.
         """
         code_map = self.maps[map_name]
-        asked = self.define(Stage.ASKED, ("asked", key), text)
         known = ("join", map_name, key)
         limit = CASE_TARGETS_OF_SOME if self._under else CASE_TARGETS
         is_case = known not in self._names and len(set(code_map.rows.values())) <= limit
-        if is_case or (Stage.PARSED, (known, _PARTS[0])) in self._names:
+        is_case = is_case or (Stage.PARSED, (known, _PARTS[0])) in self._names
+        asked = text if is_case and _is_stored(text) else self.define(Stage.ASKED, ("asked", key), text)
+        if is_case:
             parts = [self.define(Stage.PARSED, (known, part), _as_case(code_map, asked, part)) for part in _PARTS]
         else:
             if known not in self._names:
@@ -206,13 +207,27 @@ class Plan:
 
     def apply(self, spark: SparkSession, df: DataFrame) -> DataFrame:
         """``df`` with every column of the plan added."""
+        # Latest first: what is asked for together is defined on the way, at JOINT.
+        stages = {
+            stage: [self._where_asked(name, column).alias(name) for name, column in self._stages.get(stage, [])]
+            for stage in reversed(Stage)
+        }
         for stage in Stage:
             if stage is Stage.PARSED:
                 df = self._join(spark, df)
-            columns = self._stages.get(stage, [])
-            if columns:
-                df = df.select("*", *[self._where_asked(name, column).alias(name) for name, column in columns])
+            if stages[stage]:
+                df = df.select("*", *stages[stage])
         return df
+
+    def all_hold(self, tests: Iterable[str]) -> Column:
+        """Whether all of some boolean columns of TESTS hold."""
+        names = sorted(set(tests))
+        if len(names) < 2:
+            return F.col(names[0]) if names else F.lit(True)
+        # Of numbers: of an AND whose first test seldom holds, one engine copies all columns of the rows where it does.
+        bits = fold_balanced(Column.bitwiseAND, [F.col(name).cast("int") for name in names])
+        with self.everywhere():
+            return self.define(Stage.JOINT, ("all", *names), bits == 1, BooleanType())
 
     def _where_asked(self, name: str, column: Column) -> Column:
         """A column, null where nothing asks for it."""
@@ -221,7 +236,7 @@ class Plan:
         widest = [tests for tests in asked if not any(other < tests for other in asked)]
         if frozenset() in widest:
             return column
-        cases = [fold_balanced(and_, [F.col(test) for test in sorted(tests)]) for tests in widest]
+        cases = [self.all_hold(tests) for tests in widest]
         return F.when(fold_balanced(or_, sorted(cases, key=str)), column)
 
     def _join(self, spark: SparkSession, df: DataFrame) -> DataFrame:
@@ -237,6 +252,11 @@ class Plan:
 
 
 _PARTS = ("system", "code", "display")
+
+
+def _is_stored(column: Column) -> bool:
+    """Whether a column is one of the plan's own, with nothing done to it."""
+    return re.fullmatch(rf"Column<'{_NAME.pattern}'>", str(column)) is not None
 
 
 def _as_case(code_map: CodeMap, asked: Column, part: str) -> Column:

@@ -6,7 +6,9 @@ the part of NFKC that source records need, and the only part that both engines h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import and_, or_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -15,6 +17,7 @@ _FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F)) + "\u3000"
 _HALF = "".join(chr(code) for code in range(0x21, 0x7F)) + " "
 _TABLE = str.maketrans(_FULL, _HALF)
 _SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
+_ASCII_SPACE = " \t\r\n\f\v"
 
 IDENTIFYING = (
     "[1１][3-9３-９][0-9０-９]([ -]?[0-9０-９]{4}){2}"
@@ -42,10 +45,20 @@ def trim_column(column: Column) -> Column:
     return F.trim(column, F.lit(_SPACE))
 
 
-def without_nulls(folded: Column, null_values: Iterable[str]) -> Column:
-    """Null where the prepared text is empty or one of ``null_values``."""
+def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
+    """``fold`` as a column, null where it gives nothing or one of ``null_values``.
+
+    Most texts are ASCII with no white space around them: folding would change nothing, and the tests cost less.
+    """
     absent = sorted({"", *(fold(value) for value in null_values)})
-    return F.when(~folded.isin(absent), folded)
+    ends = [column.endswith(space) for space in _ASCII_SPACE]
+    is_folded = reduce(and_, [F.octet_length(column) == F.length(column), column >= "!", *(~end for end in ends)])
+    folded = fold_column(column)
+    return (
+        F.when(column.isNull() | column.isin(absent), None)
+        .when(is_folded, column)
+        .otherwise(F.when(~folded.isin(absent), folded))
+    )
 
 
 def mask_identifying(column: Column) -> Column:
@@ -53,6 +66,17 @@ def mask_identifying(column: Column) -> Column:
     return F.regexp_replace(column, IDENTIFYING, MASK)
 
 
-def mask_value(column: Column, value: Column) -> Column:
-    """``value``, where it stands in the text, becomes ``***``; one character alone is no name."""
-    return F.when(F.length(value) > 1, F.replace(column, value, F.lit(MASK))).otherwise(column)
+def mask_values(column: Column, values: Sequence[Column]) -> Column:
+    """``mask_identifying``, before which ``values``, where they stand in the text, become ``***``.
+
+    One character alone is no name. Texts with nothing to mask, nearly all, are only looked through.
+
+    Args:
+        column: a stored column, as the values should be: each is used several times.
+    """
+    masked = column
+    for value in values:
+        masked = F.when(F.length(value) > 1, F.replace(masked, value, F.lit(MASK))).otherwise(masked)
+    # Of a value that is null nothing is known; then the others decide.
+    suspect = reduce(or_, [column.rlike(IDENTIFYING), *(column.contains(value) for value in values)])
+    return F.when(suspect, mask_identifying(masked)).otherwise(column)
