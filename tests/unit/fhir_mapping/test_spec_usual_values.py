@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import pytest
 from pyspark.sql import Column, SparkSession
@@ -17,7 +19,7 @@ from fhir_mapping.spec.text import fold, mask_values, prepared_column
 YEARS = (1850, 2100)
 
 
-def column_of(spark: SparkSession, texts: list[str | None], made: Column) -> list[object]:
+def column_of(spark: SparkSession, texts: Sequence[str | None], made: Column) -> list[Any]:
     """``made`` of a column ``t`` that holds the texts."""
     rows = spark.createDataFrame([(n, text) for n, text in enumerate(texts)], "n int, t string")
     return [row[0] for row in rows.orderBy("n").select(made).collect()]
@@ -137,7 +139,7 @@ def test_comparators_are_told_from_what_begins_otherwise(spark: SparkSession) ->
         "阳性": (None, "阳性"),
     }
     made = F.struct(numbers.comparator(F.col("t")), numbers.without_comparator(F.col("t")))
-    found = [tuple(row) for row in column_of(spark, [*expected, None], made)]  # type: ignore[call-overload]
+    found = [tuple(row) for row in column_of(spark, [*expected, None], made)]
     assert found == [*expected.values(), (None, None)]
 
 
