@@ -6,10 +6,11 @@ csv     visits (Encounter, Condition, two Observations a row) against fhir.resou
         against the engine copying the same tables with no mapping
 ndjson  a FHIR bulk export against the engine copying its lines untyped into Delta
 growth  visits at several sizes: what a row costs after start-up, and peak memory (1x is 200,000 rows)
-spark   visits on Apache Spark, 200,000 rows
 oru     HL7 v2 results of 12 items against LinuxForHealth, the parsers hl7apy and hl7types, our own `map convert`, and
-        the engine copying the same tables; oru-spark: on Apache Spark
+        the engine copying the same tables
 cda     laboratory reports of 21 results, a file each, against lxml parsing the same files
+csv-spark, ndjson-spark, oru-spark, cda-spark
+        the same on Apache Spark (at most 200,000 visits)
 
 Every run is a process of its own with an engine of its own; on a shared machine compare ratios and CPU seconds.
 """
@@ -24,7 +25,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from benchmarks.mapping_speed_documents import cda
+from benchmarks.mapping_speed_documents import cda, cda_on_spark
 from benchmarks.mapping_speed_input import (
     BULK_ROWS,
     FILE_ROWS,
@@ -36,6 +37,9 @@ from benchmarks.mapping_speed_input import (
 from benchmarks.mapping_speed_messages import oru, oru_on_spark
 from benchmarks.mapping_speed_meter import Measured, measure
 from benchmarks.mapping_speed_table import RESULT, RUN, Table, copy_tables, day_folder, work_cpu, work_seconds
+from contracts.errors import EngineUnavailableError
+from lake.jars import class_path, default_folder
+from lake.spark import check_java
 
 DATA = Path(os.environ.get("CLOISTER_DATA", "../shared/data")) / "synthea-fhir-r4" / "bulk"
 MEMORY_LIMIT = 4 << 30
@@ -52,8 +56,9 @@ _INDEX_DAY = "2026-11-01"
 def main(arguments: Sequence[str] = ()) -> None:
     """Measure, print, write ``benchmarks/results/mapping_speed.tsv``."""
     sections: dict[str, Callable[[Path, argparse.Namespace, Table], None]]
-    sections = {"csv": _csv, "ndjson": _ndjson, "growth": _growth, "spark": _spark}
-    sections |= {"oru": oru, "oru-spark": oru_on_spark, "cda": cda}
+    sections = {"csv": _csv, "ndjson": _ndjson, "growth": _growth, "oru": oru, "cda": cda}
+    on_spark = {"csv": _csv_on_spark, "ndjson": _ndjson_on_spark, "oru": oru_on_spark, "cda": cda_on_spark}
+    sections |= {f"{name}-spark": section for name, section in on_spark.items()}
     parser = argparse.ArgumentParser(prog="python -m benchmarks mapping-speed", description=__doc__)
     parser.add_argument("--only", default="csv,ndjson", help="sections, with commas between them")
     parser.add_argument("--rows", type=int, default=5 * FILE_ROWS, help="visits of section csv")
@@ -71,6 +76,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     table.add("machine", "load at the start", os.getloadavg()[0], "")
     with tempfile.TemporaryDirectory(prefix="cloister-speed-", dir=options.work) as folder:
         for name in options.only.split(","):
+            if name.endswith("-spark") and (lacking := _lacks_spark()):
+                print(f"  {name} skipped: {lacking}")
+                continue
             sections[name](Path(folder) / name, options, table)
     table.write()
     print(f"  written to {RESULT.name}")
@@ -93,11 +101,8 @@ def _csv(work: Path, options: argparse.Namespace, table: Table) -> None:
 
 
 def _ndjson(work: Path, options: argparse.Namespace, table: Table) -> None:
-    if not DATA.is_dir():
-        print(f"  ndjson   skipped: no public bulk export at {DATA} (CLOISTER_DATA)")
+    if (measured := _map_bulk(work, options.copies, "sail")) is None:
         return
-    write_bulk(work / "landing" / day_folder(0), DATA, options.copies)
-    measured = measure(RUN, ["map", str(work), "bulk", "sail", day_folder(0)])
     table.tell("ndjson", "lines", measured)
     copy = measure(RUN, ["text", str(work / "landing" / day_folder(0)), str(work / "copy"), "sail"]).said
     table.add("ndjson", "engine copies the lines untyped into Delta", copy["wall"]["text"], "s")
@@ -122,8 +127,32 @@ def _growth(work: Path, options: argparse.Namespace, table: Table) -> None:
     table.add("growth", f"highest peak of memory (limit {MEMORY_LIMIT >> 20} MB)", max(peaks) / (1 << 20), "MB")
 
 
-def _spark(work: Path, options: argparse.Namespace, table: Table) -> None:
-    table.tell("spark", "visits", _map_visits(work, min(FILE_ROWS, options.rows), "spark"))
+def _csv_on_spark(work: Path, options: argparse.Namespace, table: Table) -> None:
+    table.tell("csv-spark", "visits", _map_visits(work, min(FILE_ROWS, options.rows), "spark"))
+
+
+def _ndjson_on_spark(work: Path, options: argparse.Namespace, table: Table) -> None:
+    if (measured := _map_bulk(work, options.copies, "spark")) is not None:
+        table.tell("ndjson-spark", "lines", measured)
+
+
+def _map_bulk(work: Path, copies: int, engine: str) -> Measured | None:
+    """A bulk export of so many copies, mapped; None without the public data."""
+    if not DATA.is_dir():
+        print(f"  ndjson   skipped: no public bulk export at {DATA} (CLOISTER_DATA)")
+        return None
+    write_bulk(work / "landing" / day_folder(0), DATA, copies)
+    return measure(RUN, ["map", str(work), "bulk", engine, day_folder(0)])
+
+
+def _lacks_spark() -> str:
+    """Why Apache Spark cannot run here; empty where it can."""
+    try:
+        check_java()
+        class_path(default_folder())
+    except EngineUnavailableError as error:
+        return str(error)
+    return ""
 
 
 def _map_visits(work: Path, rows: int, engine: str) -> Measured:

@@ -42,6 +42,16 @@ def cda(work: Path, options: argparse.Namespace, table: Table) -> None:
     table.add("cda", "cloister map convert, all cores", sample / converted["wall"]["rival"], "documents/s")
 
 
+def cda_on_spark(work: Path, options: argparse.Namespace, table: Table) -> None:
+    """The same on Apache Spark."""
+    write_reports(work / "landing" / day_folder(0), options.documents)
+    measured = measure(RUN, ["map", str(work), _SITE, "spark", day_folder(0)])
+    table.tell("cda-spark", "results", measured)
+    table.add(
+        "cda-spark", "documents, end to end after start-up", options.documents / work_seconds(measured), "documents/s"
+    )
+
+
 def write_reports(folder: Path, count: int) -> int:
     """``count`` documents, each with numbers and results of its own; gives their bytes."""
     folder.mkdir(parents=True)

@@ -24,7 +24,7 @@ class Table:
 
     def add(self, section: str, what: str, number: float, unit: str) -> None:
         self.lines.append((section, what, number, unit))
-        print(f"  {section:<8} {what:<44} {number:>12,.2f} {unit}", flush=True)
+        print(f"  {section:<12} {what:<44} {number:>12,.2f} {unit}", flush=True)
 
     def write(self) -> None:
         RESULT.parent.mkdir(exist_ok=True)
