@@ -64,7 +64,7 @@ bench: setup ## measure; tables go to benchmarks/results
 	@$(BIN)/python -m benchmarks
 
 bench-mapping-speed: setup ## records to checked FHIR beside rivals and plain copies; sizes up to 20 million rows
-	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth,oru,cda
+	@$(BIN)/python -m benchmarks mapping-speed --only csv,ndjson,growth,oru,cda,csv-spark,ndjson-spark,oru-spark,cda-spark
 
 bench-secure-sum: setup ## what the secure sum costs: rounds, CPU time beside the clear, sizes, many sites
 	@$(BIN)/python -m benchmarks secure-sum --only rounds,cpu,sizes,scale
