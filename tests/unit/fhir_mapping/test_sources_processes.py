@@ -36,6 +36,14 @@ def test_others_are_started_after_one_was_killed(monkeypatch: pytest.MonkeyPatch
     assert in_process(abs, -1) == 1
 
 
+def test_all_workers_have_the_allocator_settings_and_this_process_has_not() -> None:
+    before = os.environ.get("GLIBC_TUNABLES")
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(partial(in_process, os.getenv), ["GLIBC_TUNABLES"] * 40))
+    assert set(found) == ({before} if processes.worker_count() == 1 else set(processes._SETTINGS.values()))
+    assert os.environ.get("GLIBC_TUNABLES") == before
+
+
 def test_workers_end_with_a_program_that_is_killed() -> None:
     program = subprocess.Popen([sys.executable, "-c", _SCRIPT], stdout=subprocess.PIPE, text=True)
     assert program.stdout is not None
