@@ -86,7 +86,7 @@ def read_signed(paths: Iterable[Path]) -> list[Signed]:
         try:
             bodies: list[Any] = json.loads(path.read_text(encoding="utf-8"))["bulletins"]
             found += [Signed(json.dumps(body).encode(), path.name) for body in bodies]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UsageError(f"{path} is no file of operations messages ({type(error).__name__})") from error
     return found
 

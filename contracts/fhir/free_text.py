@@ -78,8 +78,8 @@ class _Walk:
                 self.read(position, focus)
                 return self.follow(source, focus)
             case tree.Call(source, "ofType", _):
-                wanted = type_name(node)
-                return frozenset(place for place in self._source(source, focus) if place.type == wanted)
+                wanted = _capital(type_name(node))  # System.String is FHIR's string to the evaluators
+                return frozenset(place for place in self._source(source, focus) if _capital(place.type) == wanted)
             case tree.Call(source, function, arguments):
                 places = self._source(source, focus)
                 for argument in arguments if function != "getReferenceKey" else ():
@@ -96,6 +96,10 @@ class _Walk:
 
     def _source(self, source: tree.Node | None, focus: frozenset[_Place]) -> frozenset[_Place]:
         return focus if source is None else self.follow(source, focus)
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _children(place: _Place, name: str) -> frozenset[_Place]:

@@ -117,7 +117,7 @@ def _convert_tables(
 def _publish(shop: Path, out: Path, entries: Sequence[FileEntry]) -> None:
     """Rename every output into its place, the reports last: a ledger vouches for what is there."""
     made = shop / "out"
-    _remove_former(out, entries)
+    _remove_former(out, made, entries)
     paths = sorted(path for path in made.rglob("*") if path.is_file())
     for path in sorted(paths, key=lambda path: path.name in (LEDGER, NAMES, QUARANTINE) and path.parent == made):
         target = out / path.relative_to(made)
@@ -200,12 +200,12 @@ class _Run:
             raise UsageError(f"two inputs would become {name}. Convert them into two folders.") from None
 
 
-def _former(out: Path) -> dict[str, Any]:
-    """The ledger of an earlier run, empty where there is none that can be read."""
+def _report(path: Path) -> dict[str, Any]:
+    """A report of a run, empty where there is none that can be read."""
     from contracts.fhir.json_text import loads
 
     try:
-        found = loads((out / LEDGER).read_bytes())
+        found = loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -213,18 +213,24 @@ def _former(out: Path) -> dict[str, Any]:
 
 def _require_no_names(out: Path) -> None:
     """Pseudonymous bundles have other names than those with names, and would stand beside them."""
-    if _former(out).get("pseudonymous") is False:
+    if _report(out / LEDGER).get("pseudonymous") is False:
         raise UsageError(f"{out} holds an earlier conversion with names and identifiers. Give another --out.")
 
 
-def _remove_former(out: Path, entries: Sequence[FileEntry]) -> None:
-    """Bundles that an earlier run made of the same input and this one does not (``X.3.json``) are no longer true."""
+def _remove_former(out: Path, made: Path, entries: Sequence[FileEntry]) -> None:
+    """Bundles that an earlier run made of the same input and this one does not (``X.3.json``) are no longer true.
+
+    Under another key the same input has another pseudonym: inputs are compared by their names.
+    """
     try:
-        former = {entry["file"]: entry["outputs"] for entry in _former(out)["files"]}
-    except (KeyError, TypeError):
+        were, are = (_report(folder / NAMES).get("files", {}) for folder in (out, made))
+        former = {
+            were.get(entry["file"], entry["file"]): entry["outputs"] for entry in _report(out / LEDGER)["files"]
+        }
+    except (KeyError, TypeError, AttributeError):
         return
     for entry in entries:
-        for name in former.get(entry.file, ()):
+        for name in former.get(are.get(entry.file, entry.file), ()):
             path = out / str(name)
             if name not in entry.outputs and path.suffix == ".json" and out.resolve() in path.resolve().parents:
                 path.unlink(missing_ok=True)

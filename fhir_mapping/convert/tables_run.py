@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from contracts.errors import UsageError
 from fhir_mapping.convert.assemble import SUPERSEDED
-from fhir_mapping.convert.inputs import Inputs
+from fhir_mapping.convert.inputs import Inputs, stem_of
 from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome, Written
 from fhir_mapping.convert.pool import run_tasks
@@ -42,7 +42,9 @@ class TableRun:
     def __init__(self, inputs: Inputs, specs: Specs, options: Options, parts: Path, given: Sequence[Path]) -> None:
         self._options, self._specs, self._parts = options, specs, parts
         alone = {path for path in given if not path.is_dir()}
-        named = [(file, specs.sources_of(options.format, file, file.path in alone)) for file in inputs.files]
+        # a later file replaces an earlier one by its name, which a pseudonym does not tell
+        ordered = sorted(inputs.files, key=lambda file: stem_of(options.format, file.name))
+        named = [(file, specs.sources_of(options.format, file, file.path in alone)) for file in ordered]
         self._files = [file for file, sources in named if sources]
         self._sources = [sources for _, sources in named if sources]
         self.others = tuple(file.name for file, sources in named if not sources)
@@ -51,6 +53,7 @@ class TableRun:
                 f"no source of format {options.format} in {options.spec} names these files: "
                 f"{', '.join(file.name for file, _ in named[:5])}. Mend `files` of the source."
             )
+        self._told = sorted(range(len(self._files)), key=lambda index: self._files[index].stem)
         self._outcomes: dict[int, list[RecordOutcome]] = {index: [] for index in range(len(self._files))}
         self._standing: dict[str, _Standing] = {}
 
@@ -93,9 +96,9 @@ class TableRun:
                 for standing in some:
                     stream.write(_body(standing) + b"\n")
         with open_output("Provenance.ndjson") as stream:
-            for index in range(len(self._files)):
+            for index in self._told:
                 stream.writelines(self._provenance(index))
-        return [self._entry(index) for index in range(len(self._files))]
+        return [self._entry(index) for index in self._told]
 
     def _provenance(self, file: int) -> Iterator[bytes]:
         mine = [one for one in self._standing.values() if one.file == file]
@@ -120,8 +123,8 @@ class TableRun:
 
     def quarantined(self) -> Iterator[tuple[str, int, RecordOutcome]]:
         """File, number and outcome of every record."""
-        for file, outcomes in self._outcomes.items():
-            for record, outcome in enumerate(outcomes, 1):
+        for file in self._told:
+            for record, outcome in enumerate(self._outcomes[file], 1):
                 yield self._files[file].called, record, outcome
 
 

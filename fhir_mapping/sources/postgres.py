@@ -33,9 +33,9 @@ _TIMES = ("timestamp without time zone", "timestamp with time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric")
 _MARK = re.compile(r"[0-9A-Za-z:+. -]{1,64}")
 _KEYWORD = re.compile(
-    r"""\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|))(?=\s|$)""", re.S
+    r"""\s*([A-Za-z_]+)\s*=\s*(?:'((?:[^'\\]|\\.)*)'|((?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|))(?=\s|$)""", re.S | re.A
 )
-_KEYWORDS = re.compile(rf"(?:{_KEYWORD.pattern})*\s*", re.S)
+_KEYWORDS = re.compile(rf"(?:{_KEYWORD.pattern})*\s*", re.S | re.A)
 _TLS_FAULTS = {
     "certificate verify failed": "its certificate is not of the authority in sslrootcert, or not valid today",
     "does not match host name": "its certificate is for another host name",
@@ -108,7 +108,8 @@ def require_verification(connection: str, environment: Mapping[str, str]) -> Non
     """Refuse a remote server that need not prove who it is, before a password is sent to it.
 
     Args:
-        environment: libpq's own variables (``PGHOST``, ``PGSSLMODE`` ...) stand in for what the string leaves out.
+        environment: libpq's own variables (``PGHOST``, ``PGSSLMODE`` ...) stand in for what the string leaves out; what
+            a service file says counts before them, so beside one ``sslmode`` must be in the string itself.
 
     Raises:
         CredentialError: a host is remote, or a service file names it, and ``sslmode`` is not ``verify-full``.
@@ -122,7 +123,7 @@ def require_verification(connection: str, environment: Mapping[str, str]) -> Non
     has_service = "service" in told or "PGSERVICE" in environment
     if not has_service and all(_is_local(host) for host in hosts):
         return
-    if told.get("sslmode", environment.get("PGSSLMODE")) != "verify-full":
+    if told.get("sslmode", None if has_service else environment.get("PGSSLMODE")) != "verify-full":
         raise CredentialError(
             "the database is on another host and the connection string does not say sslmode=verify-full. Add it, with "
             'sslrootcert=..., or say tls = "off" in [postgres] where the network is trusted.'
@@ -146,10 +147,9 @@ def connection_options(connection: str) -> dict[str, str]:
     path, _, query = re.sub(r"^[a-z]+://(?:[^@/]*@)?", "", connection).partition("?")
     places = path.partition("/")[0].split(",")
     hosts = [place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0] for place in places]
-    asked = {name: unquote(value) for name, _, value in (pair.partition("=") for pair in query.split("&"))}
-    if asked.get("ssl") == "true":
-        asked.setdefault("sslmode", "require")
-    return {"host": unquote(",".join(hosts)), **asked}
+    asked = [(unquote(name), unquote(value)) for name, _, value in (pair.partition("=") for pair in query.split("&"))]
+    told = [("sslmode", "require") if pair == ("ssl", "true") else pair for pair in asked]
+    return {"host": unquote(",".join(hosts)), **dict(told)}
 
 
 def _is_local(host: str) -> bool:

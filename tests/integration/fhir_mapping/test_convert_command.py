@@ -117,6 +117,15 @@ def test_a_bundle_that_an_input_no_longer_gives_is_taken_away(tmp_path: Path) ->
     assert set(_bytes(tmp_path / "out")) == {"x.json", "ledger.json", "quarantine.ndjson"}
 
 
+def test_pseudonymous_bundles_of_a_former_key_are_taken_away(tmp_path: Path) -> None:
+    source = tmp_path / "x.hl7"
+    source.write_bytes(_message(1).encode())
+    for _ in range(2):
+        _run("--format", "hl7v2", source, "--out", tmp_path / "out", "--pseudonymous")
+    (entry,) = json.loads((tmp_path / "out" / "ledger.json").read_bytes())["files"]
+    assert set(_bytes(tmp_path / "out")) == {*entry["outputs"], NAMES, "ledger.json", "quarantine.ndjson"}
+
+
 def test_colliding_inputs_are_an_error_before_anything_is_written(feed: Path, tmp_path: Path) -> None:
     (tmp_path / "many.txt").write_bytes(_message(9).encode())
     result = CliRunner().invoke(

@@ -160,6 +160,10 @@ def test_a_local_server_and_one_that_is_verified_may_be_asked(connection: str) -
         "postgresql://localhost,db.example:5433/his",
         "postgresql://[2001:db8::1]/his?sslmode=verify-ca",
         "postgresql://localhost?x@db.example/his",
+        "postgresql://db.example/his?sslmode=verify-full&ssl=true",
+        "postgresql:///his?h%6Fst=db.example",
+        "postgresql://db.example/his?sslmode=verify-full&sslmod%65=disable",
+        "host=db.example password=a\u3000sslmode=verify-full",
         "nonsense",
         "host='db.example",
     ],
@@ -177,6 +181,13 @@ def test_what_the_string_leaves_out_libpq_takes_from_its_variables() -> None:
         require_verification("dbname=his", {name: "10.0.0.1", "PGSSLMODE": "verify-full"})
     with pytest.raises(CredentialError):
         require_verification("", {"PGSERVICE": "his"})
+
+
+def test_a_service_file_goes_before_libpqs_variables() -> None:
+    for connection, service in (("service=his", {}), ("", {"PGSERVICE": "his"})):
+        with pytest.raises(CredentialError):
+            require_verification(connection, {**service, "PGSSLMODE": "verify-full"})
+        require_verification(f"{connection} sslmode=verify-full", service)
 
 
 def test_options_are_read_as_libpq_reads_them() -> None:

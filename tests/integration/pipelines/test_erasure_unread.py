@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -77,3 +78,25 @@ def test_a_refused_file_and_a_dead_link_are_read_by_no_source(settings: Settings
     (zone.landing / DAY / "gone").symlink_to("nowhere")
     found = unread_files(zone, load_region(settings.region).site("north"))
     assert [path.name for path in found] == ["gone", "visit_2.csv"]
+
+
+def test_what_is_behind_a_link_or_cannot_be_looked_into_is_not_vouched_for(
+    settings: Settings, zone: SiteZone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = load_region(settings.region).site("north")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "wang.txt").write_text("Dear Wang", encoding="utf-8")
+    (zone.landing / DAY / "letters").symlink_to(tmp_path / "letters")
+    assert [path.name for path in unread_files(zone, site)] == ["letters"]
+    closed = zone.landing / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refuse(path: os.PathLike[str]) -> object:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(PrivacyError, match="cannot be looked into"):
+        unread_files(zone, site)

@@ -43,6 +43,8 @@ def read(resource: str, *paths: str, **select: Any) -> set[str]:
         ("Encounter", "subject.getReferenceKey(Patient)", set()),
         ("Observation", "value.ofType(Quantity).value", set()),
         ("Observation", "value.ofType(string)", {"Observation.valueString"}),
+        ("Observation", "value.ofType(System.String)", {"Observation.valueString"}),
+        ("Observation", "value.ofType(codeableConcept).text", {"Observation.valueCodeableConcept.text"}),
         ("Observation", "valueString", {"Observation.valueString"}),
         ("Observation", "value", {"Observation.valueString"}),
         ("Observation", "component.value.ofType(string)", {"Observation.component.valueString"}),

@@ -142,6 +142,7 @@ def test_a_memory_that_was_altered_and_a_hospital_without_identity_are_named(com
         commission.hear(commission.made())
     with pytest.raises(CredentialError, match="cloister key make"):
         sign_messages(commission.area.site("new"), "small", [])
-    (commission.area.root / "x.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(UsageError, match="no file of operations messages"):
-        read_signed([commission.area.root / "x.json"])
+    for text in ("{}", '{"bulletins":' + "[" * 100_000 + "]" * 100_000 + "}"):
+        (commission.area.root / "x.json").write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match="no file of operations messages"):
+            read_signed([commission.area.root / "x.json"])
