@@ -224,9 +224,7 @@ def _remove_former(out: Path, made: Path, entries: Sequence[FileEntry]) -> None:
     """
     try:
         were, are = (_report(folder / NAMES).get("files", {}) for folder in (out, made))
-        former = {
-            were.get(entry["file"], entry["file"]): entry["outputs"] for entry in _report(out / LEDGER)["files"]
-        }
+        former = {were.get(entry["file"], entry["file"]): entry["outputs"] for entry in _report(out / LEDGER)["files"]}
     except (KeyError, TypeError, AttributeError):
         return
     for entry in entries:

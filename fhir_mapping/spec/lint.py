@@ -18,7 +18,15 @@ from fhir_mapping.spec.check import maps_of
 from fhir_mapping.spec.finding import Finding, TomlFile
 from fhir_mapping.spec.lint_data import Seen, unmapped_texts, untouched
 from fhir_mapping.spec.lint_file import lint_emit, read_emits, toml_finding
-from fhir_mapping.spec.lint_usage import Usage, unmapped_columns, unseen_rows, unused_maps, unused_rows, usages
+from fhir_mapping.spec.lint_usage import (
+    Usage,
+    unmapped_columns,
+    unseen_rows,
+    unused_maps,
+    unused_rows,
+    usages,
+    wrong_places,
+)
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.templates import shipped_specs, standing
 from fhir_mapping.terminology.code_map import CodeMap, load_map
@@ -121,6 +129,7 @@ def _read_sources(looked: _SiteLint) -> Iterator[Finding]:
     for path in sorted((looked.folder / "sources").glob("*.toml")):
         try:
             looked.sources[path] = Source.model_validate(with_template(path, read_toml(path)))
+            yield from wrong_places(path, looked.sources[path])
         except ValidationError as error:
             yield from TomlFile(path).invalid(error)
         except SpecError as error:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.region import Source, read_toml
+from fhir_mapping.sources import cda_path, hl7v2_path
 from fhir_mapping.spec.check import columns_read, flatten, maps_of
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.expressions import Lookup, Quantity
@@ -16,6 +17,12 @@ from fhir_mapping.spec.lint_logic import context_of
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.satisfy import Context
 from fhir_mapping.spec.text import fold
+
+_PLACES: dict[str, tuple[Callable[[str], object], Callable[[str], object]]] = {
+    "hl7v2": (hl7v2_path.parse_value, hl7v2_path.parse_rows),
+    "cda": (cda_path.parse_value, cda_path.parse_rows),
+}
+"""By format: what reads the path of a column, and of rows."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,25 @@ def usages(emit: Emit, source: Source) -> Iterator[Usage]:
             yield Usage(name, source.name, expression.column, expression.extract, split, here, nulls)
         elif isinstance(expression, Quantity) and expression.unit is not None:
             yield Usage(expression.unit_map, source.name, expression.unit, None, None, here, frozenset())
+
+
+def wrong_places(file: Path, source: Source) -> Iterator[Finding]:
+    """Columns and rows of an HL7 v2 or CDA source whose path is none."""
+    if source.format not in _PLACES:
+        return
+    value_of, rows_of = _PLACES[source.format]
+    toml, own = TomlFile(file), [entry.get("name") for entry in _columns_of(file)]
+    for column in source.column:
+        try:
+            value_of(column.path or column.name)
+        except ValueError as error:
+            key = ("column", own.index(column.name), "path") if column.name in own else ("template",)
+            yield toml.find(key, "error", "column", f"column {column.name!r}: {error}")
+    try:
+        if source.rows:
+            rows_of(source.rows)
+    except ValueError as error:
+        yield toml.find(("rows",), "error", "source", f"rows: {error}")
 
 
 def unmapped_columns(

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from fhir_mapping.convert.inputs import pseudonym
 from fhir_mapping.convert.reports import NAMES
 from pipelines.cli.main import cli
 
@@ -321,15 +322,39 @@ key = ["visit"]
 """
 
 
-def test_tables_give_one_file_a_type_and_each_resource_once(tmp_path: Path) -> None:
+def _table_specs(folder: Path) -> None:
     for name, text in (
         ("sources/visit", TABLE_SOURCE),
         ("specs/patient", TABLE_PATIENT),
         ("specs/stay", TABLE_ENCOUNTER),
     ):
-        path = tmp_path / "spec" / f"{name}.toml"
+        path = folder / f"{name}.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def test_a_later_table_replaces_an_earlier_one_whatever_its_pseudonym(tmp_path: Path) -> None:
+    _table_specs(tmp_path / "spec")
+    files = [tmp_path / f"visits{number}.csv" for number in (1, 2)]
+    for file, sex in zip(files, "男女", strict=True):
+        rows = f"visit,patient,name,sex,at\nv1,p1,张三,{sex},2024-02-01\n"
+        file.write_bytes(rows.encode("gb18030"))
+    keys = (bytes([number] * 32) for number in range(256))
+    swapping = next(key for key in keys if pseudonym(files[1].name, key) < pseudonym(files[0].name, key))
+    (tmp_path / "key").write_bytes(swapping)
+    code = "from pipelines.cli.main import main; main()"
+    options = ["--format", "csv", "--spec", str(tmp_path / "spec"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", code, "map", "convert", *options, "--processes", "1"]
+    secret = ["--pseudonymous", "--key", str(tmp_path / "key")]
+    subprocess.run([*command, *secret, *map(str, files)], capture_output=True, check=True)
+    (patient,) = (tmp_path / "out" / "Patient.ndjson").read_bytes().splitlines()
+    assert json.loads(patient)["gender"] == "female"
+    told = [entry["file"] for entry in json.loads((tmp_path / "out" / "ledger.json").read_bytes())["files"]]
+    assert told == sorted(told), "the order tells nothing of names either"
+
+
+def test_tables_give_one_file_a_type_and_each_resource_once(tmp_path: Path) -> None:
+    _table_specs(tmp_path / "spec")
     rows = "visit,patient,name,sex,at\nv1,p1,张三,男,2024-02-01\nv2,p1,张三丰,男,2024-01-01\nv3,p2,李四,女,2024-02-30\n"
     (tmp_path / "visits1.csv").write_bytes(rows.encode("gb18030"))
     command = [sys.executable, "-c", "from pipelines.cli.main import main; main()", "map", "convert", "--format", "csv"]

@@ -160,6 +160,18 @@ def test_samples_show_headers_and_texts_that_nothing_knows_as_counts_only(tmp_pa
     assert [one.line for one in found if one.rule == "unseen_map_row"] == [3, 4]
 
 
+@pytest.mark.parametrize(("template", "path"), [("hl7v2/adt", "PV1/50"), ("cda/ccd", "//[oops")])
+def test_a_column_over_a_template_whose_path_is_none_is_an_error_at_its_line(
+    template: str, path: str, tmp_path: Path
+) -> None:
+    head = f'template = "{template}"\nsystem = "his"\nentity = "adt"\nfiles = ["*.dat"]\n'
+    (tmp_path / "sources").mkdir()
+    source = tmp_path / "sources" / "adt.toml"
+    source.write_text(head + f'[[column]]\nname = "patient_no"\npath = "{path}"\n', encoding="utf-8")
+    found = only(lint_folder(tmp_path), "column")
+    assert (found.level, found.line) == ("error", 7) and "'patient_no'" in found.words and path in found.words
+
+
 def test_samples_of_hl7v2_show_segments_and_fields_that_nothing_reads(tmp_path: Path) -> None:
     spec = 'source = "adt__message"\nresource = "Patient"\nkey = ["pid"]\n[elements]\n"active" = { const = true }\n'
     write_region(tmp_path / "r", {"patient": spec})
