@@ -36,6 +36,6 @@ def unread_files(zone: SiteZone, site: Site) -> tuple[Path, ...]:
 
 def _refuse(error: OSError) -> None:
     raise PrivacyError(
-        f"a folder in landing cannot be looked into ({error.strerror}): nobody can say whether a file there tells of the "
-        "person. Let its owner read it, then run again."
+        f"a folder in landing cannot be looked into ({error.strerror}): nobody can say whether a file there tells of "
+        "the person. Let its owner read it, then run again."
     ) from error
