@@ -122,7 +122,7 @@ def accept(
             refused.append(Refused(site, signed.place, f"older than the last one seen, of {last['at']}"))
             continue
         earlier, later = sorted((accepted.get(site, found), found), key=lambda one: one.bulletin.at)
-        if earlier is not later:
+        if earlier.digest != later.digest:
             refused.append(Refused(site, earlier.signed.place, f"a later one is here, of {later.bulletin.at}"))
         accepted[site] = later
     return [accepted[site] for site in sorted(accepted)], refused

@@ -133,6 +133,7 @@ def test_of_two_that_came_together_the_later_counts(commission: Commission) -> N
         counted, reasons, _ = commission.hear(*files)
         assert counted == [30]
         assert len(reasons) == 1
+    assert commission.hear(new, new)[:2] == ([30], []), "the same one twice is no other one"
 
 
 def test_a_memory_that_was_altered_and_a_hospital_without_identity_are_named(commission: Commission) -> None:
