@@ -80,6 +80,8 @@ class _Walk:
             case tree.Call(source, "ofType", _):
                 wanted = _capital(type_name(node))  # System.String is FHIR's string to the evaluators
                 return frozenset(place for place in self._source(source, focus) if _capital(place.type) == wanted)
+            case tree.Call(source, "extension", _):
+                return self.follow(tree.Member(source, "extension"), focus)
             case tree.Call(source, function, arguments):
                 places = self._source(source, focus)
                 for argument in arguments if function != "getReferenceKey" else ():

@@ -49,6 +49,12 @@ def read(resource: str, *paths: str, **select: Any) -> set[str]:
         ("Observation", "value", {"Observation.valueString"}),
         ("Observation", "component.value.ofType(string)", {"Observation.component.valueString"}),
         ("Observation", "note.text", {"Observation.note.text"}),
+        (
+            "Patient",
+            "extension('urn:x').value.ofType(CodeableConcept).text",
+            {"Patient.extension.valueCodeableConcept.text"},
+        ),
+        ("Patient", "extension('urn:x').value.ofType(Coding).code", set()),
     ],
 )
 def test_free_text_of_a_column_is_found(resource: str, path: str, found: set[str]) -> None:
