@@ -18,6 +18,8 @@ _HALF = "".join(chr(code) for code in range(0x21, 0x7F)) + " "
 _TABLE = str.maketrans(_FULL, _HALF)
 _SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
 _ASCII_SPACE = " \t\r\n\f\v"
+_FULL_WIDTH = "[０-９Ａ-Ｚａ-ｚ\u3000]"
+"""What names and numbers have in full width; punctuation alone, common in Chinese text, is none of them."""
 
 IDENTIFYING = (
     "[1１][3-9３-９][0-9０-９]([ -]?[0-9０-９]{4}){2}"
@@ -67,16 +69,23 @@ def mask_identifying(column: Column) -> Column:
 
 
 def mask_values(column: Column, values: Sequence[Column]) -> Column:
-    """``mask_identifying``, before which ``values``, where they stand in the text, become ``***``.
+    """``mask_identifying``, before which ``values``, where they stand in the text, in full width too, become ``***``.
 
     One character alone is no name. Texts with nothing to mask, nearly all, are only looked through.
 
     Args:
         column: a stored column, as the values should be: each is used several times.
     """
-    masked = column
-    for value in values:
-        masked = F.when(F.length(value) > 1, F.replace(masked, value, F.lit(MASK))).otherwise(masked)
     # Of a value that is null nothing is known; then the others decide.
     suspect = reduce(or_, [column.rlike(IDENTIFYING), *(column.contains(value) for value in values)])
-    return F.when(suspect, mask_identifying(masked)).otherwise(column)
+    # Values are half-width: one that a text has in full width is masked in the text's half-width form.
+    folded = F.translate(column, _FULL, _HALF)
+    in_folded = [(F.length(value) > 1) & folded.contains(value) for value in values]
+    is_hidden = F.when(column.rlike(_FULL_WIDTH), reduce(or_, in_folded, F.lit(False)))
+    return F.when(is_hidden, _mask_all(folded, values)).when(suspect, _mask_all(column, values)).otherwise(column)
+
+
+def _mask_all(column: Column, values: Sequence[Column]) -> Column:
+    for value in values:
+        column = F.when(F.length(value) > 1, F.replace(column, value, F.lit(MASK))).otherwise(column)
+    return mask_identifying(column)

@@ -176,3 +176,19 @@ def test_a_column_of_tests_that_hold_together_stands_once(spark: SparkSession) -
     assert str(first) == str(again)
     assert [row[0] for row in plan.apply(spark, rows).select(first).collect()] == [True, False, False, False]
     assert str(plan.all_hold(["a"])) == str(F.col("a"))
+
+
+def test_a_value_is_masked_where_the_text_has_it_in_full_width(spark) -> None:
+    told = [
+        ("ＺＨＡＮＧ　ＳＡＮ，来诊", "ZHANG SAN", None, "***,来诊"),
+        ("ZHANG SAN和ＺＨＡＮＧ ＳＡＮ", "ZHANG SAN", "77881", "***和***"),
+        ("床号７７８８１", None, "77881", "床号***"),
+        ("张　三，３床", "张 三", None, "***,3床"),
+        ("Ａ型，３床", "A", None, "Ａ型，３床"),
+        ("Ａ型，３床", "ZHANG SAN", None, "Ａ型，３床"),
+    ]
+    rows = spark.createDataFrame(
+        [(n, *row) for n, row in enumerate(told)], "n int, t string, a string, b string, w string"
+    )
+    masked = mask_values(F.col("t"), [F.col("a"), F.col("b")])
+    assert [row[0] for row in rows.orderBy("n").select(masked).collect()] == [row[3] for row in told]
