@@ -92,7 +92,8 @@ def replace(
         df: columns of the declared names and types, in any order; with ``where``, every row in a named partition.
         where: named partitions absent from ``df`` become empty; others are left alone.
         columns: what the columns of the table are made of in ``df``; default: they are its own, which the engine is
-            asked for (of a wide plan that takes as long as half of its planning).
+            asked for (of a wide plan that takes as long as half of its planning). Given ones are not: structs must have
+            the declared fields in their order, since casts go by place and are not told as drift.
 
     Raises:
         SchemaDriftError: ``df``, or the table on disk, is not as declared. Nothing is written.
