@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from fhir_mapping.spec.text import IDENTIFYING, MASK
+from fhir_mapping.spec.text import IDENTIFYING, MASK, half_width
 
 _IDENTIFYING = re.compile(IDENTIFYING)
 _SHORTEST = 2
@@ -31,9 +31,13 @@ NOBODY = Known()
 
 
 def mask_text(text: str, known: Known = NOBODY) -> str:
-    """The text with known names and numbers, and whatever has the form of a person's number, as ``***``."""
-    for value in sorted(known.names | known.numbers, key=len, reverse=True):
-        text = text.replace(value, MASK)
+    """The text with known names and numbers, in any width, and all that looks like a person's number, as ``***``."""
+    for value in sorted(map(half_width, known.names | known.numbers), key=len, reverse=True):
+        parts, last = [], 0
+        for found in re.finditer(re.escape(value), half_width(text)):
+            parts.append(text[last : found.start()])
+            last = found.end()
+        text = MASK.join([*parts, text[last:]])
     return _IDENTIFYING.sub(MASK, text)
 
 

@@ -93,6 +93,13 @@ def test_malformed_parts_are_dropped_and_never_raise() -> None:
     assert found.resource == {"resourceType": "Encounter"}
 
 
+def test_known_values_are_masked_in_full_and_half_width() -> None:
+    known = Known(names=frozenset({"ZHANG SAN", "Ｌｉ"}), numbers=frozenset({"77881"}))
+    assert mask_text("患者ＺＨＡＮＧ　ＳＡＮ，编号７７８８１。Li 来诊", known) == "患者***，编号***。*** 来诊"
+    assert mask_text("ZHANG SAN 复诊", known) == "*** 复诊"
+    assert mask_text("（无）８项", known) == "（无）８项"
+
+
 def test_names_and_numbers_are_masked_longest_first() -> None:
     known = Known(frozenset({"王小明", "Smith"}), frozenset({"ZY0012"}))
     assert mask_text("王小明(ZY0012) Mr Smith 138 1234 5678，WBC 12.5", known) == "***(***) Mr *** ***，WBC 12.5"
