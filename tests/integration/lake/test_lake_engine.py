@@ -41,12 +41,16 @@ def test_a_second_engine_in_the_process_is_refused(spark: SparkSession) -> None:
 
 def test_nested_use_shares_the_session_and_a_later_one_starts_again() -> None:
     done = _python(
-        "import threading\n"
+        "import threading, time\n"
         "from lake.engine import open_engine, EngineSettings\n"
         "with open_engine() as a, open_engine() as b:\n"
         "    assert a is b and a.range(3).count() == 3\n"
         "with open_engine(EngineSettings(memory_bytes=1 << 29)) as c:\n"
         "    assert c is not a and c.range(4).count() == 4\n"
+        # The client ends its threads a moment after the session.
+        "deadline = time.monotonic() + 20\n"
+        "while threading.active_count() > 1 and time.monotonic() < deadline:\n"
+        "    time.sleep(0.02)\n"
         "print([thread.name for thread in threading.enumerate()])\n"
     )
     assert (done.stdout.strip(), done.stderr) == ("['MainThread']", "")
