@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 _SETTINGS = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=20000"}
 """A document is thousands of small allocations, freed together: by default all but seven of a size go through the whole
-allocator each time (measured: a fifth of the time to read a document). Other C libraries take no notice."""
+allocator each time. Other C libraries take no notice."""
 
 _starting = threading.Lock()
 _pools: dict[int, ProcessPoolExecutor] = {}
