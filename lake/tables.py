@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, StringType, StructType
+from pyspark.sql.types import ArrayType, DataType, StringType, StructType
 
 from contracts.errors import DataError, SchemaDriftError
 from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow
@@ -28,6 +28,10 @@ from lake.partitions import Where, check_where, predicate
 from lake.schemas import check_names, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 
 _OUTSIDE = "cloister:row-outside-where"
+_OTHER_FIELDS = "cloister:other-fields"
+
+_COLLATION = " collate UTF8_BINARY"
+"""What Spark says of the usual strings once they were cast, and Sail does not."""
 
 # Minimum and maximum of the first 32 columns would stand in the log as plain text and outlive the files.
 _PROPERTIES = {"delta.dataSkippingNumIndexedCols": "0"}
@@ -92,8 +96,8 @@ def replace(
         df: columns of the declared names and types, in any order; with ``where``, every row in a named partition.
         where: named partitions absent from ``df`` become empty; others are left alone.
         columns: what the columns of the table are made of in ``df``; default: they are its own, which the engine is
-            asked for (of a wide plan that takes as long as half of its planning). Given ones are not: structs must have
-            the declared fields in their order, since casts go by place and are not told as drift.
+            asked for (of a wide plan that takes as long as half of its planning). Given ones are checked as they are
+            written.
 
     Raises:
         SchemaDriftError: ``df``, or the table on disk, is not as declared. Nothing is written.
@@ -122,6 +126,9 @@ def replace(
     except PySparkException as error:
         if _OUTSIDE in str(error):
             raise _outside(table, where) from None
+        if _OTHER_FIELDS in str(error):
+            found = df.select(*[column.alias(name) for name, column in columns.items()]).schema
+            check_same(found, table.schema, table.path, "what is to be written")
         raise
 
 
@@ -223,12 +230,21 @@ def _check_columns(disk: DeltaTable, table: Table) -> None:
 
 def _nullable_nested(columns: Mapping[str, Column], schema: StructType) -> list[Column]:
     """Columns for these fields, nested ones nullable at every depth; types of the others show in the written files."""
-    return [
-        (columns[f.name].cast(f.dataType) if isinstance(f.dataType, StructType | ArrayType) else columns[f.name]).alias(
-            f.name
-        )
-        for f in schema.fields
-    ]
+    return [_as_nested(columns[field.name], field.dataType).alias(field.name) for field in schema.fields]
+
+
+def _as_nested(column: Column, kind: DataType) -> Column:
+    """A nested column in the declared type; the write fails where its structs have other fields, at any depth.
+
+    A cast goes by place, swapped fields would not be seen. The engine compares the types once, as it plans.
+    """
+    if not isinstance(kind, StructType | ArrayType):
+        return column
+    declared, cast = kind.simpleString(), column.cast(kind)
+    if "struct<" not in declared:
+        return cast
+    found = F.replace(F.typeof(column), F.lit(_COLLATION), F.lit(""))
+    return F.when(found == F.lit(declared), cast).otherwise(F.raise_error(F.lit(_OTHER_FIELDS)))
 
 
 def _inside(column: Column, values: Sequence[str], made: Column) -> Column:

@@ -124,6 +124,10 @@ def test_columns_given_apart_keep_the_contract(
         replace(spark, rows, table, where, {name: column for name, column in columns.items() if name != "codes"})
     with pytest.raises(SchemaDriftError, match="column n is string, declared bigint"):
         replace(spark, rows, table, where, {**columns, "n": F.lit("2")})
+    swapped = F.struct(F.lit("id").alias("path"), F.lit("required").alias("rule"))
+    for name in (F.struct("name.rules", "name.text"), F.struct("name.text", F.array(swapped).alias("rules"))):
+        with pytest.raises(SchemaDriftError, match=r"column name is struct<.*, declared struct<text:string,rules:"):
+            replace(spark, rows, table, where, {**columns, "name": name})
     if where is not None:
         with pytest.raises(DataError, match="outside the partitions") as caught:
             replace(spark, rows, table, where, {**columns, "day": F.lit("d2")})
