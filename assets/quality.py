@@ -87,7 +87,7 @@ def _validation(site: Site) -> dg.AssetChecksDefinition:
     def fhir_resources(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         hospital: Hospital = context.resources.hospital
         with hospital.confined():
-            found = validate_sample(hospital.spark, hospital.zone)
+            found = validate_sample(hospital.zone)
             metadata = {"rows": found.rows, "shapes": found.shapes, "validated": found.validated}
             return dg.AssetCheckResult(passed=True, metadata=metadata)
 

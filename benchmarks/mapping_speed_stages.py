@@ -63,7 +63,7 @@ def map_days(spark: SparkSession, folder: Path, name: str, days: list[str], watc
     report = build_silver(spark, zone, region, site)
     watch.stage("silver and ledger")
     commits = _commits(zone, began)
-    checked = validate_sample(spark, zone)
+    checked = validate_sample(zone)
     watch.stage("validate")
     return {
         "records": report.records_in,

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from contracts.errors import UsageError
 from lake.partitions import Where, filters
-
-_LIST_LEVELS = re.compile(r"\.list\.(element|item)(?=\.|$)")
-"""What Parquet puts into the name of a leaf for each list on the way to it."""
 
 
 def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
@@ -63,51 +57,6 @@ def column_names(path: Path) -> list[str]:
 def partition_values(path: Path, name: str) -> list[str]:
     """Values of a partition column that the latest rows have, ascending. Raises UsageError when there is no table."""
     return sorted({str(part[name]) for part in _open(path).partitions()})
-
-
-@dataclass(frozen=True)
-class Filling:
-    """How the rows of a table fill a leaf of a column, as the footers of its data files tell.
-
-    Attributes:
-        is_empty: no row has a value.
-        is_uniform: none or every row has one, and just one where it stands in a list.
-    """
-
-    is_empty: bool
-    is_uniform: bool
-
-
-def fillings(path: Path) -> dict[tuple[str, ...], Filling]:
-    """How each leaf is filled, read from the footers alone; where one does not tell, it counts as neither.
-
-    Leaves are named by the fields that lead to them, lists left out: ``("component", "code", "text")``. Partition
-    columns stand in no file and are left out.
-
-    Raises:
-        UsageError: no table at ``path``.
-    """
-    leaves: dict[str, list[int | None]] = {}
-    for file in _open(path).file_uris():
-        footer = pq.read_metadata(file)
-        for group in (footer.row_group(number) for number in range(footer.num_row_groups)):
-            for chunk in (group.column(number) for number in range(group.num_columns)):
-                told = chunk.statistics is not None and chunk.statistics.has_null_count
-                nulls = chunk.statistics.null_count if told else None
-                _count_leaf(leaves.setdefault(chunk.path_in_schema, [0, 0, 0]), group.num_rows, chunk.num_values, nulls)
-    found = {}
-    for name, (rows, values, nulls) in leaves.items():
-        is_empty = nulls is not None and nulls == values
-        filling = Filling(is_empty, is_empty or (nulls == 0 and values == rows))
-        found[tuple(_LIST_LEVELS.sub("", name).split("."))] = filling
-    return found
-
-
-def _count_leaf(sums: list[int | None], rows: int, values: int, nulls: int | None) -> None:
-    """Add a row group's rows, values (nulls among them) and nulls; nulls stay None once a footer does not tell them."""
-    for position, number in enumerate((rows, values, nulls)):
-        before = sums[position]
-        sums[position] = None if before is None or number is None else before + number
 
 
 def part_files(path: Path, column: str) -> dict[str, tuple[str, ...]]:

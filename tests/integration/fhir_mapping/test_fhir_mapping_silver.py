@@ -262,10 +262,10 @@ def test_silver_passes_an_independent_validator_and_a_fault_is_named_without_its
 ) -> None:
     deliver(zone, MONDAY, "visit.csv", csv_of([visit(n, temp="" if n % 2 else "37") for n in range(1, 9)]))
     run(spark, zone, region)
-    report = validate_sample(spark, zone, share=0.5)
+    report = validate_sample(zone, share=0.5)
     assert (report.rows, report.shapes) == (28, 3)
     table = silver_table(zone, "Patient")
     replace(spark, read(spark, table).withColumn("birthDate", F.lit("31.12.1949")), table)
     with pytest.raises(DataError, match=r"Patient\.birthDate") as error:
-        validate_sample(spark, zone)
+        validate_sample(zone)
     assert "1949" not in str(error.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
-from lake.reader import Filling, fillings
+from lake.leaves import Filling, data_files, fillings
 from lake.tables import Table, arrow_schema, read, replace, write_arrow
 
 PAIR = StructType([StructField("a", StringType()), StructField("b", StringType())])
@@ -52,10 +52,10 @@ def test_footers_tell_which_leaves_are_empty_and_which_are_filled_alike(spark, t
     write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(source)), source)
     target = Table(tmp_path / "target", SCHEMA, partition_by=("day",))
     replace(spark, read(spark, source), target)
-    assert fillings(target.path) == EXPECTED
+    assert fillings(data_files(target.path)) == EXPECTED
 
 
 def test_a_footer_without_statistics_tells_nothing(tmp_path: Path) -> None:
     table = Table(tmp_path / "table", SCHEMA)
     write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(table)), table)
-    assert set(fillings(table.path).values()) == {Filling(False, False)}
+    assert set(fillings(data_files(table.path)).values()) == {Filling(False, False)}

@@ -87,7 +87,7 @@ def test_the_wider_types_reach_silver_in_fhirs_form(spark, tmp_path: Path) -> No
     assert {path.name for path in zone.lake.glob("silver_*")} == {
         f"silver_fhir__{name.lower()}" for name in report.resources_out
     }
-    assert validate_sample(spark, zone).validated == 5
+    assert validate_sample(zone).validated == 5
     doctor = resources(zone, "Practitioner")[0]
     given = resources(zone, "MedicationAdministration")[0]
     assert given["performer"] == [{"actor": {"reference": f"Practitioner/{doctor['id']}"}}]
