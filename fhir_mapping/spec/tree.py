@@ -216,7 +216,7 @@ def _fields(node: Node, whole: StructType, given: Column | None = None) -> list[
 def _leaf(column: Column, kind: DataType) -> Column:
     """A value as its field's type; of a list of primitives the one entry, or no list."""
     if isinstance(kind, ArrayType):
-        return F.when(column.isNotNull(), F.array(column.cast(kind.elementType))).cast(kind)
+        return _only(column.cast(kind.elementType), column.isNotNull()).cast(kind)
     return column.cast(kind)
 
 
@@ -234,14 +234,25 @@ def _list(nodes: list[Node], kind: DataType, given: Column | None) -> Column:
     presence = _present_part(nodes)
     # Cast, because one engine panics over an array whose entries differ in what can be null.
     around = given if presence is None else presence
-    entries = F.array(*[_struct(node, around).cast(node.shape) for node in nodes])
-    if len(nodes) > 1:
-        entries = F.filter(entries, lambda entry: entry.isNotNull())
-    return _where(presence, entries, given).cast(kind)
+    entries = [_struct(node, around).cast(node.shape) for node in nodes]
+    if len(nodes) == 1:
+        return _only(entries[0], None if _is_same(presence, given) else presence).cast(kind)
+    several = F.filter(F.array(*entries), lambda entry: entry.isNotNull())
+    later = _present_part(nodes[1:])
+    if later is not None:
+        several = F.when(later, several).otherwise(_only(entries[0], nodes[0].present()))
+    return _where(presence, several, given).cast(kind)
+
+
+def _only(entry: Column, present: Column | None) -> Column:
+    """A list of one entry, or null; ``array`` copies field by field, which takes six times as long."""
+    return F.array_repeat(entry, F.lit(1) if present is None else F.when(present, F.lit(1)))
 
 
 def _where(present: Column | None, made: Column, given: Column | None) -> Column:
     """``made`` where it is present; that is not asked again where the same was asked around it."""
-    if present is None or (given is not None and str(present) == str(given)):
-        return made
-    return F.when(present, made)
+    return made if present is None or _is_same(present, given) else F.when(present, made)
+
+
+def _is_same(present: Column | None, given: Column | None) -> bool:
+    return present is not None and given is not None and str(present) == str(given)
