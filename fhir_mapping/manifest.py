@@ -47,7 +47,8 @@ class FileEntry:
             Its rows are in bronze like any other's; the ledger counts them as superseded.
         status: ``accepted`` or ``refused``.
         reason: why refused: ``no_source``, ``several_sources``, ``compressed_file``, ``empty_file``,
-            ``unknown_encoding``, ``missing_column:<name>``, ``bad_workbook``, ``missing_sheet``.
+            ``unknown_encoding``, ``missing_column:<name>``, ``bad_workbook``, ``missing_sheet``, ``file_too_large``,
+            ``record_too_large``.
         line_end: ``LF`` (a CR before it belongs to it) or ``CR`` (the file holds no LF); None when refused, and where
             records are not lines: then each row of a sheet, each record of HL7 v2 and CDA, counts as one.
     """

@@ -27,19 +27,32 @@ from fhir_mapping.sources.record import Block
 from fhir_mapping.spec.compile import SourceMapping
 from lake.schemas import nullable
 
+LARGEST_PACKED = 1 << 30
+"""Bytes that a gzipped file may unpack to."""
+
 _FILE = "file"
 """Stands for the file's id, which may be part of keys: an empty one would be no key."""
 
 
 def open_export(path: Path) -> BinaryIO:
-    """A file as exported, or gzipped (told by its first bytes). Raises UsageError when it cannot be read."""
+    """A file as exported, or gzipped (told by its first bytes), which is unpacked in memory.
+
+    Raises:
+        UsageError: it cannot be read, or unpacks to more than ``LARGEST_PACKED``.
+    """
     try:
-        data = path.read_bytes()
-        return io.BytesIO(gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
+        stream = path.open("rb")
+        if stream.peek(2)[:2] != b"\x1f\x8b":
+            return stream
+        with stream, gzip.GzipFile(fileobj=stream) as packed:
+            data = packed.read(LARGEST_PACKED + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
             f"{path} cannot be read ({type(error).__name__}): expected a file as a site exports it"
         ) from error
+    if len(data) > LARGEST_PACKED:
+        raise UsageError(f"{path} unpacks to more than {LARGEST_PACKED >> 20} MiB. Unpack it and give the file itself.")
+    return io.BytesIO(data)
 
 
 def map_records(

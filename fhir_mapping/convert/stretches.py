@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from fhir_mapping.convert.options import Format
+from fhir_mapping.sources.limits import FILE_TOO_LARGE, RECORD_TOO_LARGE
 
 STRETCH = 1 << 21
 """Bytes of a stretch: long enough that handing it over costs nothing beside converting it."""
+
+LARGEST = 1 << 29
+"""Bytes, unpacked, of a file that is converted whole, and of a line: converting takes several times as much memory."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class _Hashed:
         self.digest.update(data)
         return data
 
+    def rest(self) -> str:
+        """The digest of all, what nobody read too."""
+        while self.read(STRETCH):
+            pass
+        return self.digest.hexdigest()
+
 
 def stretches(format: Format, path: Path) -> Iterator[Stretch]:
     """Cut one file. Never raises: what cannot be read is one stretch with an error."""
@@ -63,19 +73,22 @@ def _cut(stream: gzip.GzipFile | _Hashed, hashed: _Hashed, *, by_lines: bool) ->
 
     data = stream.read(STRETCH)
     if not by_lines or len(data) < STRETCH or not is_ndjson(data):
-        data += stream.read()
-        hashed.read()
-        yield Stretch(data, digest=hashed.digest.hexdigest())
+        data += stream.read(LARGEST + 1 - len(data))
+        is_large = len(data) > LARGEST
+        error = FILE_TOO_LARGE if is_large else None
+        yield Stretch(None if is_large else data, digest=hashed.rest(), error=error)
         return
     first = 1
-    while data:
-        more = stream.read(STRETCH)
-        if not more:
-            hashed.read()
-            yield Stretch(data, first, True, hashed.digest.hexdigest())
-            return
+    while more := stream.read(STRETCH):
         whole, cut, rest = data.rpartition(b"\n")
         if cut:
             yield Stretch(whole + cut, first, False)
             first += whole.count(b"\n") + 1
+        if len(rest) + len(more) > LARGEST:
+            yield Stretch(None, first, False, error=RECORD_TOO_LARGE)
+            while b"\n" not in more and more:
+                more = stream.read(STRETCH)
+            rest, more = b"", more.partition(b"\n")[2]
+            first += 1
         data = rest + more
+    yield Stretch(data, first, True, hashed.rest())

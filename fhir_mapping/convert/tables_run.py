@@ -117,7 +117,8 @@ class TableRun:
         for record, outcome in enumerate(self._outcomes[file], 1):
             tally.add_record(_replaced(outcome) if outcome.resources and not kept[record] else outcome)
         path = self._files[file].path
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         outputs: dict[str, list[int]] = {f"{type}.ndjson": [] for type in sorted(tally.resources)}
         return FileEntry(self._files[file].called, digest, tally, outputs)
 

@@ -15,6 +15,7 @@ from fhir_mapping.convert.options import Options
 from fhir_mapping.convert.outcome import RecordOutcome, Written
 from fhir_mapping.convert.pool import CRASHED
 from fhir_mapping.document import Converted, Problem, RecordError
+from fhir_mapping.sources.limits import RECORD_TOO_LARGE
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Converter:
         if -1 in left_out:
             return TaskResult(task, (_failed(left_out[-1]),))
         if task.data is None:
-            return TaskResult(task, (_failed(task.error or "unreadable_file"),))
+            place = f"line {task.first}" if task.error == RECORD_TOO_LARGE else ""
+            return TaskResult(task, (_failed(task.error or "unreadable_file", place=place),))
         outcomes: list[RecordOutcome] = []
         with task.part.open("wb") as part:
             try:

@@ -20,6 +20,7 @@ from contracts.region import Source
 from fhir_mapping.cda.coded import system_uri
 from fhir_mapping.cda.safe_xml import parse_document
 from fhir_mapping.document import RecordError
+from fhir_mapping.sources import limits
 from fhir_mapping.sources.cda_path import Place, Value, parse_rows, parse_value
 from fhir_mapping.sources.cda_sheet import Sheet
 from fhir_mapping.sources.encoding import GB18030, UTF_8, Encoding, decode
@@ -29,8 +30,6 @@ from fhir_mapping.sources.texts import each_text
 from fhir_mapping.sources.utf16 import BOMS
 
 _OF_TEXT: dict[str, Callable[[str], str | None]] = {"time": iso_time, "system": system_uri}
-_MAX_BYTES = 256 << 20
-"""A document is one tree in memory; no clinical document is larger."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,16 @@ class DocumentFile:
     def plan(self) -> Plan:
         return Plan.of(self.source)
 
-    def blocks(self, stream: BinaryIO, block_bytes: int = _MAX_BYTES) -> Iterator[Block]:
+    def blocks(self, stream: BinaryIO, block_bytes: int = limits.MAX_PIECE) -> Iterator[Block]:
         """All records of the document."""
         stream.seek(0)
         yield extract(self.plan, [stream.read()])[0]
 
 
 def inspect(source: Source, stream: BinaryIO) -> DocumentFile | Refusal:
-    """Only an empty file is refused: what is no document is a record with an error."""
-    stream.seek(0)
+    """Refused is an empty file, and one too large to be a tree in memory; no document is a record with an error."""
+    if limits.size_of(stream) > limits.MAX_PIECE:
+        return Refusal(limits.FILE_TOO_LARGE)
     return DocumentFile(source) if stream.read(1 << 16).strip() else Refusal("empty_file")
 
 
@@ -125,7 +125,17 @@ def _read(plan: Plan, data: bytes, *, is_utf8: bool) -> bytes | str:
         found = plan.sheet.read(parse_document(data, is_utf8=is_utf8))
     except RecordError as caught:
         return caught.rule
-    return found if found.count(b"\t") > plan.header else found + b"\t" * (1 + plan.own)
+    rows = (found.count(b"\t") - plan.header) // (1 + plan.own)
+    # Each row repeats the header's values.
+    if len(found) * max(rows, 1) > limits.MAX_PIECE and _size(plan, found, rows) > limits.MAX_PIECE:
+        return limits.RECORD_TOO_LARGE
+    return found if rows else found + b"\t" * (1 + plan.own)
+
+
+def _size(plan: Plan, found: bytes, rows: int) -> int:
+    """Bytes of the values of all rows."""
+    own = len(found.split(b"\t", plan.header)[-1])
+    return own + (len(found) - own) * max(rows, 1)
 
 
 def _texts(documents: Sequence[bytes]) -> tuple[pa.StringArray, list[str | None], bool]:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from contracts.region import Column, Source
+from fhir_mapping.sources import limits
 from fhir_mapping.sources.csv_columns import Assembly
 from fhir_mapping.sources.csv_scanner import parse_record, scan_quotes
 from fhir_mapping.sources.encoding import decode
@@ -97,8 +98,10 @@ def _assemblies(
     """Blocks of lines whose quotes are understood: what must go from one block to the next."""
     carry = b""
     needs_header = header.lines > 0
-    for chunk, is_last in read_whole_lines(stream, newline, block_bytes):
+    for chunk, is_end in read_whole_lines(stream, newline, block_bytes):
         data = carry + chunk
+        # A record of up to a thousand long lines is not waited for beyond what can be held.
+        is_last = is_end or 2 * len(data) > limits.MAX_PIECE
         text, bad = decode(data, codec, newline)
         lines = Lines.of(text, newline)
         head = range(0)

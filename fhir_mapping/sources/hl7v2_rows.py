@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from contracts.errors import SpecError
 from contracts.region import Source
 from fhir_mapping.hl7v2.charset import decode
+from fhir_mapping.sources import limits
 from fhir_mapping.sources.coded import CODED
 from fhir_mapping.sources.encoding import UTF_8, Encoding, detect
 from fhir_mapping.sources.hl7v2_around import Rows
@@ -27,6 +28,7 @@ from fhir_mapping.sources.hl7v2_columns import numbers_column, read_columns
 from fhir_mapping.sources.hl7v2_feed import Feed, Stretch, read_feed
 from fhir_mapping.sources.hl7v2_path import Value, parse_rows, parse_value
 from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments
+from fhir_mapping.sources.limits import FILE_TOO_LARGE, RECORD_TOO_LARGE, TooLargeError
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.record import Block, Refusal
 from fhir_mapping.sources.spans import cut
@@ -126,7 +128,7 @@ class MessageFile:
 
 
 def inspect(source: Source, stream: BinaryIO) -> MessageFile | Refusal:
-    """How a file is written; only an empty one is refused, since rubbish is a record with an error."""
+    """How a file is written; refused is an empty one, and what is too large; rubbish is a record with an error."""
     stream.seek(0)
     sample = stream.read(_SAMPLE)
     if not sample.strip(_FRAME):
@@ -136,17 +138,29 @@ def inspect(source: Source, stream: BinaryIO) -> MessageFile | Refusal:
     found = detect(sample, source.encoding) if source.encoding != UTF_8 else None
     codec = found.codec if found else decode(sample)[1]
     bom = next((mark for mark in (b"\xef\xbb\xbf", *BOMS.values()) if sample.startswith(mark)), b"")
-    return MessageFile(source, Encoding(codec, bom))
+    encoding = Encoding(codec, bom)
+    if limits.size_of(stream) > limits.MAX_PIECE:
+        if _is_whole(stream, codec):
+            return Refusal(FILE_TOO_LARGE, encoding)
+        try:
+            for _ in stretches(stream, codec, BLOCK_BYTES):
+                pass
+        except TooLargeError:
+            return Refusal(RECORD_TOO_LARGE, encoding)
+    return MessageFile(source, encoding)
 
 
 def stretches(stream: BinaryIO, codec: str, size: int) -> Iterator[bytes]:
-    """A file in parts of about ``size`` bytes that end before a header; whole where it is a batch or UTF-16."""
-    stream.seek(0)
-    if codec.startswith("utf-16") or _is_batch(stream):
+    """A file in parts of about ``size`` bytes that end before a header; whole where it is a batch or UTF-16.
+
+    Raises:
+        TooLargeError: a message is larger than can be held; ``inspect`` refuses such files.
+    """
+    if _is_whole(stream, codec):
         yield stream.read()
         return
     parts: list[bytes] = []
-    while chunk := stream.read(size):
+    while chunk := stream.read(min(size, limits.MAX_PIECE)):
         # A header at the very start of a chunk follows a line end in the one before.
         overlap = parts[-1][-4:] if parts else b""
         joined = overlap + chunk
@@ -158,6 +172,8 @@ def stretches(stream: BinaryIO, codec: str, size: int) -> Iterator[bytes]:
             parts = [chunk[cut - len(overlap) :]]
         else:
             parts.append(chunk)
+        if sum(map(len, parts)) > limits.MAX_PIECE:
+            raise TooLargeError
     if any(parts):
         yield b"".join(parts)
 
@@ -179,6 +195,12 @@ def numbered(plan: Plan, found: Extract, before: int) -> Block:
         return found.block
     number = numbers_column(found.message + before, found.message == 0)
     return replace(found.block, values={**found.block.values, **dict.fromkeys(names, number)})
+
+
+def _is_whole(stream: BinaryIO, codec: str) -> bool:
+    """Whether a file cannot be cut; it is left where it starts."""
+    stream.seek(0)
+    return codec.startswith("utf-16") or _is_batch(stream)
 
 
 def _is_batch(stream: BinaryIO) -> bool:

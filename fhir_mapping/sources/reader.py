@@ -9,9 +9,10 @@ from typing import BinaryIO
 
 from contracts.errors import SourceContractError
 from contracts.region import Source
-from fhir_mapping.sources import cda_rows, csv_reader, hl7v2_rows, ndjson, xlsx
+from fhir_mapping.sources import cda_rows, csv_reader, hl7v2_rows, limits, ndjson, xlsx
 from fhir_mapping.sources.carried import carry_forward
 from fhir_mapping.sources.encoding import UTF_8, Encoding, as_utf8, decode, detect
+from fhir_mapping.sources.limits import FILE_TOO_LARGE, RECORD_TOO_LARGE
 from fhir_mapping.sources.lines import Lines, find_newline
 from fhir_mapping.sources.record import Block, RawRecord, RecordFile, Refusal
 from fhir_mapping.sources.utf16 import UTF_16
@@ -34,6 +35,9 @@ _ADVICE = {
     EMPTY_FILE: "expected at least one line that is not blank. Ask the source for the file again.",
     UNKNOWN_ENCODING: "expected text in the declared encoding, UTF-8 or GB18030. Correct the source's export, or its "
     "'encoding' setting.",
+    FILE_TOO_LARGE: f"expected at most {limits.MAX_PIECE >> 20} MiB. Let the source send it in several files (HL7 v2 "
+    "also without batch headers, or in UTF-8: then it is read by parts).",
+    RECORD_TOO_LARGE: f"expected at most {limits.MAX_PIECE >> 20} MiB a line or message. Check the export's line ends.",
     "bad_workbook": "expected an xlsx workbook. Save the file as .xlsx again, or correct the source's 'format'.",
     "missing_sheet": "the workbook has no such sheet. Correct the export, or the source's 'sheet'.",
     "missing_column": "a required column is not in the header. Correct the export, or name the new header under "
@@ -60,10 +64,7 @@ class SourceFile:
 
     def blocks(self, stream: BinaryIO, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
         """All records, from the start of ``stream``; never raises for what the bytes are."""
-        stream.seek(len(self.encoding.bom))
-        codec = self.encoding.codec
-        if codec in UTF_16:
-            stream, codec = stream_as_utf8(stream, codec), UTF_8
+        stream, codec = _body(stream, self.encoding)
         if self.header is None:
             return ndjson.read_blocks(self.source, stream, codec, self.newline, block_bytes)
         blocks = csv_reader.read_blocks(self.source, self.header, stream, codec, self.newline, block_bytes)
@@ -87,6 +88,9 @@ def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:
     if not body.strip(b"\r\n"):
         return Refusal(EMPTY_FILE, encoding)
     newline = find_newline(body)
+    # A line of UTF-16 has up to half as many bytes more in UTF-8.
+    if 2 * limits.size_of(stream) > limits.MAX_PIECE and limits.has_large_line(_body(stream, encoding)[0], newline):
+        return Refusal(RECORD_TOO_LARGE, encoding)
     if source.format in ("ndjson", "postgres"):
         return SourceFile(source, encoding, newline, None)
     header = csv_reader.read_header(source, _first_lines(body, codec, newline))
@@ -120,6 +124,14 @@ def _first_lines(body: bytes, codec: str, newline: str) -> Lines:
     head = body[: body.find(newline.encode(), _HEAD_BYTES) + 1] or body
     lines = Lines.of(decode(head, codec, newline)[0], newline)
     return lines if not lines.is_blank.all() else Lines.of(decode(body, codec, newline)[0], newline)
+
+
+def _body(stream: BinaryIO, encoding: Encoding) -> tuple[BinaryIO, str]:
+    """A stream behind its byte-order mark, UTF-16 as UTF-8, and the codec that it is in then."""
+    stream.seek(len(encoding.bom))
+    if encoding.codec in UTF_16:
+        return stream_as_utf8(stream, encoding.codec), UTF_8
+    return stream, encoding.codec
 
 
 def _sample(stream: BinaryIO) -> bytes:

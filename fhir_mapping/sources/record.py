@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from contracts.region import Source
 from fhir_mapping.sources.encoding import Encoding
+from fhir_mapping.sources.limits import RECORD_TOO_LARGE
 
 BAD_ENCODING = "bad_encoding"
 """The record holds bytes that are not text in the file's encoding (NUL included)."""
@@ -38,7 +39,7 @@ NOT_A_DOCUMENT = "not_a_clinical_document"
 
 RECORD_ERRORS = (
     *(BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK),
-    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML, UNSAFE_XML, NOT_A_DOCUMENT),
+    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML, UNSAFE_XML, NOT_A_DOCUMENT, RECORD_TOO_LARGE),
 )
 
 
@@ -126,7 +127,7 @@ class RecordFile(Protocol):
 @dataclass(frozen=True)
 class Refusal:
     """Why a file cannot be read at all: ``empty_file``, ``unknown_encoding``, ``missing_column:<name>``,
-    ``bad_workbook``, ``missing_sheet``."""
+    ``bad_workbook``, ``missing_sheet``, ``file_too_large``, ``record_too_large``."""
 
     reason: str
     encoding: Encoding | None = None

@@ -25,6 +25,7 @@ from lxml import etree
 from openpyxl.utils.datetime import from_excel
 
 from contracts.region import Source
+from fhir_mapping.sources import limits
 from fhir_mapping.sources.carried import carry_forward
 from fhir_mapping.sources.csv_reader import find_columns
 from fhir_mapping.sources.encoding import Encoding
@@ -83,8 +84,8 @@ class Sheet:
                 if row_number <= self.header_lines:
                     continue
                 collected.skip(row_number - number - 1)
-                number = row_number
                 collected.add(row)
+                number = row_number
                 if collected.size > block_bytes:
                     yield collected.block()
                     collected = _Rows(self.positions)
@@ -138,6 +139,8 @@ class _Rows:
         if not any(row):
             self._blank += 1
             return
+        if sum(len(cell) for cell in row if cell) > limits.MAX_PIECE:  # a shared text may stand in each of its cells
+            raise ValueError("a row is too large")
         raw = orjson.dumps(row).decode()
         self.size += len(raw)
         self._raw.append(raw)
