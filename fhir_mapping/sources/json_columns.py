@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from fhir_mapping.sources.json_paths import Path
+from fhir_mapping.sources.json_scalars import scalar_stops
 from fhir_mapping.sources.lines import Lines
 
-_SCALAR = re.compile(rb"(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false)(?=[ \t\r]*[,}])")
 _ROW = re.compile(r" in row ([0-9]+)$")
 _TRIES = 8
 """How often Arrow may refuse a line of a block, each costs another try, before all is left to the exact reader."""
@@ -29,8 +29,8 @@ _SHORT = 1_500
 _BRACKETS = 500
 """Opening brackets up to which no line is nested beyond reason."""
 _SLICE = 1 << 20
-_LARGEST = (1 << 31) - 2
-"""Bytes that Arrow's parser takes at once."""
+_LARGEST = 1 << 30
+"""Bytes that are read at once: with all quotes there are fewer than Arrow's parser takes."""
 
 
 def _among(characters: bytes) -> np.ndarray:
@@ -71,6 +71,8 @@ def read_columns(
     rows = np.flatnonzero(~lines.is_blank)
     is_left = (_doubtful(lines) | ~is_text)[rows]
     nothing = np.zeros(len(rows), dtype=bool), [pa.nulls(len(rows), pa.string())] * len(paths)
+    if len(lines.data) > _LARGEST:
+        return nothing
     for _ in range(_TRIES):
         left = rows[is_left]
         if len(left) == len(rows) or np.any(lines.stop[left] - lines.start[left] < len(b"{}")):
@@ -169,7 +171,7 @@ def _without(lines: Lines, left: np.ndarray) -> bytes | bytearray:
     return data
 
 
-def _quoted(data: bytes | bytearray) -> bytes:
+def _quoted(data: bytes | bytearray) -> pa.Buffer:
     """The text with quotes around each number, true and false that is the value of a key.
 
     Only a valid one is quoted, and only after a quote that ends a string: so what was no JSON does not become it, and
@@ -180,22 +182,20 @@ def _quoted(data: bytes | bytearray) -> bytes:
     quotes = quotes[~_BEFORE_OPENING_QUOTE[buffer[quotes - 1]]]
     values = quotes + 2
     values += buffer[values] == ord(" ")
-    pieces: list[bytes | bytearray] = []
-    last = 0
-    for position in values.tolist():
-        found = _SCALAR.match(data, position)
-        if found is not None:
-            pieces += data[last:position], found[0]
-            last = found.end()
-    return b'"'.join([*pieces, data[last:]])
+    stops = scalar_stops(data, values)
+    is_scalar = stops > 0
+    ends = np.empty(2 * np.count_nonzero(is_scalar) + 2, dtype=np.int32)
+    ends[0], ends[-1] = 0, len(data)
+    ends[1:-1:2], ends[2:-1:2] = values[is_scalar], stops[is_scalar]
+    pieces = pa.BinaryArray.from_buffers(pa.binary(), len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(data)])
+    together = pa.ListArray.from_arrays(pa.array([0, len(pieces)], pa.int32()), pieces)
+    return pc.binary_join(together, b'"').buffers()[2]
 
 
-def _parse(data: bytes, schema: pa.Schema) -> pa.Table:
-    if len(data) > _LARGEST:
-        raise pa.ArrowInvalid("too long")
+def _parse(data: pa.Buffer, schema: pa.Schema) -> pa.Table:
     return pj.read_json(
         pa.BufferReader(data),
-        read_options=pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        read_options=pj.ReadOptions(use_threads=False, block_size=data.size + 1),
         parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
 
