@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from fhir_mapping.sources import cda_files, ndjson
+from fhir_mapping import bronze_documents
+from fhir_mapping.sources import ndjson
 
-_READERS = (cda_files, ndjson)
+_READERS = (bronze_documents, ndjson)
 
 
 def count_readers(seconds: float) -> int:

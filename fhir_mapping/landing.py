@@ -8,11 +8,12 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import translate
 from functools import cache, partial
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +33,21 @@ _SMALL = 1 << 18
 """Bytes up to which a file is held whole while it is looked at."""
 
 _LINE_ENDS = {"\n": "LF", "\r": "CR", None: None}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file in landing that nobody opened yet.
+
+    Attributes:
+        name: path below the day's folder, as the manifest has it.
+        source: the one that claims it, or why none does.
+    """
+
+    path: str
+    name: str
+    bytes: int
+    source: Source | str
 
 
 @dataclass(frozen=True)
@@ -63,20 +79,46 @@ def delivered_files(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
     Raises:
         UsageError: landing has no such day.
     """
+    return look_at(site, day, listed_files(zone, site, day))
+
+
+def listed_files(zone: SiteZone, site: Site, day: str) -> list[Listed]:
+    """What ``delivered_files`` looks at, by name, and raises."""
     folder = zone.landing / day
     if not _is_day(day) or not folder.is_dir():
         raise UsageError(
             f"site '{site.name}': no day of delivery '{day}' in {zone.landing}; expected a folder named YYYY-MM-DD. "
             f"There are {len(landing_days(zone))}."
         )
-    small: list[str] = []
-    large: list[str] = []
-    for path, size in _files(folder):
-        (small if size <= _SMALL else large).append(path)
+    start = len(str(folder)) + 1
+    found = ((path, _text(path[start:]), size) for path, size in _files(folder))
+    return sorted((Listed(path, name, size, claim(site, name)) for path, name, size in found), key=attrgetter("name"))
+
+
+def look_at(site: Site, day: str, files: Sequence[Listed]) -> list[Delivered]:
+    """What files of a day are, by name."""
+    small = [file for file in files if file.bytes <= _SMALL]
+    large = [file for file in files if file.bytes > _SMALL]
     # Threads that look at one small file each would only wait for one another.
-    found = [_look(site, day, folder, path, is_small=True) for path in small]
-    found += in_threads(partial(_look, site, day, folder), large)
+    found = [look_into(site, day, file, read_whole(file.path)) for file in small]
+    found += in_threads(partial(_look, site, day), large)
     return sorted(found, key=lambda delivered: delivered.entry.file_name)
+
+
+def look_into(site: Site, day: str, listed: Listed, content: bytes | BinaryIO) -> Delivered:
+    """What a file of a day with these bytes is."""
+    stream = io.BytesIO(content) if isinstance(content, bytes) else content
+    source = listed.source
+    found = Refusal(source) if isinstance(source, str) else inspect(source, stream)
+    sha256, size = _sha256_and_size(content)
+    entry = _entry(site, day, listed.name, None if isinstance(source, str) else source, found, sha256, size)
+    return Delivered(Path(listed.path), entry, None if isinstance(found, Refusal) else found)
+
+
+def read_whole(path: str) -> bytes:
+    """The bytes of a file, by as few calls as may be."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def claim(site: Site, file_name: str) -> Source | str:
@@ -105,16 +147,14 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
                     yield path, about.st_size
 
 
-def _look(site: Site, day: str, folder: Path, path: str, is_small: bool = False) -> Delivered:
-    # A name that is not UTF-8 must still be a row of a table.
-    name = path[len(str(folder)) + 1 :].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    source = claim(site, name)
-    with open(path, "rb", buffering=0) as file:
-        stream: BinaryIO = io.BytesIO(file.readall()) if is_small else io.BufferedReader(file)
-        found = Refusal(source) if isinstance(source, str) else inspect(source, stream)
-        sha256, size = _sha256_and_size(stream)
-    entry = _entry(site, day, name, None if isinstance(source, str) else source, found, sha256, size)
-    return Delivered(Path(path), entry, None if isinstance(found, Refusal) else found)
+def _text(name: str) -> str:
+    """A name that is not UTF-8 must still be a row of a table."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _look(site: Site, day: str, file: Listed) -> Delivered:
+    with open(file.path, "rb") as stream:
+        return look_into(site, day, file, stream)
 
 
 def _entry(
@@ -142,10 +182,12 @@ def _entry(
     )
 
 
-def _sha256_and_size(stream: BinaryIO) -> tuple[str, int]:
-    stream.seek(0)
+def _sha256_and_size(content: bytes | BinaryIO) -> tuple[str, int]:
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest(), len(content)
+    content.seek(0)
     digest, size = hashlib.sha256(), 0
-    while part := stream.read(_SMALL):
+    while part := content.read(_SMALL):
         digest.update(part)
         size += len(part)
     return digest.hexdigest(), size

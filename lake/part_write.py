@@ -78,9 +78,22 @@ def replace_part_arrow(
 
     def write(staged: Path) -> None:
         staged.mkdir(parents=True)
-        _write_files((batch.drop_columns([column]) for batch in batches), staged)
+        write_parquet((batch.drop_columns([column]) for batch in batches), staged)
 
     _replace(write, path, table, (column, value))
+
+
+def replace_part_files(
+    write: Callable[[Path], None], schema: StructType, path: Path, table: DeltaTable, part: tuple[str, str]
+) -> None:
+    """What ``replace_part`` does with Parquet files that ``write`` puts into the folder it is given."""
+
+    def write_checked(staged: Path) -> None:
+        staged.mkdir(parents=True)
+        write(staged)
+        _check_files(staged, schema, path)
+
+    _replace(write_checked, path, table, part)
 
 
 def _check_files(staged: Path, schema: StructType, place: Path) -> None:
@@ -109,7 +122,7 @@ def _replace(write: Callable[[Path], None], path: Path, table: DeltaTable, part:
     )
 
 
-def _write_files(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
+def write_parquet(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
     """Parquet files of about ``FILE_BYTES`` at most, a row group a group of rows, no values in their footers."""
     groups = _groups(batches)
     for first in groups:

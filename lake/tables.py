@@ -9,7 +9,7 @@ statistics of the log.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, StringType, StructType
 
 from contracts.errors import DataError, SchemaDriftError
-from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow
+from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow, replace_part_files
 from lake.partitions import Where, check_where, predicate
 from lake.schemas import check_names, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 
@@ -180,6 +180,27 @@ def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Wher
         if faults:
             raise faults[0] from None
         raise
+
+
+def write_files(write: Callable[[Path], None], table: Table, column: str, value: str) -> None:
+    """What ``write_arrow`` does for the part of a table where ``column`` is ``value``; others write its files.
+
+    Args:
+        write: puts Parquet files (by ``lake.part_write.write_parquet``, in other processes maybe) into the folder it is
+            given, of the table's columns but ``column``. What it raises is passed on, and the part is as it was.
+        column: the table's only partition column.
+        value: of letters, digits, points, dashes and underscores.
+
+    Raises:
+        SchemaDriftError: the files, or the table on disk, are not as declared. Nothing is committed.
+    """
+    if not is_one_part({column: [value]}, table.partition_by):
+        raise ValueError(
+            f"table '{table.path.name}': {column} is not its only partition column, or the value is not plain"
+        )
+    disk = create(table)
+    schema = StructType([field for field in table.schema.fields if field.name != column])
+    replace_part_files(write, schema, table.path, disk, (column, value))
 
 
 def arrow_schema(table: Table) -> pa.Schema:

@@ -59,26 +59,24 @@ def site_links(site: Site) -> dict[str, SourceLinks]:
     return {source.name: source_links(source, emits) for source in site.sources}
 
 
-def enforce_on_day(zone: SiteZone, site: Site, day: str) -> list[Delivered]:
-    """Cut the records of people on the list out of a day's files; the files as they are then.
+def enforce_on_day(zone: SiteZone, site: Site, day: str) -> None:
+    """Cut the records of people on the list out of a day's files.
 
     Raises:
         UsageError: landing has no such day.
         PrivacyError: what the day's files tell makes records of other days an erased person's; run the erasure again.
         DataError: a file cannot be cut.
     """
-    found = delivered_files(zone, site, day)
     suppression = load_suppression(zone)
-    if suppression:
-        links = site_links(site)
-        as_they_came = _as_delivered(zone, found)
-        grown = follow_links(zone, suppression, lambda: landing_rows(as_they_came, links))
-        if grown != suppression and _stands_elsewhere(zone, site, day, links, grown):
-            marker.begin(zone, "erasure")
-            marker.require_finished(zone)
-        cut_files(zone, site, as_they_came, links, grown)
-        found = delivered_files(zone, site, day)
-    return _as_delivered(zone, found)
+    if not suppression:
+        return
+    links = site_links(site)
+    found = _as_delivered(zone, delivered_files(zone, site, day))
+    grown = follow_links(zone, suppression, lambda: landing_rows(found, links))
+    if grown != suppression and _stands_elsewhere(zone, site, day, links, grown):
+        marker.begin(zone, "erasure")
+        marker.require_finished(zone)
+    cut_files(zone, site, found, links, grown)
 
 
 def follow_links(zone: SiteZone, suppression: Suppression, rows: Callable[[], Rows]) -> Suppression:

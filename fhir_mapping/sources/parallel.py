@@ -1,7 +1,8 @@
 """Work on pieces of files in parallel: results in the order of the pieces, a bounded number of them in memory.
 
 Threads, not processes: reading HL7 v2, CSV and JSON Lines is Arrow's and NumPy's work, which lets other threads run
-meanwhile. No copy of a row passes between processes, and nothing has to be started. For CDA see ``cda_files``.
+meanwhile. No copy of a row passes between processes, and nothing has to be started. For CDA see
+``fhir_mapping.bronze_documents``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many files of one source read together: small HL7 v2 and CDA files share a block, all cores read them.
 
 Ten thousand files of one message each would otherwise be ten thousand blocks, each with the cost of a large one.
-Threads read HL7 v2, processes CDA (see ``cda_files``).
+Threads read HL7 v2. For many CDA documents see ``fhir_mapping.bronze_documents``.
 """
 
 from __future__ import annotations

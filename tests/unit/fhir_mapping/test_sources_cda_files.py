@@ -1,4 +1,4 @@
-"""CDA files read in groups by worker processes: the rows that each file has when it is read alone."""
+"""CDA files read in groups: the rows that each file has when it is read alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILES = [
 def test_files_read_together_hold_what_each_holds_alone(
     group_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cda_files, "_GROUP_BYTES", group_bytes)
+    monkeypatch.setattr(cda_files, "_BLOCK_BYTES", group_bytes)
     paths = []
     for number, data in enumerate(FILES * 2):
         paths.append(tmp_path / f"{number:02d}.xml")
