@@ -17,6 +17,7 @@ from fhir_mapping.hl7v2.paths import FhirPath, Step, compile_path
 from fhir_mapping.hl7v2.same import can_be_one
 from fhir_mapping.hl7v2.tables import Line
 
+_DOSAGE = "dosageInstruction"
 _OTHER = "\0other"
 
 
@@ -149,6 +150,15 @@ def _constant(path: FhirPath, text: str) -> Any:
 
 
 def _merge_root(draft: Draft, repetition: int, value: Fragment) -> None:
+    """Add what a field says of several elements; the dosage of a repetition is the one other fields tell more of."""
+    for dosage in value.pop(_DOSAGE, None) or ():
+        key = (id(draft.root), _DOSAGE, "", repetition)
+        known = draft.items.get(key)
+        if known is None:
+            draft.items[key] = dosage
+            draft.root.setdefault(_DOSAGE, []).append(dosage)
+        else:
+            merge(known, dosage)
     merge(draft.root, value)
 
 

@@ -18,10 +18,10 @@ from fhir_mapping.hl7v2.elements import code_systems, types, value_set
 
 Report = Callable[[str, str | None], None]
 
-ABSENT: dict[str, Any] = {
+ABSENT_CODE: dict[str, Any] = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/data-absent-reason", "code": "unknown"}]
 }
-_ABSENT_EXTENSION = {
+ABSENT: dict[str, Any] = {
     "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
 }
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -29,42 +29,42 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "Appointment": {"status": "pending"},
     "Appointment.participant": {"status": "needs-action"},
     "CarePlan": {"status": "active", "intent": "plan"},
-    "ChargeItem": {"status": "unknown", "code": ABSENT},
+    "ChargeItem": {"status": "unknown", "code": ABSENT_CODE},
     "Coverage": {"status": "active"},
-    "DiagnosticReport": {"status": "unknown", "code": ABSENT},
+    "DiagnosticReport": {"status": "unknown", "code": ABSENT_CODE},
     "DocumentReference": {"status": "current"},
     "Encounter": {
         "status": "unknown",
         "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-NullFlavor", "code": "UNK"},
     },
     "EpisodeOfCare": {"status": "active"},
-    "Goal": {"lifecycleStatus": "active", "description": ABSENT},
-    "Immunization": {"status": "completed", "vaccineCode": ABSENT},
+    "Goal": {"lifecycleStatus": "active", "description": ABSENT_CODE},
+    "Immunization": {"status": "completed", "vaccineCode": ABSENT_CODE},
     "Linkage.item": {"type": "source"},
-    "MedicationAdministration": {"status": "completed", "medicationCodeableConcept": ABSENT},
-    "MedicationDispense": {"status": "unknown", "medicationCodeableConcept": ABSENT},
-    "MedicationRequest": {"status": "unknown", "intent": "order", "medicationCodeableConcept": ABSENT},
-    "Observation": {"status": "unknown", "code": ABSENT},
-    "Observation.component": {"code": ABSENT},
+    "MedicationAdministration": {"status": "completed", "medicationCodeableConcept": ABSENT_CODE},
+    "MedicationDispense": {"status": "unknown", "medicationCodeableConcept": ABSENT_CODE},
+    "MedicationRequest": {"status": "unknown", "intent": "order", "medicationCodeableConcept": ABSENT_CODE},
+    "Observation": {"status": "unknown", "code": ABSENT_CODE},
+    "Observation.component": {"code": ABSENT_CODE},
     "Procedure": {"status": "completed"},
     "ResearchStudy": {"status": "active"},
     "ResearchSubject": {"status": "candidate"},
     "ServiceRequest": {"status": "unknown", "intent": "order"},
     "Task": {"status": "requested", "intent": "order"},
-    "AllergyIntolerance.reaction": {"manifestation": [ABSENT]},
+    "AllergyIntolerance.reaction": {"manifestation": [ABSENT_CODE]},
     "Device.deviceName": {"type": "other"},
     "Consent": {
         "status": "active",
         "scope": {
             "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
         },
-        "category": [ABSENT],
+        "category": [ABSENT_CODE],
     },
-    "MessageHeader": {"source": {"_endpoint": _ABSENT_EXTENSION}},
-    "MessageHeader.source": {"_endpoint": _ABSENT_EXTENSION},
-    "MessageHeader.destination": {"_endpoint": _ABSENT_EXTENSION},
-    "Provenance": {"_recorded": _ABSENT_EXTENSION},
-    "NutritionOrder": {"status": "active", "intent": "order", "_dateTime": _ABSENT_EXTENSION},
+    "MessageHeader": {"source": {"_endpoint": ABSENT}},
+    "MessageHeader.source": {"_endpoint": ABSENT},
+    "MessageHeader.destination": {"_endpoint": ABSENT},
+    "Provenance": {"_recorded": ABSENT},
+    "NutritionOrder": {"status": "active", "intent": "order", "_dateTime": ABSENT},
     "SupplyRequest": {"quantity": {"value": 1}},
 }
 _CHOICES: dict[str, tuple[str, tuple[str, ...], str, Any]] = {
@@ -73,10 +73,16 @@ _CHOICES: dict[str, tuple[str, tuple[str, ...], str, Any]] = {
         "effective",
         ("effectiveDateTime", "effectivePeriod"),
         "effectivePeriod",
-        _ABSENT_EXTENSION,
+        ABSENT,
     ),
 }
 """Required choices: their name, the elements of it, and what stands there when a message gives none."""
+_AMOUNT = frozenset({"value", "_value", "extension"})
+_EMPTY_WITHOUT: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("Quantity", "SimpleQuantity", "Duration", "Age", "Count", "Distance"), _AMOUNT),
+    "Encounter.participant": frozenset({"individual"}),
+}
+"""What says nothing without one of these: a unit alone is no amount, a part alone nobody who takes it."""
 _MEDICATION = ("medicationCodeableConcept", "medicationReference")
 
 
@@ -121,6 +127,8 @@ def _object(type_: str, node: dict[str, Any], report: Report) -> dict[str, Any] 
             clean[key] = kept if not element.is_list or isinstance(kept, list) else [kept]
     if type_ in _RULES:
         _RULES[type_](clean)
+    if type_ in _EMPTY_WITHOUT and not clean.keys() & _EMPTY_WITHOUT[type_]:
+        return None
     return _with_required(type_, clean, report)
 
 
@@ -150,7 +158,7 @@ def _work_only(organization: dict[str, Any]) -> None:
             if item.get("use") == "home":
                 del item["use"]
     if "name" not in organization and "identifier" not in organization:
-        organization["_name"] = copy.deepcopy(_ABSENT_EXTENSION)
+        organization["_name"] = copy.deepcopy(ABSENT)
 
 
 def _whole_ratio(ratio: dict[str, Any]) -> None:
@@ -198,7 +206,7 @@ def _value(type_: str, codes: str | None, value: Any, report: Report) -> Any:
         kept = [clean for item in value if (clean := _value(type_, codes, item, report)) is not None]
         return kept or None
     if isinstance(value, dict):
-        return _object(type_, value, report)
+        return _object(type_, value, report) or None
     if codes and type_ == "code":
         allowed = value_set(codes)
         if allowed and value not in allowed:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.errors import UsageError
 from fhir_mapping.document import Converted, RecordError
+from fhir_mapping.hl7v2.conform import ABSENT
 from fhir_mapping.hl7v2.context import SUBJECTS, Context
 from fhir_mapping.hl7v2.elements import types
 from fhir_mapping.hl7v2.groups import (
@@ -116,9 +118,9 @@ def _complete(walk: Walk, draft: Draft) -> None:
     elif type_ == "Patient":
         _drop_bare_identifiers(draft)
     elif type_ == "Coverage":
-        draft.root.setdefault("payor", []) or draft.root.update(payor=[{"display": "unknown"}])
+        draft.root.setdefault("payor", []) or draft.root.update(payor=[copy.deepcopy(ABSENT)])
     elif type_ == "ClaimResponse":
-        draft.root.setdefault("insurer", {"display": "unknown"})
+        draft.root.setdefault("insurer", copy.deepcopy(ABSENT))
 
 
 def _drop_bare_identifiers(patient: Draft) -> None:
@@ -161,7 +163,8 @@ def _without(node: object, known: object) -> None:
         reference = node.get("reference")
         if isinstance(reference, str) and reference not in known:  # type: ignore[operator]
             del node["reference"]
-            node.setdefault("display", "not converted")
+            if not node.keys() & {"identifier", "display"}:
+                node.update(copy.deepcopy(ABSENT))
         for value in node.values():
             if isinstance(value, (dict, list)):
                 _without(value, known)

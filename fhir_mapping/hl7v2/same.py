@@ -12,6 +12,7 @@ from typing import Any
 
 from fhir_mapping.document import Resource
 from fhir_mapping.hl7v2.context import Fragment
+from fhir_mapping.hl7v2.datatypes.identifiers import CHINESE_CARD
 
 _EQUAL = frozenset({"Device", "Location", "Medication", "Organization", "Practitioner", "PractitionerRole", "Specimen"})
 """Types of which two resources that say the same are the same."""
@@ -25,6 +26,7 @@ def unite(resources: dict[str, Resource]) -> None:
     _replace(resources, _namesakes(resources))
     _replace(resources, _relatives(resources))
     _replace(resources, _organizations(resources))
+    _replace(resources, _numbered_only(resources))
     _replace(resources, _named_only(resources))
     while found := _equal(resources):
         _replace(resources, found)
@@ -36,7 +38,24 @@ def _drop_repeated(resource: Resource) -> None:
     if not isinstance(identifiers, list) or len(identifiers) < 2:
         return
     full = [i for i in identifiers if "system" in i]
-    resource["identifier"] = [i for i in identifiers if not any(_says_less(i, other) for other in full)]
+    kept: list[Fragment] = []
+    for one in identifiers:
+        if any(_says_less(one, other) for other in full):
+            continue
+        twin = next((k for k in kept if "system" in one and _is_number(k, one)), None)
+        if twin is None:
+            kept.append(one)
+        else:
+            for part, value in one.items():
+                twin.setdefault(part, value)
+    resource["identifier"] = kept
+
+
+def _is_number(one: Fragment, other: Fragment) -> bool:
+    """Whether two identifiers are the same number of the same authority, for nothing else."""
+    return all(one.get(part) == other.get(part) for part in ("system", "value")) and (
+        one.get("type", other.get("type")) == other.get("type", one.get("type"))
+    )
 
 
 def _says_less(one: Fragment, other: Fragment) -> bool:
@@ -103,6 +122,20 @@ def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
     return found
 
 
+def _numbered_only(resources: dict[str, Resource]) -> dict[str, str]:
+    """An Organization of which only an OID is given is the named one that has this OID, if that is only one."""
+    named: dict[str, list[str]] = {}
+    bare: dict[str, str] = {}
+    for key, resource in _of(resources, "Organization"):
+        oids = {str(i.get("value")) for i in resource.get("identifier", []) if i.get("system") == "urn:ietf:rfc:3986"}
+        if set(resource) == {"resourceType", "id", "identifier"} and len(oids) == len(resource["identifier"]) == 1:
+            bare[key] = oids.pop()
+        elif "name" in resource:
+            for oid in oids:
+                named.setdefault(oid, []).append(key)
+    return {key: named[oid][0] for key, oid in bare.items() if len(named.get(oid, ())) == 1}
+
+
 def _organizations(resources: dict[str, Resource]) -> dict[str, str]:
     """Organizations with the same name and the same number of the same authority."""
     known: dict[tuple[str, str, str], str] = {}
@@ -145,6 +178,7 @@ def _relatives(resources: dict[str, Resource]) -> dict[str, str]:
     return found
 
 
+_NATIONAL = frozenset({"http://hl7.org/fhir/sid/us-ssn", CHINESE_CARD})
 _NAMED = frozenset({"resourceType", "id", "patient", "name"})
 """What a related person says of whom the name is told, and no more."""
 
@@ -161,6 +195,8 @@ def _is_relative(one: Resource, other: Resource) -> bool:
     if kinds and other_kinds and not kinds & other_kinds:
         return False
     numbers, other_numbers = _numbers(one), _numbers(other)
+    if _national(one) & _national(other):
+        return True
     if any(numbers[kind] != other_numbers[kind] for kind in numbers.keys() & other_numbers.keys()):
         return False
     is_shared = bool(kinds & other_kinds or set(numbers.values()) & set(other_numbers.values()))
@@ -180,6 +216,11 @@ def _numbers(person: Resource) -> dict[str, str]:
         for i in person.get("identifier", [])
         if "system" in i or "type" in i
     }
+
+
+def _national(person: Resource) -> set[str]:
+    """A person's numbers in systems where every number is one person's."""
+    return {str(i["value"]) for i in person.get("identifier", []) if i.get("system") in _NATIONAL}
 
 
 def _shares(one: Any, other: Any) -> bool:
@@ -259,6 +300,7 @@ def _merge(person: Resource, more: Resource) -> None:
 
 _SAME: dict[str, Callable[[Any, Any], bool]] = {
     "identifier": lambda a, b: (a.get("system"), a["value"]) == (b.get("system"), b["value"]),
+    "relationship": lambda a, b: bool(a.get("coding")) and a.get("coding") == b.get("coding"),
     "name": lambda a, b: _fits(a, b) and a.get("use", b.get("use")) == b.get("use", a.get("use")),
 }
 """What makes two items of a list the same one."""

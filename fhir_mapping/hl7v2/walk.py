@@ -43,6 +43,7 @@ class Walk:
     first_patient: Draft | None = None
     patient: Draft | None = None
     visit: Draft | None = None
+    prior_visit: Segment | None = None
     account: Draft | None = None
     coverage: Draft | None = None
     insured: Draft | None = None
@@ -54,6 +55,8 @@ class Walk:
     allergy: Draft | None = None
     problem: Draft | None = None
     procedure: Draft | None = None
+    charge: Draft | None = None
+    charged: Draft | None = None
     appointment: Draft | None = None
     document: Draft | None = None
     txa: Segment | None = None
@@ -103,7 +106,7 @@ class Walk:
         self.patient = draft
         self.first_patient = self.first_patient or draft
         self.visit = self.account = self.coverage = self.insured = self.allergy = self.problem = self.procedure = None
-        self.medication = self.leading_specimen = None
+        self.medication = self.leading_specimen = self.charge = self.charged = self.prior_visit = None
 
     def close_order(self) -> None:
         """The order group at hand is over."""

@@ -14,7 +14,9 @@ from fhir_mapping.hl7v2.context import Context, Fragment
 _TABLE = re.compile(r"(?:HL7?|V2-?)?0*(\d{1,4})", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
-_LOCAL = frozenset({"L", "LOCAL"})
+LOCAL = frozenset({"L", "LOCAL"})
+_SNOMED = "http://snomed.info/sct"
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
 V2_TABLES = "http://terminology.hl7.org/CodeSystem/v2-"
 
 
@@ -28,7 +30,7 @@ def system_uri(context: Context, name: str) -> str | None:
         return f"urn:oid:{name}"
     if _URI.fullmatch(name):
         return name
-    return None if name.upper() in _LOCAL else urn(name)
+    return None if name.upper() in LOCAL else urn(name)
 
 
 def urn(name: str) -> str:
@@ -54,7 +56,10 @@ def coding(context: Context, parts: list[str], start: int, version: int) -> Frag
     name = context.at(parts, start + 2)
     system = system_uri(context, name) if name else None
     if oid and _OID.fullmatch(oid) and (system is None or system.startswith("urn:id:")):
-        system = f"urn:oid:{oid}"
+        system = system_uri(context, oid)
+    if system == _SNOMED and not code.isdigit():
+        # A code of the older SNOMED (``T-04020``), which the same names stand for.
+        system = urn(name or "SNM")
     if system:
         found["system"] = system
     if said := context.at(parts, version):
@@ -86,6 +91,10 @@ def concept(context: Context, raw: str, codes: str = "") -> Fragment | None:
         own = _beside(standard, own)
         if not text and first.get("display") and first not in own and first["display"] != standard["display"]:
             text = first["display"]
+    if first and first in own and first.keys() == {"code"} and _CHINESE.search(first["code"]):
+        # Words where a code belongs, as Chinese senders write them.
+        text = text or first["code"]
+        own.remove(first)
     found: Fragment = {}
     if own:
         found["coding"] = own

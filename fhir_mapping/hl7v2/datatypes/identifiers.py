@@ -6,12 +6,16 @@ import re
 from uuid import UUID
 
 from fhir_mapping.hl7v2.context import Context, Fragment
-from fhir_mapping.hl7v2.datatypes.codes import V2_TABLES, code_text, urn
+from fhir_mapping.hl7v2.datatypes.codes import LOCAL, V2_TABLES, code_text, system_uri, urn
 from fhir_mapping.hl7v2.datatypes.moments import moment
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
+_NO_SYSTEM = frozenset({"ISO", "OID", "UUID", "GUID", "URI", "URL", "L", "M", "N", "RANDOM"})
+"""Types of a universal id that promise a form, or say that the name is known to the sender only: no system."""
+_NULL_NUMBERS = frozenset({"null", "NULL", "Null"})
+"""What programs write for a number that is not there."""
 _NATIONAL_TYPE = re.compile(r"NN[A-Z]{3}")
 CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
 """居民身份证号码, as the shared documents of WS/T 500 identify it."""
@@ -40,29 +44,55 @@ def universal(name: str | None, kind: str | None) -> str | None:
 
 def system_of(context: Context, parts: list[str]) -> str | None:
     """The system of identifiers that an authority (HD's components) gives out."""
-    namespace, name = context.at(parts, 1), context.at(parts, 2)
-    if uri := universal(name, context.at(parts, 3)):
-        return uri
-    own = namespace or name
-    return urn(own) if own else None
+    namespace, uri = _named(context, parts)
+    known = context.tables.systems
+    if uri:
+        return known.get(uri.removeprefix("urn:oid:"), uri)
+    own = (namespace or context.at(parts, 2) or "").strip()
+    if own.upper() == "NPI":
+        return known.get("NPI")
+    return urn(own) if own and own.upper() not in LOCAL else None
+
+
+def _named(context: Context, parts: list[str]) -> tuple[str | None, str | None]:
+    """Namespace and universal id of an HD; an OID in the namespace's place is the universal id."""
+    namespace, name, kind = (context.at(parts, number) for number in (1, 2, 3))
+    uri, other = universal(name, kind), oid_of(namespace)
+    if uri is None and other:
+        return name, other
+    return (None if other else namespace), uri
+
+
+def oid_of(text: str | None) -> str | None:
+    """The URN of an OID that stands where a name is expected; None for a name."""
+    return universal(text, None) if text and _OID.fullmatch(text) else None
 
 
 def authority(context: Context, raw: str) -> Fragment | None:
     """HD as an Organization: the namespace is its name, the universal id an identifier."""
     parts = context.parts(raw)
-    namespace, name, kind = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
-    if not namespace and not name:
+    namespace, uri = _named(context, parts)
+    name = context.at(parts, 2)
+    if not namespace and not name and not uri:
         return None
     found: Fragment = {"resourceType": "Organization"}
-    if name:
-        uri = universal(name, kind)
-        found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": uri} if uri else _plain(name, kind)]
-    found["name"] = namespace or name
+    if uri:
+        found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": uri}]
+    elif name:
+        found["identifier"] = [_plain(name, context.at(parts, 3))]
+    if namespace or not uri:
+        found["name"] = namespace or name
     return found
 
 
 def _plain(name: str, kind: str | None) -> Fragment:
-    return {"system": urn(kind), "value": name} if kind else {"value": name}
+    return {"system": urn(kind), "value": name} if kind and kind.upper() not in _NO_SYSTEM else {"value": name}
+
+
+def _number(context: Context, parts: list[str]) -> str | None:
+    """The number of an identifier, its first component; None for a written ``null``."""
+    value = context.at(parts, 1)
+    return None if value in _NULL_NUMBERS else value
 
 
 def type_concept(context: Context, code: str | None) -> Fragment | None:
@@ -82,7 +112,7 @@ def type_concept(context: Context, code: str | None) -> Fragment | None:
 def extended(context: Context, raw: str) -> Fragment | None:
     """CX as an Identifier: value, system, type, assigner and period."""
     parts = context.split(raw)
-    value = context.at(parts, 1)
+    value = _number(context, parts)
     if value is None:
         return None
     # An assigning authority without its components' separator is cut by the type's own.
@@ -141,7 +171,7 @@ def cleaned(found: Fragment) -> Fragment:
 def entity(context: Context, raw: str) -> Fragment | None:
     """EI as an Identifier; of an EIP (``placer^filler``) the caller hands over one half."""
     parts = context.parts(raw)
-    value = context.at(parts, 1)
+    value = _number(context, parts)
     if value is None:
         return None
     return cleaned({"system": system_of(context, parts[1:4]), "value": value})
@@ -183,12 +213,12 @@ def coded(context: Context, raw: str) -> Fragment | None:
     parts = context.parts(raw)
     value = context.at(parts, 1) or context.at(parts, 2)
     system = context.at(parts, 3)
-    return cleaned({"system": urn(system) if system else None, "value": value}) if value else None
+    return cleaned({"system": system_uri(context, system) if system else None, "value": value}) if value else None
 
 
 def simple(context: Context, raw: str) -> Fragment | None:
     """ST as an Identifier."""
-    value = context.at(context.split(raw), 1)
+    value = _number(context, context.split(raw))
     return {"value": value} if value else None
 
 

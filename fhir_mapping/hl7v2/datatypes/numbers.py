@@ -15,6 +15,8 @@ _DECIMAL = re.compile(r"([+-]?)(\d*)(\.\d*)?(?:[eE]([+-]?\d{1,3}))?")
 _COMPARED = re.compile(r"(<=|>=|<|>|≤|≥|＜|＞)?\s*(.+)", re.DOTALL)
 _COMPARATORS = {"≤": "<=", "≥": ">=", "＜": "<", "＞": ">"}
 UCUM = "http://unitsofmeasure.org"
+_NULL_TABLE = "HL70353"
+"""Why a coded value is missing: ``NA^not applicable^HL70353`` is no unit."""
 _BRACKETS = re.compile(r"\[[^\]]*\]|\{[^}]*\}")
 _WORD = re.compile(r"[A-Za-z]+")
 _CAPITALS = frozenset({"L", "U", "V", "J", "N", "W"})
@@ -67,6 +69,8 @@ def unit(context: Context, raw: str) -> Fragment:
     """
     parts = context.parts(raw)
     code, shown, name = context.at(parts, 1), context.at(parts, 2), context.at(parts, 3)
+    if name == _NULL_TABLE:
+        return {}
     if code and shown and is_power_of_ten(code, shown):
         return {"unit": f"{code}^{shown}", "system": UCUM, "code": f"{code}*{shown}"}
     system = system_uri(context, name) if name else None

@@ -6,6 +6,7 @@ each, free text one text of several lines.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from fhir_mapping.hl7v2.datatypes.contacts import address, contact_points
 from fhir_mapping.hl7v2.datatypes.places import organization
 from fhir_mapping.hl7v2.message import NULL, Segment
 
+_DECIMAL_COMMA = re.compile(r"[<>=\s+-]*\d+,\d{1,2}\s*")
 _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
 
 
@@ -46,6 +48,8 @@ def _value(context: Context, segment: Segment, kind: str, raw: str) -> Fragment 
             # A code system without a code says nothing.
             return None
     text = _as_text(context, kind, raw)
+    if text and kind == "NM" and any(map(str.isdigit, text)) and (unit := _unit(context, segment).get("unit")):
+        text = f"{text} {unit}"
     return {"valueString": text} if text else None
 
 
@@ -77,6 +81,9 @@ def _unit(context: Context, segment: Segment) -> Fragment:
 
 def _number(context: Context, segment: Segment, raw: str) -> Fragment | None:
     text = context.text(raw.rstrip("^&"))
+    if text and _DECIMAL_COMMA.fullmatch(text):
+        # A number has no thousands' commas in HL7: one before one or two digits is a decimal one.
+        text = text.replace(",", ".")
     value = numbers.compared(text)
     if value is not None:
         return {"valueQuantity": {**value, **_unit(context, segment)}}

@@ -10,6 +10,7 @@ from fhir_mapping.hl7v2.datatypes.identifiers import authority, cleaned, system_
 from fhir_mapping.hl7v2.datatypes.moments import moment
 
 _CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff·]{2,}")
+_TABLE = re.compile(r"HL7\d{4}")
 _ASSEMBLY = "http://hl7.org/fhir/StructureDefinition/humanname-assembly-order"
 
 
@@ -98,6 +99,10 @@ def related_person(context: Context, raw: str) -> Fragment | None:
 
 
 def _person(context: Context, parts: list[str], type_: str) -> Fragment | None:
+    if _TABLE.fullmatch(context.raw_at(parts, 3)):
+        # code^words^HL7 table: a coded value in a person's place.
+        context.problem("bad_value:xcn")
+        return None
     at = {"offset": 1, "use": 10, "range": 17, "order": 18, "start": 19, "end": 20, "professional": 21}
     name = _name(context, parts, at)
     alone = context.at(parts, 1) if name is None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_mapping.hl7v2.context import Context, Fragment
+from fhir_mapping.hl7v2.datatypes.codes import system_uri
 from fhir_mapping.hl7v2.datatypes.contacts import address
 from fhir_mapping.hl7v2.datatypes.identifiers import (
     FACILITY,
@@ -10,6 +11,7 @@ from fhir_mapping.hl7v2.datatypes.identifiers import (
     cleaned,
     entity,
     named,
+    oid_of,
     system_of,
     type_concept,
     universal,
@@ -50,7 +52,10 @@ def _level(context: Context, raw: str) -> Fragment | None:
     if name is None:
         return None
     found: Fragment = {"resourceType": "Location", "mode": "instance", "name": name}
-    if uri := universal(context.at(parts, 2), context.at(parts, 3)):
+    if oid := oid_of(name):
+        found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": oid}]
+        del found["name"]
+    elif uri := universal(context.at(parts, 2), context.at(parts, 3)):
         found["identifier"] = [{"system": "urn:ietf:rfc:3986", "value": uri}]
     elif context.at(parts, 1) and (other := context.at(parts, 2)):
         found["identifier"] = [{"value": other}]
@@ -146,7 +151,7 @@ def coded_organization(context: Context, raw: str) -> Fragment | None:
     found: Fragment = {"resourceType": "Organization", "name": shown or code}
     if code and shown:
         system = context.at(parts, 3)
-        found["identifier"] = [cleaned({"system": system_of(context, [system]) if system else None, "value": code})]
+        found["identifier"] = [cleaned({"system": system_uri(context, system) if system else None, "value": code})]
     return found
 
 

@@ -47,16 +47,21 @@ def text_concept(context: Context, raw: str) -> Fragment | None:
 
 
 def decimal(context: Context, raw: str) -> Any:
-    text = context.at(context.split(raw), 1)
+    text = _single(context, context.split(raw))
     found = numbers.decimal(text)
     if found is None and text:
         context.problem("bad_number")
     return found
 
 
+def _single(context: Context, parts: list[str]) -> str | None:
+    """The text of a number's field; a value of many components, a person's or a code's, is no number."""
+    return " ".join(parts) if sum(map(bool, parts)) > 2 else context.at(parts, 1)
+
+
 def whole(least: int) -> Reader:
     def read(context: Context, raw: str) -> int | None:
-        text = context.at(context.parts(raw), 1)
+        text = _single(context, context.parts(raw))
         found = numbers.integer(text)
         if text and (found is None or found < least):
             context.problem("bad_number")

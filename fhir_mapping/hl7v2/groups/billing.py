@@ -95,11 +95,13 @@ def charge(walk: Walk, segment: Segment) -> None:
     walk.apply("FT1[ChargeItem]", segment, found)
     walk.link_one(found, "context", walk.visit)
     walk.link(found, "account", walk.account)
+    walk.charge = walk.charged = None
     if segment.raw(25):
         done = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 25, 4))
         walk.apply("FT1[Procedure]", segment, done)
         walk.link_one(done, "encounter", walk.visit)
         found.root.setdefault("service", []).append(walk.reference(done))
+        walk.charge, walk.charged = found, done
     walk.notes = walk.host = found
 
 

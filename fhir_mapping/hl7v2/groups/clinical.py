@@ -6,6 +6,8 @@ from fhir_mapping.hl7v2.datatypes import codes, numbers
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Walk, handles, key_of, without_number
 
+_ORDERS = frozenset({"ORM", "OML", "OMG", "OMI", "OMP", "OMB", "RDE", "RDS", "RGV", "RAS", "ORR", "ORL", "ORG", "PPR"})
+_WITH_REASON = frozenset({"ServiceRequest", "MedicationRequest", "MedicationAdministration", "SupplyRequest"})
 _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 
 
@@ -13,11 +15,16 @@ _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
 def allergy(walk: Walk, segment: Segment) -> None:
     """An AllergyIntolerance; IAM-6 ``D`` deletes it."""
     patient = walk.ensure_patient()
+    is_deleted = segment.name == "IAM" and segment.raw(6)[:1] == "D"
+    if not is_deleted and not any(segment.raw(number) for number in (3, 5, 27)):
+        # Of what, and with what effect, nobody says.
+        walk.allergy = None
+        walk.context.problem("missing:AllergyIntolerance.code")
+        return
     found = walk.draft(
         "AllergyIntolerance", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment)
     )
     walk.apply(f"{segment.name}[AllergyIntolerance]", segment, found)
-    is_deleted = segment.name == "IAM" and segment.raw(6)[:1] == "D"
     if is_deleted:
         found.root.pop("clinicalStatus", None)
         code = {"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"}
@@ -48,7 +55,14 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
     walk.notes = found
     if segment.raw(21)[:1] == "D":
         return
-    if walk.visit is not None:
+    order = walk.order.request if walk.order is not None else None
+    if order is not None and walk.kind[0] in _ORDERS and order.root["resourceType"] in _WITH_REASON:
+        # Behind an order the diagnosis is what it is for.
+        reasons = order.root.setdefault("reasonReference", [])
+        if walk.reference(found) not in reasons:
+            reasons.append(walk.reference(found))
+        walk.link(found, "encounter", walk.visit)
+    elif walk.visit is not None:
         if "diagnosis" not in walk.visit.root or walk.reference(found) not in [
             item.get("condition") for item in walk.visit.root["diagnosis"]
         ]:
@@ -56,10 +70,6 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
                 {"condition": walk.reference(found), **_use(walk, segment)}
             )
         walk.link(found, "encounter", walk.visit)
-    elif walk.order is not None and walk.order.request is not None:
-        reasons = walk.order.request.root.setdefault("reasonReference", [])
-        if walk.reference(found) not in reasons:
-            reasons.append(walk.reference(found))
 
 
 def _name_system(walk: Walk, segment: Segment, draft: Draft) -> None:
@@ -132,7 +142,24 @@ def procedure(walk: Walk, segment: Segment) -> None:
     if segment.raw(20)[:1] == "D":
         found.root["status"] = "entered-in-error"
     walk.link(found, "encounter", walk.visit)
+    _take_charged(walk, found)
     walk.procedure = walk.notes = walk.host = found
+
+
+def _take_charged(walk: Walk, done: Draft) -> None:
+    """A charge names the procedure (FT1-25) that a segment behind it describes: one Procedure, which it points at."""
+    charge, charged = walk.charge, walk.charged
+    if charge is None or charged is None or not _codes(charged) & _codes(done):
+        return
+    walk.forget(charged)
+    for element, value in charged.root.items():
+        done.root.setdefault(element, value)
+    charge.root["service"] = [walk.reference(done)]
+    walk.charged = None
+
+
+def _codes(draft: Draft) -> set[str]:
+    return {coding["code"] for coding in draft.root.get("code", {}).get("coding", []) if "code" in coding}
 
 
 @handles("ACC")

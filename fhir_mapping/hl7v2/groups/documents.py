@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from fhir_mapping.hl7v2.conform import ABSENT
 from fhir_mapping.hl7v2.datatypes import documents, moments, people
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, key_of, without_number
 
-_DELETED = frozenset({"T11"})
+DELETED = frozenset({"T11"})
 _REPLACED = frozenset({"T09", "T10"})
 
 
@@ -20,7 +21,7 @@ def document(walk: Walk, segment: Segment) -> None:
     if walk.kind[0] == "MDM":
         walk.close_order()
     found = walk.draft("DocumentReference", segment.raw(12) or without_number(segment))
-    if walk.kind[1] in _DELETED:
+    if walk.kind[1] in DELETED:
         found.root["status"] = "entered-in-error"
     walk.apply("TXA[DocumentReference]", segment, found)
     if walk.kind[1] in _REPLACED:
@@ -62,7 +63,9 @@ def complete(walk: Walk) -> None:
         contents.append({"attachment": {"contentType": "text/plain", "data": data}})
     if not contents:
         stated = walk.txa and documents.content_type(None, walk.context.text(walk.txa.raw(3)))
-        contents.append({"attachment": {"contentType": stated} if stated else {"title": title or "unknown"}})
+        contents.append(
+            {"attachment": {"contentType": stated} if stated else {"title": title} if title else {**ABSENT}}
+        )
     if title:
         contents[0]["attachment"].setdefault("title", title)
     walk.document.root["content"] = contents

@@ -82,10 +82,10 @@ def order(walk: Walk, segment: Segment) -> None:
         return
     behind = walk.following(STOP)
     walk.close_order()
-    walk.context.scope.pop("RXO", None)
+    for name in _DETAILS:
+        walk.context.scope.pop(name, None)
     current = Order(_kind_of(walk, [s.name for s in behind]), orc=segment)
     walk.order = current
-    walk.context.scope.pop("OBR", None)
     detail = next((s for s in behind if s.name in _DETAILS), None)
     current.key = _identity(walk, segment, detail)
     if detail is not None:

@@ -144,9 +144,12 @@ def merge(walk: Walk, segment: Segment) -> None:
         account.root["subject"] = [walk.reference(current)]
         account.root["status"] = "inactive"
         walk.apply("MRG[Account]", segment, account)
-    if segment.raw(5) and not (set(_names(walk)) & {"PV1"}):
-        visit = walk.draft("Encounter", "merged", segment.raw(5))
-        walk.apply("MRG[Encounter]", segment, visit)
+    if segment.raw(5):
+        if "PV1" in _names(walk):
+            walk.prior_visit = segment
+        else:
+            visit = walk.draft("Encounter", "merged", segment.raw(5))
+            walk.apply("MRG[Encounter]", segment, visit)
 
 
 def _names(walk: Walk) -> list[str]:

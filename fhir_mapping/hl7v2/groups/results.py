@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fhir_mapping.hl7v2.groups.documents import DELETED
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Walk, handles, without_number
 
@@ -20,6 +21,8 @@ def observation(walk: Walk, segment: Segment) -> None:
         _attachment(walk, segment, owner)
         return
     found = walk.draft("Observation", owner, code, sub_id, text=without_number(segment))
+    if walk.in_document and walk.kind[1] in DELETED:
+        found.root["status"] = "entered-in-error"
     walk.apply("OBX[Observation]", segment, found)
     walk.link_one(found, "encounter", walk.visit)
     if current is not None:

@@ -28,12 +28,14 @@ _FIRST_ONLY: dict[str, str] = {"MedicationRequest": "requester", "AllergyIntoler
 @handles("PV1")
 def visit(walk: Walk, segment: Segment) -> None:
     """An Encounter; its status is what the trigger event says, else what the patient class says."""
+    if _is_no_visit(segment):
+        return
     patient = walk.patient
     owner = str(patient.root["id"]) if patient else ""
     identity = segment.raw(19) or segment.raw(50)
     found = walk.draft("Encounter", owner, identity or without_number(segment))
     code, event = walk.kind
-    known = walk.context.code("Event[EncounterStatus]", event) if code == "ADT" else None
+    known = walk.context.code("Event[EncounterStatus]", event) if code in ("ADT", "SIU") else None
     if known and known.code:
         found.root["status"] = known.code
     elif segment.raw(45):
@@ -43,6 +45,8 @@ def visit(walk: Walk, segment: Segment) -> None:
     if more is not None:
         walk.context.scope["PV2"] = more
     walk.apply("PV1[Encounter]", segment, found)
+    if walk.prior_visit is not None:
+        _add_prior_numbers(walk, found)
     if walk.account is not None:
         walk.link(found, "account", walk.account)
     if segment.raw(20) and walk.tables_have("PV1[Coverage]"):
@@ -50,6 +54,22 @@ def visit(walk: Walk, segment: Segment) -> None:
     walk.visit = walk.host = found
     # In a referral the notes at the end, behind the visit, are the referral's.
     walk.notes = walk.referral or found
+
+
+def _add_prior_numbers(walk: Walk, found: Draft) -> None:
+    """The numbers that the visit had before (MRG-5, MRG-6): old ones, where it has another now."""
+    assert walk.prior_visit is not None
+    before = Draft.of("Encounter")
+    walk.apply("MRG[Encounter]", walk.prior_visit, before)
+    numbers = found.root.setdefault("identifier", [])
+    now = {number["value"] for number in numbers}
+    numbers.extend({"use": "old", **number} for number in before.root["identifier"] if number["value"] not in now)
+    walk.prior_visit = None
+
+
+def _is_no_visit(segment: Segment) -> bool:
+    """Whether the segment is there for the message's form only: its class is "not applicable", and it says no more."""
+    return segment.raw(2) == "N" and not any(segment.raw(number) for number in range(3, len(segment.fields)))
 
 
 def _class_coverage(walk: Walk, segment: Segment, owner: str) -> None:

@@ -3,8 +3,10 @@
 import importlib.util
 import json
 import os
+import re
 import warnings
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -102,3 +104,43 @@ def test_line_ends_and_a_second_run_change_nothing():
         again = [r for item in split_messages(data) for r in convert_message(item.text).resources]
         # Provenance and header carry the text of their segment in their id, the rest is told by its content.
         assert json.loads(dumps(again)) == converted()[source]
+
+
+_OID = re.compile(r"\d+(?:\.\d+){4,}")
+_SINGLE = {"Device", "Location", "Medication", "Organization", "Patient", "Practitioner", "PractitionerRole"}
+
+
+def _inside(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    yield name, node
+    for key, value in node.items() if isinstance(node, dict) else ():
+        yield from _inside(value, key)
+    for value in node if isinstance(node, list) else ():
+        yield from _inside(value, name)
+
+
+def test_nothing_is_said_twice_and_no_name_or_system_is_a_bare_oid():
+    wrong: list[tuple[str, str, Any]] = []
+    for source, resources in converted().items():
+        seen: set[str] = set()
+        for resource in resources:
+            content = dumps({k: v for k, v in resource.items() if k != "id"}).decode()
+            if resource["resourceType"] in _SINGLE and content in seen:
+                wrong.append((source, "twice", content))
+            seen.add(content)
+            numbers = [(i.get("system"), i["value"]) for i in _listed(resource.get("identifier")) if "system" in i]
+            if resource["resourceType"] == "Patient" and len(set(numbers)) < len(numbers):
+                wrong.append((source, "number twice", numbers))
+            for name, node in _inside(resource):
+                if name == "name" and isinstance(node, str) and _OID.fullmatch(node):
+                    wrong.append((source, "name", node))
+                if name == "system" and node in ("urn:oid:2.16.840.1.113883.4.6", "urn:oid:2.16.840.1.113883.6.1"):
+                    wrong.append((source, "system", node))
+                if isinstance(node, dict) and name.endswith("Quantity") and not node.keys() & {"value", "extension"}:
+                    wrong.append((source, "amount", node))
+                if node in ({}, [], ""):
+                    wrong.append((source, "empty", name))
+    assert not wrong
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
