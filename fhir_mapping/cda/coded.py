@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 _OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+$")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 _NO_CODES = frozenset({"UNK", "ASKU", "NASK", "NAV"})
+_FLAVORS = _NO_CODES | {"NI", "NA", "OTH", "NULL"}
+_TERMINOLOGIES = frozenset({
+    "http://loinc.org", "http://snomed.info/sct", "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "http://hl7.org/fhir/sid/ndc", "http://hl7.org/fhir/sid/cvx", "http://www.ama-assn.org/go/cpt",
+    "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "http://hl7.org/fhir/sid/icd-9-cm",
+    "http://www.cms.gov/Medicare/Coding/ICD10", "http://nucc.org/provider-taxonomy", "http://fdasis.nlm.nih.gov",
+})  # fmt: skip
+"""Code systems in which none of these words is a code."""
 _CHINESE_NUMBERS = "2.16.156.10011.1."
 ABSENT_URL = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 ABSENT_CODES = {
@@ -54,13 +62,21 @@ def system_uri(oid: str) -> str | None:
 def coding(element: Element) -> dict[str, str]:
     """A Coding from ``code``, ``codeSystem`` and ``displayName``; empty without a code.
 
-    A nullFlavor that a system wrote as the code of no code system is no code.
+    A nullFlavor written as the code of no code system, or of one that does not have it, is no code.
     """
     get = element.get
     code = get("code")
-    if not code or (code in _NO_CODES and not get("codeSystem")):
+    if not code or (code in _FLAVORS and not _has_code(get("codeSystem") or "", code)):
         return {}
     return dict(_coding(code, get("codeSystem") or "", get("displayName") or "", get("codeSystemVersion") or ""))
+
+
+def _has_code(oid: str, code: str) -> bool:
+    system = system_uri(oid.strip()) if oid else None
+    codes = _closed_systems().get(system or "")
+    if codes is not None:
+        return code in codes
+    return system not in _TERMINOLOGIES if system else code not in _NO_CODES
 
 
 @lru_cache(maxsize=8192)

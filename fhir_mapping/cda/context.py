@@ -205,7 +205,7 @@ def _content(value: Any) -> str:
 def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
     """Put ``other`` into ``known`` where no two values disagree; lists of a merged type are joined."""
     additions: dict[str, Any] = {}
-    if merged and _two_numbers(known.get("identifier"), other.get("identifier")):
+    if merged and _two_numbers(known, other):
         return False
     for name, value in other.items():
         if name == "id":
@@ -232,9 +232,17 @@ def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
     return True
 
 
-def _two_numbers(known: Any, other: Any) -> bool:
-    """Whether both have identifiers and none in common: two of one name, not one of two numbers."""
-    return bool(known) and bool(other) and isinstance(known, list) and not any(one in known for one in other)
+def _two_numbers(known: Resource, other: Resource) -> bool:
+    """Whether both have identifiers and none in common: two of one name, not one of two numbers.
+
+    Numbers of different authorities may be one's, where an address or telephone is the same, too.
+    """
+    numbers, others = known.get("identifier"), other.get("identifier")
+    if not numbers or not others or not isinstance(numbers, list) or any(one in numbers for one in others):
+        return False
+    if {one.get("system") for one in numbers} & {one.get("system") for one in others}:
+        return True
+    return not any(one in known.get(part, ()) for part in ("telecom", "address") for one in other.get(part, ()))
 
 
 def _joined(present: list[Any], value: list[Any]) -> list[Any]:

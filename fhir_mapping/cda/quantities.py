@@ -11,6 +11,7 @@ from fhir_mapping.terminology.ucum import ucum_code
 
 UCUM = "http://unitsofmeasure.org"
 _NUMBER = re.compile(r"([+-]?)0*((?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,2})?)$", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
 _FULL_WIDTH = str.maketrans("０１２３４５６７８９．＋－", "0123456789.+-")
 _CURRENCY = {"元": "CNY", "人民币": "CNY", "RMB": "CNY", "￥": "CNY", "¥": "CNY", "角": "", "分": ""}
 
@@ -22,6 +23,8 @@ def decimal(text: str | None) -> DecimalText | int | None:
     if not text.isascii():
         text = text.translate(_FULL_WIDTH)
     value = text.strip().replace(",", "") if re.match(r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$", text) else text.strip()
+    if _DECIMAL_COMMA.fullmatch(value):
+        value = value.replace(",", ".")
     value = re.sub(r"^([+-]?)\.", r"\g<1>0.", value)
     value = value[:-1] if value.endswith(".") else value
     match = _NUMBER.match(value)

@@ -1,7 +1,8 @@
 """TS, IVL_TS, PIVL_TS and EIVL_TS to FHIR ``date``, ``dateTime``, ``instant``, ``Period`` and ``Timing``.
 
-FHIR wants a zone with every time of day. A time without one takes the converter's zone, else the offset of the
-document's own effectiveTime; where neither is known the day is kept and the time of day dropped.
+FHIR wants a zone with every time of day. A time without one takes the offset of the document's own effectiveTime
+(unless that is UTC, which programs write wherever they stand), else the converter's zone; where neither is known the
+day is kept and the time of day dropped.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _PUNCTUATED = re.compile(
 )
 """ISO 8601 and its like, as some systems write it; Chinese words are brought to it."""
 _CHINESE = str.maketrans("０１２３４５６７８９年月日时点分秒", "0123456789-- ::: ")
+_UTC = frozenset({"", "Z", "+00:00", "-00:00"})
 _LENGTHS = {
     "s": timedelta(seconds=1),
     "min": timedelta(minutes=1),
@@ -68,7 +70,8 @@ class Clock:
         if not hour:
             return date
         clock = f"{hour}:{minute or '00'}:{second or '00'}{(fraction or '')[:10]}"
-        zone = _offset(offset) or self._local(f"{date}T{clock[:8]}") or self.offset
+        local = "" if self.offset in _UTC else self.offset
+        zone = _offset(offset) or local or self._local(f"{date}T{clock[:8]}") or self.offset
         return f"{date}T{clock}{zone}" if zone else date
 
     def date(self, text: str | None) -> str | None:

@@ -18,6 +18,8 @@ CCDA = "2.16.840.1.113883.10.20.22.4."
 COMMENT = CCDA + "64"
 INDICATION = CCDA + "19"
 INSTRUCTION = CCDA + "20"
+REASON = "77301-0"
+"""LOINC: reason care action performed or not."""
 PLANNED_MOODS = frozenset({"INT", "RQO", "PRP", "ARQ", "APT", "PRMS", "PERM", "SLOT", "OPT"})
 
 
@@ -120,10 +122,10 @@ def notes(node: Node, ctx: Context) -> list[dict[str, Any]]:
 
 
 def reasons(node: Node, ctx: Context) -> list[dict[str, Any]]:
-    """Indications and RSON relations with a coded value, as concepts."""
+    """Indications, RSON relations and reasons for doing or not doing, with a coded value, as concepts."""
     found = []
     for kind, act in nested(node):
-        if (kind == "RSON" or act.has(INDICATION)) and act.name == "observation":
+        if (kind == "RSON" or act.has(INDICATION) or act.code() == REASON) and act.name == "observation":
             value = concept(act.one("value"), ctx)
             if value and value not in found:
                 found.append(value)
@@ -172,7 +174,7 @@ def walk_rest(node: Node, ctx: Context, section: Section, skip: tuple[str, ...] 
     """Handle the acts below that are clinical statements of their own; ``skip`` templates were used already."""
     found: list[str] = []
     for _, act in nested(node):
-        if not act.has(*skip):
+        if not act.has(*skip) and not (INDICATION in skip and act.code() == REASON):
             found += ctx.walk(act, section)
     return found
 

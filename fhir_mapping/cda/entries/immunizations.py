@@ -11,6 +11,7 @@ from fhir_mapping.cda.entries.common import (
     COMMENT,
     INDICATION,
     INSTRUCTION,
+    REASON,
     Section,
     base,
     instructions,
@@ -49,7 +50,8 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
         return []
     found = base("Immunization", node)
     found["status"] = "not-done" if is_negated(node) else _STATUS.get(status(node), "completed")
-    refusal = _refusal(node, ctx)
+    why = reasons(node, ctx)
+    refusal = _refusal(node, ctx) or (why[0] if why else {})
     put(found, statusReason=refusal if found["status"] == "not-done" else None)
     found["vaccineCode"] = vaccine
     found["patient"] = {"reference": ctx.patient}
@@ -63,7 +65,8 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
     actors = of_types(performers(node, ctx), "Practitioner", "PractitionerRole", "Organization")
     said = instructions(node, ctx)
     remarks = [*notes(node, ctx), *([{"text": said}] if said else [])]
-    put(found, performer=[{"actor": one} for one in actors], note=remarks, reasonCode=reasons(node, ctx))
+    put(found, performer=[{"actor": one} for one in actors], note=remarks)
+    put(found, reasonCode=why if found["status"] != "not-done" else None)
     author = node.one("author")
     told = child(author, "time") if author is not None else None
     put(found, recorded=ctx.clock.date_time(told.get("value")) if told is not None else None)
@@ -76,7 +79,7 @@ def immunization(node: Node, ctx: Context, section: Section) -> list[str]:
 def _rest(node: Node, ctx: Context, section: Section) -> list[str]:
     below: list[str] = []
     for _, act in nested(node):
-        if act.has(_REFUSAL, _REACTION, COMMENT, INDICATION, INSTRUCTION) or act.code() == _SERIES:
+        if act.has(_REFUSAL, _REACTION, COMMENT, INDICATION, INSTRUCTION) or act.code() in (_SERIES, REASON):
             continue
         below += ctx.walk(act, section)
     return below

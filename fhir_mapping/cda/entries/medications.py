@@ -17,6 +17,7 @@ from fhir_mapping.cda.entries.common import (
     COMMENT,
     INDICATION,
     INSTRUCTION,
+    REASON,
     Section,
     base,
     instructions,
@@ -104,7 +105,7 @@ def medication(node: Node, ctx: Context, section: Section) -> list[str]:
     for _, act in nested(node):
         if act.name == "supply":
             below += supply(act, ctx, section, drug=drug)
-        elif not act.has(*_PARTS):
+        elif not act.has(*_PARTS) and act.code() != REASON:
             below += ctx.walk(act, section)
     return [reference, *below]
 
@@ -120,7 +121,10 @@ def _statement(node: Node, drug: Resource, ctx: Context) -> Resource:
     author = node.one("author")
     told = child(author, "time") if author is not None else None
     put(found, dateAsserted=ctx.clock.date_time(told.get("value")) if told is not None else None)
-    put(found, informationSource=source[0] if source else None, reasonCode=reasons(node, ctx), note=notes(node, ctx))
+    why = reasons(node, ctx)
+    put(found, statusReason=why if is_negated(node) else None)
+    put(found, informationSource=source[0] if source else None, reasonCode=None if is_negated(node) else why)
+    put(found, note=notes(node, ctx))
     how = dosage(node, ctx, sig=_sig(node, ctx), advice=instructions(node, ctx), bounds=False)
     put(found, dosage=[how] if how else None)
     return found

@@ -12,10 +12,12 @@ from fhir_mapping.cda.element import Element, Node, all_text, child, children, s
 from fhir_mapping.cda.entries.common import (
     COMMENT,
     INDICATION,
+    REASON,
     Section,
     base,
     code_or_words,
     is_negated,
+    nested,
     notes,
     put,
     status,
@@ -47,6 +49,7 @@ _TRUTH = {"true": True, "1": True, "t": True, "y": True, "是": True, "有": Tru
     "无": False,
 }
 """BL, and as systems write it that keep letters or Chinese words for it."""
+_UNITS = "246514001"
 _PREGNANCY = "2.16.840.1.113883.10.20.15.3.8"
 _PERFORMERS = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson")
 _CODED = {"CD", "CE", "CV", "CO", "CS", "CR"}
@@ -57,11 +60,23 @@ def observation(node: Node, ctx: Context, section: Section) -> list[str]:
     found = observation_resource(node, ctx, section.observation_category)
     if not found:
         return walk_rest(node, ctx, section)
-    below = walk_rest(node, ctx, section, (COMMENT, INDICATION))
+    below: list[str] = []
+    for _, act in nested(node):
+        if act.code() == _UNITS:
+            _name_unit(found, act, ctx)
+        elif not act.has(COMMENT, INDICATION) and act.code() != REASON:
+            below += ctx.walk(act, section)
     members = of_types(below, "Observation")
     if members:
         found["hasMember"] = members
     return [ctx.add(found), *(one for one in below if not one.startswith("Observation/"))]
+
+
+def _name_unit(found: Resource, told: Node, ctx: Context) -> None:
+    """An observation of the units is no finding: its words are how the unit of the value is shown."""
+    words = concept(told.one("value"), ctx).get("text")
+    if words and "valueQuantity" in found:
+        found["valueQuantity"] = {**found["valueQuantity"], "unit": words}
 
 
 def group(node: Node, ctx: Context, section: Section) -> list[str]:

@@ -165,7 +165,10 @@ def walk(element: Element, ctx: Context, section: Section) -> list[str]:
 
 def handle(node: Node, ctx: Context, section: Section) -> list[str]:
     """The references that one act gave, the one of its own resource first."""
-    if node.get("nullFlavor") and not node.kids:
+    if node.get("nullFlavor"):
+        # The act as a whole is unknown or did not happen; what its parts would be says nothing.
+        if node.kids:
+            ctx.problem("null_act", node.element)
         return []
     known = _by_template()
     handler = next((known[one] for one in node.templates() if one in known), None)

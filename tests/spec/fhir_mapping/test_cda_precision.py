@@ -1,0 +1,98 @@
+"""What must not be written: what did not happen as done, a word for "unknown" as a code, one person twice."""
+
+from __future__ import annotations
+
+import pytest
+from cda_acts import LOINC, XSI, below, code_of, resources, template, value_of
+
+from fhir_mapping.cda import convert_document
+from fhir_mapping.cda.times import Clock
+
+CVX = "2.16.840.1.113883.12.292"
+DECLINED = "105480006"
+
+
+def drug(code: str, system: str = "2.16.840.1.113883.6.88") -> str:
+    material = f"<manufacturedMaterial>{code_of(code, system)}</manufacturedMaterial>"
+    return f"<consumable><manufacturedProduct>{material}</manufacturedProduct></consumable>"
+
+
+def declined() -> str:
+    return below(f"<observation>{code_of('77301-0', LOINC)}{value_of(DECLINED)}</observation>", "REFR")
+
+
+def test_an_act_that_is_null_as_a_whole_did_not_happen():
+    act = f'<substanceAdministration{{}} moodCode="EVN">{template(52)}{drug("88", CVX)}</substanceAdministration>'
+    assert resources(act.format(""))["Immunization"][0]["status"] == "completed"
+    other = f"<observation>{code_of('8302-2', LOINC)}{value_of('195967001')}</observation>"
+    null = act.format(' nullFlavor="NI"')
+    assert "Immunization" not in resources(f"{null}</entry><entry>{other}")
+
+
+@pytest.mark.parametrize(
+    ("act", "type_", "status"),
+    [
+        (f"<substanceAdministration {{}}>{template(16)}{drug('314076')}{{}}</substanceAdministration>",
+         "MedicationStatement", "not-taken"),
+        (f"<substanceAdministration {{}}>{template(52)}{drug('88', CVX)}{{}}</substanceAdministration>",
+         "Immunization", "not-done"),
+        (f"<procedure {{}}>{template(14)}{code_of('6025007')}{{}}</procedure>", "Procedure", "not-done"),
+    ],
+)  # fmt: skip
+def test_why_something_was_not_done_is_the_reason_of_that_and_no_finding(act, type_, status):
+    found = resources(act.format('moodCode="EVN" negationInd="true"', declined()))
+    (one,) = found[type_]
+    why = one["statusReason"]
+    assert one["status"] == status
+    assert (why[0] if isinstance(why, list) else why)["coding"][0]["code"] == DECLINED
+    assert "reasonCode" not in one and "Observation" not in found
+
+
+@pytest.mark.parametrize("system", [CVX, LOINC, "2.16.840.1.113883.5.111"])
+def test_a_word_for_unknown_is_no_code_of_a_system_that_does_not_have_it(system):
+    (one,) = resources(f'<observation>{code_of("8302-2", LOINC)}<value xsi:type="CD" code="UNK" displayName="Flu" '
+                       f'codeSystem="{system}"/></observation>')["Observation"]  # fmt: skip
+    assert one["valueCodeableConcept"] == {"text": "Flu"}
+
+
+def test_units_told_in_words_are_how_the_unit_is_shown():
+    unit = ('<value xsi:type="CD" code="10*3/uL" codeSystem="2.16.840.1.113883.6.8"><originalText>THOUS/MCL'
+            "</originalText></value>")  # fmt: skip
+    units = below(f"<observation>{code_of('246514001')}{unit}</observation>", "COMP")
+    value = '<value xsi:type="PQ" value="152" unit="10*3/uL"/>'
+    (one,) = resources(f"<observation>{code_of('26515-7', LOINC)}{value}{units}</observation>")["Observation"]
+    assert (one["valueQuantity"]["unit"], one["valueQuantity"]["code"]) == ("THOUS/MCL", "10*3/uL")
+
+
+def _author(number: str, phone: str) -> str:
+    name = "<assignedPerson><name><given>Ann</given><family>Lee</family></name></assignedPerson>"
+    who = f'{number}<telecom value="tel:{phone}"/>{name}'
+    return f'<author><time value="2024"/><assignedAuthor>{who}</assignedAuthor></author>'
+
+
+@pytest.mark.parametrize(
+    ("other", "phone", "count"),
+    [
+        ('<id root="1.2.3.4.5.6" extension="7"/>', "+1-555", 1),
+        ('<id root="1.2.3.4.5.6" extension="7"/>', "+1-777", 2),
+        ('<id root="2.16.840.1.113883.4.6" extension="2222222222"/>', "+1-555", 2),
+    ],
+)
+def test_one_name_and_telephone_with_numbers_of_two_authorities_is_one_person(other, phone, count):
+    acts = "".join(
+        f"<entry><observation>{code_of(code, LOINC)}{value_of('195967001')}{author}</observation></entry>"
+        for code, author in (
+            ("8302-2", _author('<id root="2.16.840.1.113883.4.6" extension="1111111111"/>', "+1-555")),
+            ("29463-7", _author(other, phone)),
+        )
+    )
+    found = convert_document(f"<section {XSI}>{acts}</section>".encode()).resources
+    assert sum(one["resourceType"] == "Practitioner" for one in found) == count
+
+
+def test_a_local_time_takes_the_offset_that_the_document_tells():
+    clock = Clock("Asia/Shanghai")
+    for offset, told in (("-05:00", "-05:00"), ("+00:00", "+08:00"), ("", "+08:00")):
+        clock = Clock("Asia/Shanghai")
+        clock.offset = offset
+        assert clock.date_time("20240501083000") == f"2024-05-01T08:30:00{told}"
