@@ -63,7 +63,7 @@ def look(sources: Sequence[MappedSource]) -> Look:
         ids.sort()
         if bool((ids[1:] == ids[:-1]).any()):
             repeated |= {resource}
-        if resource in asked and not np.isin(_once(asked.pop(resource)), ids).all():
+        if resource in asked and not _are_in(_once(asked.pop(resource)), ids):
             missing |= {resource}
     return Look(repeated, missing | {resource for resource, hashes in asked.items() if _once(hashes).size})
 
@@ -93,7 +93,23 @@ def _hashes(source: MappedSource) -> _Hashes:
 
 
 def _once(hashes: Iterable[np.ndarray]) -> np.ndarray:
-    return np.unique(_joined(hashes))
+    """Each hash once, ascending. Most that are alike follow one another, as the rows of a message do."""
+    found = _without_runs(_joined(hashes))
+    found.sort()
+    return _without_runs(found)
+
+
+def _without_runs(hashes: np.ndarray) -> np.ndarray:
+    """The first of each run of equal ones."""
+    return hashes[np.append(True, hashes[1:] != hashes[:-1])[: hashes.size]]
+
+
+def _are_in(hashes: np.ndarray, others: np.ndarray) -> bool:
+    """Whether ``others`` have all of them; both ascending."""
+    if not others.size:
+        return not hashes.size
+    places = np.searchsorted(others, hashes)
+    return bool((others[np.minimum(places, others.size - 1)] == hashes).all())
 
 
 def _joined(hashes: Iterable[np.ndarray]) -> np.ndarray:

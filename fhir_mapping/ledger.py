@@ -76,7 +76,8 @@ def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
 
 def _count_source(source: MappedSource) -> list[FileCount]:
     def counted() -> Iterator[pa.Table]:
-        for batch in source.batches([*_FILE, DIGEST_FIELD, "_errors", "_skip", "_emitted"]):
+        names = [*_FILE, DIGEST_FIELD, "_errors", "_skip", "_emitted"]
+        for batch in source.batches(names, coded=("_file_name", DIGEST_FIELD)):
             quarantined = _is_filled(batch.column("_errors"))
             flags = {
                 "records_in": pa.repeat(1, len(batch)),
@@ -180,7 +181,7 @@ def _count_type(zone: SiteZone, resource: str) -> list[tuple[Any, ...]]:
     """Day, file name, resources of a type, and how many of them wait."""
 
     def counted() -> Iterator[pa.Table]:
-        for batch in batches(silver_table_path(zone, resource), [*_FILE, "_pending"]):
+        for batch in batches(silver_table_path(zone, resource), [*_FILE, "_pending"], coded=("_file_name",)):
             flags = {"resources": pa.repeat(1, len(batch)), "waiting": _is_filled(batch.column("_pending"))}
             yield pa.table({name: batch.column(name) for name in _FILE} | flags)
 

@@ -83,9 +83,11 @@ class MappedSource:
         """Whether ``rows`` are all rows of the table, unchanged."""
         return self.rows is self.all_rows
 
-    def batches(self, columns: Sequence[str], rows: pc.Expression | None = None) -> Iterator[pa.RecordBatch]:
-        """The table's own rows, all or those asked for, without the engine."""
-        return batches(self.table.path, columns, rows) if exists(self.table) else iter(())
+    def batches(
+        self, columns: Sequence[str], rows: pc.Expression | None = None, coded: Sequence[str] = ()
+    ) -> Iterator[pa.RecordBatch]:
+        """The table's own rows, all or those asked for, without the engine; ``coded`` columns as dictionaries."""
+        return batches(self.table.path, columns, rows, coded) if exists(self.table) else iter(())
 
     @property
     def mapping(self) -> SourceMapping:
