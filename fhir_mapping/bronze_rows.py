@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -56,8 +56,7 @@ def with_lineage(
 
 def counted(delivered: Delivered, tally: Tally) -> FileEntry:
     """The manifest's row of a file whose records were read."""
-    return replace(
-        delivered.entry,
+    return delivered.entry._replace(
         records=tally.records + len(delivered.erased),
         lines=tally.lines,
         header_lines=delivered.file.header_lines if delivered.file else 0,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +26,15 @@ from fhir_mapping.lifecycle.erased import Erasures
 from fhir_mapping.manifest import ACCEPTED, FileEntry
 from fhir_mapping.mapping import MappedSource, digest_on
 from fhir_mapping.spec.compile import DIGEST_FIELD
-from fhir_mapping.tables import DISPOSITIONS, RECORD, ledger_table, silver_table_path, silver_types, superseded_table
+from fhir_mapping.tables import (
+    DISPOSITIONS,
+    LEDGER_COUNTS,
+    RECORD,
+    ledger_table,
+    silver_table_path,
+    silver_types,
+    superseded_table,
+)
 from lake.reader import batches, read_arrow
 from lake.tables import arrow_schema, read, write_arrow
 from lake.together import run_together
@@ -33,6 +42,7 @@ from lake.together import run_together
 FileKey = tuple[str, str]
 """Day of delivery and file name."""
 _FILE = ("_delivery_date", "_file_name")
+_NAMES = ("delivery_date", "source", "file_id", "file_name")
 
 
 @dataclass(frozen=True)
@@ -55,8 +65,7 @@ class SiteReport:
     resources_out: dict[str, int]
 
 
-@dataclass(frozen=True)
-class FileCount:
+class FileCount(NamedTuple):
     """What the mapped rows of one file say, by the mapping that made them (``digest``)."""
 
     source: str
@@ -66,6 +75,21 @@ class FileCount:
     quarantined: int
     skipped: int
     mapped: int
+
+
+@dataclass(slots=True)
+class _Became:
+    """What became of a file's records, named as in the ledger; ``made``: its resources in silver by type."""
+
+    records_in: int = 0
+    mapped: int = 0
+    quarantined: int = 0
+    skipped: int = 0
+    superseded: int = 0
+    erased: int = 0
+    pending: int = 0
+    resources_replaced: int = 0
+    made: dict[str, int] = field(default_factory=dict)
 
 
 def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
@@ -118,34 +142,36 @@ def write_ledger(
     erasures: Erasures,
 ) -> SiteReport:
     """Write the ledger whole and add it up. Silver and the superseded resources must be written before."""
-    counts: dict[FileKey, Counter[str]] = defaultdict(Counter)
+    found: dict[FileKey, _Became] = defaultdict(_Became)
     for count in mapped:
-        total = counts[count.key]
-        total["records_in"] += count.records_in
-        total["quarantined"] += count.quarantined
-        total["skipped"] += count.skipped
-        total["mapped"] += count.mapped
-    _count_superseded(spark, zone, sources, counts)
-    out = _count_silver(zone, counts)
+        total = found[count.key]
+        total.records_in += count.records_in
+        total.quarantined += count.quarantined
+        total.skipped += count.skipped
+        total.mapped += count.mapped
+    _count_superseded(spark, zone, sources, found)
+    _count_silver(zone, found)
     erased = erasures.counts()
     digest = cache(partial(digest_on, sources))
-    rows = [
-        _row(
-            entry,
-            counts,
-            out,
-            digest(entry.source or "", entry.delivery_date),
-            erased.get((*_key(entry), entry.file_id), 0),
-        )
-        for entry in manifest
+    files = [
+        _of_file(entry, found.get(_key(entry)), erased.get((*_key(entry), entry.file_id), 0)) for entry in manifest
     ]
+    # By column: a feed of small files has tens of thousands of rows here.
+    made = [tuple(file.made.items()) for file in files]
+    columns: dict[str, list[Any]] = {
+        **{name: [getattr(entry, name) for entry in manifest] for name in _NAMES},
+        **{name: [getattr(file, name) for file in files] for name in LEDGER_COUNTS},
+        "resources_out": list(map(cache(_as_json), made)),
+        "spec_digest": [digest(entry.source or "", entry.delivery_date) for entry in manifest],
+    }
     target = ledger_table(zone)
-    write_arrow(pa.Table.from_pylist(rows, schema=arrow_schema(target)), target)
-    return _report(rows)
+    write_arrow(pa.table(columns, schema=arrow_schema(target)), target)
+    totals = {name: sum(columns[name]) for name in ("records_in", *DISPOSITIONS, "pending")}
+    return SiteReport(**totals, resources_out=_totals(made))
 
 
 def _count_superseded(
-    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], counts: dict[FileKey, Counter[str]]
+    spark: SparkSession, zone: SiteZone, sources: Sequence[MappedSource], found: dict[FileKey, _Became]
 ) -> None:
     """Records all of whose resources were replaced move from mapped to superseded."""
     table = superseded_table(zone)
@@ -160,21 +186,20 @@ def _count_superseded(
         F.sum("replaced").alias("resources_replaced"),
     )
     for row in grouped.collect():
-        count = counts[(row["_delivery_date"], row["_file_name"])]
-        count["superseded"] += row["superseded"]
-        count["mapped"] -= row["superseded"]
-        count["resources_replaced"] += row["resources_replaced"]
+        file = found[row["_delivery_date"], row["_file_name"]]
+        file.superseded += row["superseded"]
+        file.mapped -= row["superseded"]
+        file.resources_replaced += row["resources_replaced"]
 
 
-def _count_silver(zone: SiteZone, counts: dict[FileKey, Counter[str]]) -> dict[FileKey, Counter[str]]:
-    """Resources in silver by file and type; those that wait are added to ``counts`` as pending."""
-    out: dict[FileKey, Counter[str]] = defaultdict(Counter)
+def _count_silver(zone: SiteZone, found: dict[FileKey, _Became]) -> None:
+    """Resources in silver by file and type, and those that wait."""
     types = silver_types(zone)
     for name, rows in zip(types, run_together(partial(_count_type, zone, name) for name in types), strict=True):
         for day, file_name, resources, waiting in rows:
-            out[day, file_name][name] += resources
-            counts[day, file_name]["pending"] += waiting
-    return out
+            file = found[day, file_name]
+            file.made[name] = resources
+            file.pending += waiting
 
 
 def _count_type(zone: SiteZone, resource: str) -> list[tuple[Any, ...]]:
@@ -195,7 +220,7 @@ def _is_filled(lists: pa.Array) -> pa.Array:
 
 def _sums(tables: Iterable[pa.Table], by: Sequence[str], flags: Sequence[str]) -> list[tuple[Any, ...]]:
     """The values of ``by`` and the sums of ``flags`` over all tables; each is added up as it comes."""
-    found: dict[tuple[Any, ...], list[int]] = {}
+    found: dict[tuple[Any, ...], tuple[int, ...]] = {}
     for table in tables:
         flagged = {name: table[name].cast(pa.int64()) for name in flags}
         grouped = pa.table({name: table[name] for name in by} | flagged)
@@ -204,43 +229,32 @@ def _sums(tables: Iterable[pa.Table], by: Sequence[str], flags: Sequence[str]) -
         keys = zip(*(summed[name].to_pylist() for name in by), strict=True)
         added = zip(*(summed[f"{name}_sum"].to_pylist() for name in flags), strict=True)
         for key, numbers in zip(keys, added, strict=True):
-            sums = found.setdefault(key, [0] * len(flags))
-            for position, number in enumerate(numbers):
-                sums[position] += number
+            sums = found.get(key)
+            found[key] = numbers if sums is None else tuple(map(add, sums, numbers))
     return [(*key, *sums) for key, sums in found.items()]
 
 
-def _row(
-    entry: FileEntry,
-    counts: Mapping[FileKey, Counter[str]],
-    out: Mapping[FileKey, Counter[str]],
-    digest: str | None,
-    erased: int,
-) -> dict[str, Any]:
-    count, made = counts.get(_key(entry), Counter()), out.get(_key(entry), Counter())
+def _of_file(entry: FileEntry, found: _Became | None, erased: int) -> _Became:
+    """What the ledger says of a file; a file delivered twice is superseded whole."""
+    became = found or _Became()
     if entry.is_duplicate:
-        count = Counter(records_in=entry.records - erased, superseded=entry.records - erased)
-    if erased:
-        count = Counter(count)
-        count.update(records_in=erased, erased=erased)
-    return {
-        "delivery_date": entry.delivery_date,
-        "source": entry.source,
-        "file_id": entry.file_id,
-        "file_name": entry.file_name,
-        **{name: count[name] for name in ("records_in", *DISPOSITIONS, "pending", "resources_replaced")},
-        "resources_out": json.dumps({name: made[name] for name in RESOURCES if name in made}),
-        "spec_digest": digest,
-    }
+        records = entry.records - erased
+        became = _Became(records_in=records, superseded=records, made=became.made)
+    return replace(became, records_in=became.records_in + erased, erased=erased) if erased else became
+
+
+def _as_json(made: tuple[tuple[str, int], ...]) -> str:
+    numbers = dict(made)
+    return json.dumps({name: numbers[name] for name in RESOURCES if name in numbers})
+
+
+def _totals(made: Sequence[tuple[tuple[str, int], ...]]) -> dict[str, int]:
+    """The resources of all files by type."""
+    out: Counter[str] = Counter()
+    for numbers, files in Counter(made).items():
+        out.update({name: number * files for name, number in numbers})
+    return dict(out)
 
 
 def _key(entry: FileEntry) -> FileKey:
     return entry.delivery_date, entry.file_name
-
-
-def _report(rows: Sequence[Mapping[str, Any]]) -> SiteReport:
-    out: Counter[str] = Counter()
-    for text, files in Counter(row["resources_out"] for row in rows).items():
-        out.update({name: number * files for name, number in json.loads(text).items()})
-    totals = {name: sum(row[name] for row in rows) for name in ("records_in", *DISPOSITIONS, "pending")}
-    return SiteReport(**totals, resources_out=dict(out))

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from types import UnionType
+from typing import NamedTuple, get_type_hints
 
 import pyarrow as pa
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
@@ -26,12 +27,16 @@ REFUSED = "refused"
 
 NAME = "manifest__file"
 
-_TYPES = {"str": StringType(), "str | None": StringType(), "int": LongType(), "bool": BooleanType()}
+_TYPES: dict[type | UnionType, StringType | LongType | BooleanType] = {
+    str: StringType(),
+    str | None: StringType(),
+    int: LongType(),
+    bool: BooleanType(),
+}
 
 
-@dataclass(frozen=True)
-class FileEntry:
-    """One delivered file.
+class FileEntry(NamedTuple):
+    """One delivered file. A tuple, since a feed of small files has tens of thousands a day.
 
     Attributes:
         delivery_date: the day's folder in landing.
@@ -74,7 +79,7 @@ class FileEntry:
 
 def table(zone: SiteZone) -> Table:
     """``manifest__file``, one part a day of delivery."""
-    schema = StructType([StructField(field.name, _TYPES[str(field.type)]) for field in fields(FileEntry)])
+    schema = StructType([StructField(name, _TYPES[kind]) for name, kind in get_type_hints(FileEntry).items()])
     return Table(zone.table(NAME), schema, partition_by=("delivery_date",))
 
 
@@ -82,8 +87,8 @@ def read_manifest(zone: SiteZone) -> list[FileEntry]:
     """All entries, by day and file name; none when nothing was ingested yet."""
     if not exists(table(zone)):
         return []
-    entries = [FileEntry(**row) for row in read_arrow(table(zone).path).to_pylist()]
-    return sorted(entries, key=_order)
+    rows = read_arrow(table(zone).path, FileEntry._fields)
+    return sorted(map(FileEntry._make, zip(*(column.to_pylist() for column in rows.columns), strict=True)), key=_order)
 
 
 def record_day(zone: SiteZone, day: str, entries: Sequence[FileEntry]) -> list[FileEntry]:
@@ -97,7 +102,8 @@ def record_day(zone: SiteZone, day: str, entries: Sequence[FileEntry]) -> list[F
     changed = {day} | {entry.delivery_date for entry in set(flagged) - set(others)}
     rows = [entry for entry in flagged if entry.delivery_date in changed]
     target = table(zone)
-    data = pa.Table.from_pylist([vars(entry) for entry in rows], schema=arrow_schema(target))
+    values = [*zip(*rows, strict=True)] or [()] * len(FileEntry._fields)
+    data = pa.table(dict(zip(FileEntry._fields, values, strict=True)), schema=arrow_schema(target))
     write_arrow(data, target, where={"delivery_date": sorted(changed)})
     return [entry for entry in flagged if entry.delivery_date == day]
 
@@ -125,7 +131,7 @@ def flag_duplicates(entries: Sequence[FileEntry]) -> list[FileEntry]:
     for entry in sorted(entries, key=_order):
         is_accepted = entry.status == ACCEPTED
         is_duplicate = is_accepted and entry.file_id in seen
-        flagged.append(entry if entry.is_duplicate == is_duplicate else replace(entry, is_duplicate=is_duplicate))
+        flagged.append(entry if entry.is_duplicate == is_duplicate else entry._replace(is_duplicate=is_duplicate))
         if is_accepted:
             seen.add(entry.file_id)
     return flagged

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +211,7 @@ def _cut_bronze(zone: SiteZone, site: Site, links: dict[str, SourceLinks], suppr
         left = left.set_column(left.column_names.index("_file_name"), "_file_name", renamed)
         if left != rows:
             write_arrow(left, target, where={"_delivery_date": [day]})
-    record_day(zone, day, [replace(entry, file_name=names[name]) for name, entry in entries.items()])
+    record_day(zone, day, [entry._replace(file_name=names[name]) for name, entry in entries.items()])
 
 
 def _erasures(

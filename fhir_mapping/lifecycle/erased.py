@@ -113,12 +113,12 @@ def as_delivered(delivered: Delivered, erasures: Erasures) -> Delivered:
     erasure = erasures.of_landing(entry.delivery_date, entry.file_name, entry.sha256)
     if erasure is None:
         return delivered
-    entry = replace(
-        entry, sha256=erasure.sha256_before, file_id=erasure.file_id, bytes=erasure.bytes_before, source=erasure.source
+    entry = entry._replace(
+        sha256=erasure.sha256_before, file_id=erasure.file_id, bytes=erasure.bytes_before, source=erasure.source
     )
     if delivered.entry.bytes == 0 and erasure.record_nos:
         # Nothing but that person's records was in it: the file counts as read, with no record left.
-        entry = replace(entry, status=ACCEPTED, reason=None, detected_encoding=entry.declared_encoding, line_end="LF")
+        entry = entry._replace(status=ACCEPTED, reason=None, detected_encoding=entry.declared_encoding, line_end="LF")
         return Delivered(delivered.path, entry, None, erasure.record_nos)
     return replace(delivered, entry=entry, erased=erasure.record_nos)
 
