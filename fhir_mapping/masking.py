@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from fhir_mapping.spec.text import IDENTIFYING, MASK, half_width
+from fhir_mapping.spec.text import MASK, half_width, in_groups, mask_numbers
 
-_IDENTIFYING = re.compile(IDENTIFYING)
 _SHORTEST = 2
 """One character alone is no name."""
 
@@ -31,14 +30,32 @@ NOBODY = Known()
 
 
 def mask_text(text: str, known: Known = NOBODY) -> str:
-    """The text with known names and numbers, in any width, and all that looks like a person's number, as ``***``."""
+    """The text with known names and numbers, and all that looks like a person's number, as ``***``.
+
+    Known ones count in any width, numbers of six and more digits in whatever groups, Latin words in any case.
+    """
     for value in sorted(map(half_width, known.names | known.numbers), key=len, reverse=True):
-        parts, last = [], 0
-        for found in re.finditer(re.escape(value), half_width(text)):
-            parts.append(text[last : found.start()])
-            last = found.end()
-        text = MASK.join([*parts, text[last:]])
-    return _IDENTIFYING.sub(MASK, text)
+        for pattern in _patterns(value):
+            text = _mask(text, pattern)
+    return mask_numbers(text)
+
+
+def _patterns(value: str) -> Iterator[str]:
+    """What a value is looked for by; half-width."""
+    yield re.escape(value)
+    if value[:1].isascii() and value[:1].isalpha() and len(value) >= _SHORTEST:
+        yield f"(?i)(?<![A-Za-z]){re.escape(value)}(?![A-Za-z])"
+    if (number := in_groups(value)) is not None:
+        yield f"(?i){number}"
+
+
+def _mask(text: str, pattern: str) -> str:
+    """The text with all that its half-width form matches as ``***``."""
+    parts, last = [], 0
+    for found in re.finditer(pattern, half_width(text)):
+        parts.append(text[last : found.start()])
+        last = found.end()
+    return MASK.join([*parts, text[last:]])
 
 
 def known_of(patient: Mapping[str, Any]) -> Known:

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType, StringType, StructField
 
-from fhir_mapping.spec.text import mask_values, prepared_column, trim_column
+from fhir_mapping.spec.text import joined_values, mask_values, prepared_column, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -43,16 +43,17 @@ class Stage(IntEnum):
     TESTS = 1
     JOINT = 2
     TEXT = 3
-    KEYED = 4
-    SPLIT = 5
-    ASKED = 6
-    PARSED = 7
-    CHECKED = 8
-    JUDGED = 9
-    PLACED = 10
-    SETTLED = 11
-    RULES = 12
-    VERDICT = 13
+    KNOWN = 4
+    KEYED = 5
+    SPLIT = 6
+    ASKED = 7
+    PARSED = 8
+    CHECKED = 9
+    JUDGED = 10
+    PLACED = 11
+    SETTLED = 12
+    RULES = 13
+    VERDICT = 14
 
 
 def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequence[Column]) -> Column:
@@ -166,7 +167,9 @@ class Plan:
         """
         if self.masked is None:
             return text
-        return mask_values(text, [self.text(c) for c in dict.fromkeys((*self.masked, *names)) if c != own])
+        known = tuple(column for column in dict.fromkeys((*self.masked, *names)) if column != own)
+        values = [self.text(column) for column in known]
+        return mask_values(text, values, self.define(Stage.KNOWN, ("joined", known), joined_values(values)))
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).

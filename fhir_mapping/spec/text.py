@@ -6,6 +6,7 @@ the part of NFKC that source records need, and the only part that both engines h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import and_, or_
@@ -21,19 +22,59 @@ _ASCII_SPACE = " \t\r\n\f\v"
 _FULL_WIDTH = "[０-９Ａ-Ｚａ-ｚ\u3000]"
 """What names and numbers have in full width; punctuation alone, common in Chinese text, is none of them."""
 
-IDENTIFYING = (
-    "[1１][3-9３-９][0-9０-９]([ -]?[0-9０-９]{4}){2}"
-    "|[0-9０-９]{15,}[XxＸｘ]?"
-    "|[(（]?[0０][1-9１-９][0-9０-９]{1,2}[ )）－-]{1,2}[2-9２-９][0-9０-９]{6,7}"
+_D = "[0-9０-９]"
+_GAP = "[ \u00a0\u3000\u2010-\u2015\u2212－-]"
+"""What stands between the groups of a number."""
+_GAPS = f"{_GAP}{{0,2}}"
+_LOOSE_ONE = f"[()（）{_GAP[1:]}"
+_LOOSE = f"{_LOOSE_ONE}{{0,3}}"
+_YEAR = f"(?:[1１][89８９]|[2２][0０]){_D}{{2}}"
+_MONTH = "(?:[0０][1-9１-９]|[1１][0-2０-２])"
+_DAY = f"(?:[0-2０-２]{_D}|[3３][01０１])"
+_LAST = "[0-9０-９XxＸｘ]"
+
+GROUPED_CARD = (
+    f"(^|[^0-9０-９])(?:{_D}{{3}}{_GAP}?{_D}{{3}}{_GAPS}{_YEAR}{_GAP}?{_MONTH}{_GAP}?{_DAY}{_GAPS}{_D}{{3}}{_LAST}"
+    f"|{_D}{{4}}{_GAP}{_D}{{2}}(?:[1１][89８９]|[2２][0０]){_GAP}{_D}{{2}}{_MONTH}{_GAP}{_DAY}{_D}{{2}}{_GAP}{_D}{_LAST}"
+    f"|{_D}{{6}}{_GAP}{_D}{{2}}{_MONTH}{_DAY}{_GAP}{_D}{{3}})"
 )
-"""A mobile number (11 digits, maybe grouped), 15 and more digits in a row such as an ID-card number with its X, or a
-land line behind its area code; in the dialect of both engines and Python."""
+"""An ID-card number by its parts (6 digits, date of birth, 4; of an old one 6, 6, 3) or by fours, and what stands
+before it; in the dialect of both engines and Python."""
+IDENTIFYING = (
+    f"{_D}{{15,}}[XxＸｘ]?"
+    f"|(?:[+＋]|[0０]{{2}})[8８][6６](?:{_LOOSE}{_D}){{10,11}}"
+    f"|[1１][3-9３-９]{_D}(?:{_GAP}?{_D}{{4}}){{2}}|[1１][3-9３-９]{_D}{{2}}{_GAP}{_D}{{3}}{_GAP}{_D}{{4}}"
+    f"|[(（]?[0０][1-9１-９]{_D}{{1,2}}[ )）－-]{{1,2}}[2-9２-９]{_D}{{2,3}}{_GAP}?{_D}{{4}}"
+)
+"""15 and more digits in a row such as an ID-card number with its X, a telephone behind +86, a mobile number (11 digits,
+maybe grouped as 3, 4, 4 or 4, 3, 4), or a land line behind its area code; in the dialect of both engines and Python."""
+SIX_DIGITS = f"(?:{_D}{_LOOSE}){{5}}{_D}"
+"""What every such number has, and few texts: digits with no more between them than numbers have."""
 MASK = "***"
+
+_BEFORE, _BETWEEN = "\ufffe", "\uffff"
+"""What marks values that are joined; in no text."""
+_VALUES = r"(?iu:(^|[^A-Za-z])(?:@)([^A-Za-z]|$))|(?:@)|(?i:\z.#)"
+"""What finds values: words in any case (``@``), as they are written, or
+numbers in any groups (``#``)."""
+_NO_NUMBER = f"{_BEFORE}(?:[0-9]{{0,5}}[Xx]?|[0-9]*[^0-9{_BETWEEN}][^{_BETWEEN}]+|[0-9]*[^0-9Xx{_BETWEEN}]){_BETWEEN}"
+"""A value that is looked for in no groups: a number of less than six digits would be found in dates."""
 
 
 def half_width(text: str) -> str:
     """Full-width ASCII made half-width, character by character: places stay."""
     return text.translate(_TABLE)
+
+
+def in_groups(value: str) -> str | None:
+    """The pattern of a number (half-width) in whatever groups; None for what is no number."""
+    number = re.sub(_LOOSE_ONE, "", value)
+    return _GAPS.join(number) if re.fullmatch("[0-9]{6,}[Xx]?", number) else None
+
+
+def mask_numbers(text: str) -> str:
+    """What looks like a person's number as ``***``."""
+    return re.sub(IDENTIFYING, MASK, re.sub(GROUPED_CARD, rf"\1{MASK}", text)) if re.search(SIX_DIGITS, text) else text
 
 
 def fold(text: str) -> str:
@@ -68,29 +109,69 @@ def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
     )
 
 
-def mask_identifying(column: Column) -> Column:
-    """Runs of digits that look like a phone or ID-card number become ``***``."""
-    return F.regexp_replace(column, IDENTIFYING, MASK)
+def joined_values(values: Sequence[Column]) -> Column:
+    """What is known of the person of a record in one text, for ``mask_values``; one character alone is no name."""
+    return F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *(F.when(F.length(value) > 1, value) for value in values))
 
 
-def mask_values(column: Column, values: Sequence[Column]) -> Column:
-    """``mask_identifying``, before which ``values``, where they stand in the text, in full width too, become ``***``.
+def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Column:
+    """Text in which ``values`` and all that looks like a person's number (see ``mask_numbers``) became ``***``.
 
-    One character alone is no name. Texts with nothing to mask, nearly all, are only looked through.
+    Values count in full width too (then the text is shown in half width), numbers of six and more digits in whatever
+    groups, words of Latin letters in any case. Texts with nothing to mask, nearly all, are only looked through.
 
     Args:
         column: a stored column, as the values should be: each is used several times.
+        joined: ``joined_values(values)``, stored as well: a pattern made of each value would take long to plan.
     """
     # Of a value that is null nothing is known; then the others decide.
-    suspect = reduce(or_, [column.rlike(IDENTIFYING), *(column.contains(value) for value in values)])
+    is_known = reduce(or_, [*_as_written(column, values), column.rlike(SIX_DIGITS) & _in_groups(column, values)])
     # Values are half-width: one that a text has in full width is masked in the text's half-width form.
-    folded = F.translate(column, _FULL, _HALF)
-    in_folded = [(F.length(value) > 1) & folded.contains(value) for value in values]
-    is_hidden = F.when(column.rlike(_FULL_WIDTH), reduce(or_, in_folded, F.lit(False)))
-    return F.when(is_hidden, _mask_all(folded, values)).when(suspect, _mask_all(column, values)).otherwise(column)
+    folded, names = F.translate(column, _FULL, _HALF), [F.when(F.length(value) > 1, value) for value in values]
+    is_hidden = F.when(column.rlike(_FULL_WIDTH), reduce(or_, [*_as_written(folded, names), _in_groups(folded, names)]))
+    pattern = _pattern_of(joined)
+    shown = F.lit(f"$1{MASK}$2")
+    # Twice: of two words with one character between them the first time finds one.
+    known = [F.regexp_replace(F.regexp_replace(text, pattern, shown), pattern, shown) for text in (folded, column)]
+    return (
+        F.when(is_hidden, _without_numbers(known[0]))
+        .when(is_known, _without_numbers(known[1]))
+        .when(column.rlike(SIX_DIGITS), _without_numbers(column))
+        .otherwise(column)
+    )
 
 
-def _mask_all(column: Column, values: Sequence[Column]) -> Column:
-    for value in values:
-        column = F.when(F.length(value) > 1, F.replace(column, value, F.lit(MASK))).otherwise(column)
-    return mask_identifying(column)
+def _without_numbers(column: Column) -> Column:
+    """``mask_numbers`` as a column."""
+    return F.regexp_replace(F.regexp_replace(column, GROUPED_CARD, f"$1{MASK}"), IDENTIFYING, MASK)
+
+
+def _as_written(column: Column, values: Sequence[Column]) -> list[Column]:
+    """Whether a text has each value, or a word of it in another case."""
+    return [has for value in values for has in (column.contains(value), _has_word(column, value))]
+
+
+def _in_groups(column: Column, values: Sequence[Column]) -> Column:
+    """Whether a text has a value when both are without gaps."""
+    lone = F.lower(F.regexp_replace(column, _LOOSE_ONE, ""))
+    return reduce(
+        or_, [lone.contains(F.lower(F.regexp_replace(value, _LOOSE_ONE, ""))) for value in values], F.lit(False)
+    )
+
+
+def _has_word(column: Column, value: Column) -> Column:
+    """Whether a text has a value that begins with a Latin letter, in any case; comparisons cost less than a search."""
+    is_latin = (value >= "A") & (value < "{")
+    return (F.octet_length(column) >= F.octet_length(value)) & is_latin & F.lower(column).contains(F.lower(value))
+
+
+def _pattern_of(joined: Column) -> Column:
+    """What finds the values (``_VALUES``); any character stands for punctuation."""
+    words = F.regexp_replace(F.regexp_replace(joined, f"[^\\p{{L}}\\p{{N}}{_BETWEEN}]", "."), _BETWEEN, "|")
+    each = F.concat(F.lit(_BEFORE), F.replace(joined, F.lit(_BETWEEN), F.lit(_BETWEEN + _BEFORE)), F.lit(_BETWEEN))
+    numbers = F.regexp_replace(F.regexp_replace(each, _LOOSE_ONE, ""), _NO_NUMBER, "")
+    grouped = F.regexp_replace(numbers, "([0-9])", f"$1{_GAPS}")
+    # Without the gaps behind a last digit, which are the text's.
+    listed = F.translate(F.replace(grouped, F.lit(_GAPS + _BETWEEN), F.lit("")), _BEFORE + _BETWEEN, "|")
+    found = F.replace(F.replace(F.lit(_VALUES), F.lit("@"), words), F.lit("#"), listed)
+    return F.when(joined == "", r"\z.").otherwise(found)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from fhir_mapping.masking import Known, mask_text
 from fhir_mapping.spec import dates, numbers
 from fhir_mapping.spec.plan import Plan
-from fhir_mapping.spec.text import fold, mask_values, prepared_column
+from fhir_mapping.spec.text import fold, joined_values, mask_values, prepared_column
 
 YEARS = (1850, 2100)
 
@@ -161,9 +161,9 @@ def test_masks_leave_nothing_that_the_whole_rule_hides(spark: SparkSession) -> N
         [(n, text, name, "82345678") for n, (text, name) in enumerate((t, m) for t in texts for m in names)],
         "n int, t string, name string, phone string",
     )
-    found = [
-        row[0] for row in rows.orderBy("n").select(mask_values(F.col("t"), [F.col("name"), F.col("phone")])).collect()
-    ]
+    values = [F.col("name"), F.col("phone")]
+    masked = mask_values(F.col("t"), values, joined_values(values))
+    found = [row[0] for row in rows.orderBy("n").select(masked).collect()]
     # In the order of the columns, as the values are looked for.
     once = [text.replace(name, "***") if name and len(name) > 1 else text for text in texts for name in names]
     assert found == [mask_text(text, Known(numbers=frozenset({"82345678"}))) for text in once]
@@ -190,5 +190,6 @@ def test_a_value_is_masked_where_the_text_has_it_in_full_width(spark) -> None:
     rows = spark.createDataFrame(
         [(n, *row) for n, row in enumerate(told)], "n int, t string, a string, b string, w string"
     )
-    masked = mask_values(F.col("t"), [F.col("a"), F.col("b")])
+    values = [F.col("a"), F.col("b")]
+    masked = mask_values(F.col("t"), values, joined_values(values))
     assert [row[0] for row in rows.orderBy("n").select(masked).collect()] == [row[3] for row in told]
