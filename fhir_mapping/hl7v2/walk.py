@@ -18,7 +18,8 @@ from fhir_mapping.hl7v2.tables import Tables
 
 @dataclass
 class Order:
-    """One order group: what its ORC and OBR (or RXO, RXA ...) have made; ``seen``: its detail segments so far."""
+    """One order group: what its ORC and OBR (or RXO, RXA ...) have made; ``seen``: its detail segments so far;
+    ``results_behind``: its results stand behind the specimen."""
 
     kind: str
     orc: Segment | None = None
@@ -27,6 +28,7 @@ class Order:
     report: Draft | None = None
     specimen: Draft | None = None
     specimens: int = 0
+    results_behind: bool = False
     seen: set[str] = field(default_factory=set)
     observations: list[Draft] = field(default_factory=list)
 

@@ -250,14 +250,24 @@ def _bounded(said: dict[str, Any]) -> Fragment:
     return timing
 
 
+_DOSES = (("RXE", 3), ("RXO", 2), ("RXG", 5))
+"""Where an order tells its dose: beside one, a number without a unit in TQ only counts doses."""
+
+
+def _is_valued(context: Context, name: str, field: int) -> bool:
+    segment = context.scope.get(name)
+    return segment is not None and bool(segment.raw(field))
+
+
 def medication_timing(context: Context, raw: str) -> Fragment | None:
     """TQ of an order for a medicine."""
     said = schedules.quantity_timing(context, raw)
     dosage: Fragment = {}
     if said.get("timing") or said.get("start") or said.get("end"):
         dosage["timing"] = _bounded({"timing": {}, **said})
-    if said.get("quantity"):
-        dosage["doseAndRate"] = [{"doseQuantity": said["quantity"]}]
+    amount = said.get("quantity")
+    if amount and ("unit" in amount or not any(_is_valued(context, *field) for field in _DOSES)):
+        dosage["doseAndRate"] = [{"doseQuantity": amount}]
     if said.get("text"):
         dosage["additionalInstruction"] = [{"text": said["text"]}]
     found: Fragment = {"priority": _priority(context, said.get("priority"))}

@@ -64,8 +64,13 @@ def _belong(walk: Walk, segment: Segment) -> None:
     current = walk.order
     assert current is not None
     found = walk.last_draft
-    if current.report is not None and segment.raw(29).upper() not in _QUESTIONS and not walk.after_specimen:
-        walk.link(current.report, "result", found)
+    report = current.report
+    if walk.after_specimen and report is not None and "result" not in report.root:
+        # No result stands before the specimen: what stands behind it are the results.
+        current.results_behind = True
+    is_result = segment.raw(29).upper() not in _QUESTIONS and (not walk.after_specimen or current.results_behind)
+    if report is not None and is_result:
+        walk.link(report, "result", found)
     elif current.request is not None:
         type_ = current.request.root["resourceType"]
         if type_ == "ServiceRequest":

@@ -204,3 +204,20 @@ def test_what_nobody_says_has_a_reason_instead_of_a_word():
     assert content[0]["attachment"]["extension"][0]["url"] == reason
     payor = one(convert("ADT^A01", PID, f"IN1|1|PPO{'|' * 34}POL1"), "Coverage")["payor"]
     assert payor[0]["extension"][0]["url"] == reason
+
+
+def test_a_count_of_doses_without_a_unit_is_no_dose():
+    order = ("ORC|NW|1", "RXE|1^BID|1^Drug^L|500||mg")
+    (dosage,) = one(convert("RDE^O11", PID, *order), "MedicationRequest")["dosageInstruction"]
+    assert [d["doseQuantity"]["value"] for d in dosage["doseAndRate"]] == [500]
+    (alone,) = one(convert("RDE^O11", PID, "ORC|NW|1", "RXE|1^BID|1^Drug^L"), "MedicationRequest")["dosageInstruction"]
+    assert alone["doseAndRate"] == [{"doseQuantity": {"value": 1}}]
+
+
+def test_results_that_all_stand_behind_the_specimen_are_the_report_s():
+    result = "OBX|{}|NM|{}^x^L||1||||||F"
+    order = ("ORC|RE|1", "OBR|1|1||CULT")
+    behind = convert("ORU^R01", PID, *order, "SPM|1|S1", result.format(1, "A"), result.format(2, "B"))
+    assert len(one(behind, "DiagnosticReport")["result"]) == 2
+    both = convert("ORU^R01", PID, *order, result.format(1, "A"), "SPM|1|S1", result.format(2, "B"))
+    assert len(one(both, "DiagnosticReport")["result"]) == 1
