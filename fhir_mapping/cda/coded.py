@@ -27,6 +27,13 @@ _TERMINOLOGIES = frozenset({
     "http://www.cms.gov/Medicare/Coding/ICD10", "http://nucc.org/provider-taxonomy", "http://fdasis.nlm.nih.gov",
 })  # fmt: skip
 """Code systems in which none of these words is a code."""
+_SNOMED = ("http://snomed.info/sct", re.compile(r"[1-9]\d{5,17}", re.ASCII))
+_NAMED_SYSTEMS = {
+    "LOINC": ("http://loinc.org", re.compile(r"\d{1,7}-\d", re.ASCII)),
+    "SNOMEDCT": _SNOMED,
+    "SNOMED-CT": _SNOMED,
+    "SNOMED": _SNOMED,
+}
 _CHINESE_NUMBERS = "2.16.156.10011.1."
 ABSENT_URL = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 ABSENT_CODES = {
@@ -68,7 +75,14 @@ def coding(element: Element) -> dict[str, str]:
     code = get("code")
     if not code or (code in _FLAVORS and not _has_code(get("codeSystem") or "", code)):
         return {}
-    return dict(_coding(code, get("codeSystem") or "", get("displayName") or "", get("codeSystemVersion") or ""))
+    others = (get(name) or "" for name in ("codeSystem", "displayName", "codeSystemVersion", "codeSystemName"))
+    return dict(_coding(code, *others))
+
+
+def _named_system(name: str, code: str) -> str | None:
+    """The system that the name beside a wrong OID means, where the code has that system's form."""
+    uri, form = _NAMED_SYSTEMS.get("".join(name.split()).upper(), ("", None))
+    return uri if form is not None and form.fullmatch(code) else None
 
 
 def _has_code(oid: str, code: str) -> bool:
@@ -80,7 +94,7 @@ def _has_code(oid: str, code: str) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _coding(code: str, oid: str, display: str, version: str) -> tuple[tuple[str, str], ...]:
+def _coding(code: str, oid: str, display: str, version: str, name: str) -> tuple[tuple[str, str], ...]:
     code, display, oid = squeeze(code), squeeze(display), oid.strip()
     if not code:
         return ()
@@ -88,7 +102,7 @@ def _coding(code: str, oid: str, display: str, version: str) -> tuple[tuple[str,
     codes = _closed_systems().get(system) if system is not None else None
     if codes is not None:
         if code not in codes:
-            system = f"urn:oid:{oid}"
+            system = _named_system(name, code) or f"urn:oid:{oid}"
         else:
             display = ""
     known = system is not None and system.startswith("urn:oid:")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from fhir_mapping.cda.agents import authors, of_types
-from fhir_mapping.cda.coded import concept
+from fhir_mapping.cda.coded import absent, concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Element, Node, child, squeeze
 from fhir_mapping.cda.entries.common import (
@@ -164,7 +164,7 @@ def _rank(node: Node) -> int:
 
 def _add(found: Resource, ctx: Context) -> str:
     if "subject" not in found:
-        found["subject"] = {"display": "unknown"}
+        found["subject"] = absent()
     return ctx.add(found)
 
 

@@ -96,3 +96,20 @@ def test_a_local_time_takes_the_offset_that_the_document_tells():
         clock = Clock("Asia/Shanghai")
         clock.offset = offset
         assert clock.date_time("20240501083000") == f"2024-05-01T08:30:00{told}"
+
+
+@pytest.mark.parametrize(
+    ("oid", "name", "code", "system"),
+    [
+        ("2.16.840.1.113883.5.6", "LOINC", "75323-6", "http://loinc.org"),
+        ("2.16.840.1.113883.5.6", "SNOMED CT", "195967001", "http://snomed.info/sct"),
+        ("2.16.840.1.113883.5.6", "LOINC", "ABC", "urn:oid:2.16.840.1.113883.5.6"),
+        ("2.16.840.1.113883.5.6", "", "75323-6", "urn:oid:2.16.840.1.113883.5.6"),
+        ("2.16.840.1.113883.1.11.19563", "", "SPS", "http://terminology.hl7.org/CodeSystem/v3-RoleCode"),
+        ("2.16.840.1.113883.5.53", "", "207Q00000X", "http://nucc.org/provider-taxonomy"),
+    ],
+)
+def test_a_wrong_oid_gives_way_to_the_system_that_is_named_and_a_value_set_to_its_system(oid, name, code, system):
+    value = f'<value xsi:type="CD" code="{code}" codeSystem="{oid}" codeSystemName="{name}"/>'
+    (one,) = resources(f"<observation>{code_of('8302-2', LOINC)}{value}</observation>")["Observation"]
+    assert one["valueCodeableConcept"]["coding"][0]["system"] == system
