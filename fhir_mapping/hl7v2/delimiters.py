@@ -8,7 +8,8 @@ from functools import cached_property
 
 from fhir_mapping.document import RecordError
 
-_EXPONENT = re.compile(r"[0-9]{1,2}/[A-Za-z]{1,3}")
+_EXPONENT = re.compile(r"[0-9]{1,2}/[A-Za-zμµ]{1,3}")
+_TEN = frozenset({"10", "×10", "x10", "X10", "*10"})
 _USUAL = "^~\\&#"
 _ABSENT = ("\ufdd0", "\ufdd1", "", "\ufdd2", "")
 """In place of a delimiter that a message cannot have, since its character has another use: no text holds these."""
@@ -69,5 +70,5 @@ def _state(field: str, stated: str) -> Delimiters:
 
 
 def is_power_of_ten(first: str, second: str) -> bool:
-    """Whether two components are a unit such as ``10^9/L`` whose ``^`` its sender did not escape."""
-    return first == "10" and _EXPONENT.fullmatch(second) is not None
+    """Whether two components are a unit such as ``10^9/L`` or ``×10^9/L`` whose ``^`` its sender did not escape."""
+    return first in _TEN and _EXPONENT.fullmatch(second) is not None

@@ -8,7 +8,7 @@ from typing import Any
 from fhir_mapping.hl7v2.context import Context, Fragment
 from fhir_mapping.hl7v2.datatypes import codes, contacts, identifiers, moments, numbers, people, schedules
 
-_RANGE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:-|--|~|～|—|to)\s*([+-]?\d+(?:\.\d+)?)\s*", re.IGNORECASE)
+_RANGE = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:-|--|~|～|–|—|－|至|to)\s*([+-]?\d+(?:\.\d+)?)\s*", re.IGNORECASE)
 _BOUND = re.compile(r"\s*(<=|>=|<|>|≤|≥)\s*([+-]?\d+(?:\.\d+)?)\s*")
 _SSN = re.compile(r"\d{3}-?\d{2}-?\d{4}")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]")
@@ -158,6 +158,9 @@ def reference_range(context: Context, raw: str) -> Fragment | None:
     unit = numbers.unit(context, segment.raw(6)) if segment and segment.raw(6) else {}
     if both_ends := _RANGE.fullmatch(text):
         low, high = numbers.decimal(both_ends[1]), numbers.decimal(both_ends[2])
+        if low is not None and high is not None and float(high) < 0 <= float(low):
+            # ``3.50--9.50``: two hyphens are one dash.
+            high = numbers.decimal(both_ends[2][1:])
         if low is not None and high is not None and float(low) <= float(high):
             found |= {"low": {"value": low, **unit}, "high": {"value": high, **unit}}
     elif bound := _BOUND.fullmatch(text):

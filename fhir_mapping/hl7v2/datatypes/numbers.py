@@ -72,7 +72,8 @@ def unit(context: Context, raw: str) -> Fragment:
     if name == _NULL_TABLE:
         return {}
     if code and shown and is_power_of_ten(code, shown):
-        return {"unit": f"{code}^{shown}", "system": UCUM, "code": f"{code}*{shown}"}
+        standard = ucum_code(f"10^{shown}") or ucum_code(f"10*{shown}")
+        return {"unit": f"{code}^{shown}", **({"system": UCUM, "code": standard} if standard else {})}
     system = system_uri(context, name) if name else None
     alternate, alternate_system = context.at(parts, 4), context.at(parts, 6)
     is_known = system is not None and not system.startswith("urn:id:")

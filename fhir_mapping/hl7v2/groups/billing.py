@@ -46,6 +46,9 @@ def guarantee(walk: Walk, segment: Segment) -> None:
 @handles("IN1")
 def insurance(walk: Walk, segment: Segment) -> None:
     """A Coverage, and its subscriber when that is not the patient."""
+    if not any(segment.raw(number) for number in range(2, len(segment.fields))):
+        walk.coverage = walk.insured = None
+        return
     patient = walk.ensure_patient()
     owner = str(patient.root["id"])
     walk.coverage = walk.draft("Coverage", owner, key_of(segment, 2, 3, 36, 49), text=without_number(segment))

@@ -16,10 +16,8 @@ def allergy(walk: Walk, segment: Segment) -> None:
     """An AllergyIntolerance; IAM-6 ``D`` deletes it."""
     patient = walk.ensure_patient()
     is_deleted = segment.name == "IAM" and segment.raw(6)[:1] == "D"
-    if not is_deleted and not any(segment.raw(number) for number in (3, 5, 27)):
-        # Of what, and with what effect, nobody says.
+    if not is_deleted and _is_empty(walk, segment, "AllergyIntolerance", 3, 5, 27):
         walk.allergy = None
-        walk.context.problem("missing:AllergyIntolerance.code")
         return
     found = walk.draft(
         "AllergyIntolerance", str(patient.root["id"]), key_of(segment, 2, 3), text=without_number(segment)
@@ -32,6 +30,15 @@ def allergy(walk: Walk, segment: Segment) -> None:
     if _is_wrong(found.root.get("verificationStatus")):
         found.root.pop("clinicalStatus", None)
     walk.allergy = walk.notes = walk.host = found
+
+
+def _is_empty(walk: Walk, segment: Segment, type_: str, *fields: int) -> bool:
+    """Whether a segment names nothing, with a problem: its code is a null or not there, and so are its words."""
+    if any(segment.raw(number) for number in fields):
+        return False
+    walk.notes = None
+    walk.context.problem(f"missing:{type_}.code")
+    return True
 
 
 def _is_wrong(status: object) -> bool:
@@ -48,6 +55,8 @@ def reaction(walk: Walk, segment: Segment) -> None:
 @handles("DG1")
 def diagnosis(walk: Walk, segment: Segment) -> None:
     """A Condition; with a visit it is the visit's diagnosis, too."""
+    if _is_empty(walk, segment, "Condition", 3, 4):
+        return
     patient = walk.ensure_patient()
     found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=without_number(segment))
     walk.apply("DG1[Condition]", segment, found)
@@ -135,6 +144,8 @@ def pathway(walk: Walk, segment: Segment) -> None:
 @handles("PR1")
 def procedure(walk: Walk, segment: Segment) -> None:
     """A Procedure of the visit; PR1-20 ``D`` deletes it."""
+    if _is_empty(walk, segment, "Procedure", 3, 4):
+        return
     patient = walk.ensure_patient()
     found = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 3, 5, 19), text=without_number(segment))
     walk.apply("PR1[Procedure]", segment, found)

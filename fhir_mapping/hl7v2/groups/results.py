@@ -12,7 +12,7 @@ _QUESTIONS = frozenset({"QST", "SCI", "AOE"})
 @handles("OBX")
 def observation(walk: Walk, segment: Segment) -> None:
     """An Observation of the order, document, visit or patient at hand."""
-    if walk.in_document and _is_document(walk, segment):
+    if (walk.in_document and _is_document(walk, segment)) or not (segment.raw(3) or segment.raw(5)):
         return
     current = walk.order
     owner = _owner(walk)

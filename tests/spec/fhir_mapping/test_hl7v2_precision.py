@@ -221,3 +221,34 @@ def test_results_that_all_stand_behind_the_specimen_are_the_report_s():
     assert len(one(behind, "DiagnosticReport")["result"]) == 2
     both = convert("ORU^R01", PID, *order, result.format(1, "A"), "SPM|1|S1", result.format(2, "B"))
     assert len(one(both, "DiagnosticReport")["result"]) == 1
+
+
+@pytest.mark.parametrize("unit", ["10^9/L", "×10^9/L", "x10^9/L", "*10^9/L", "X10^3/uL"])
+def test_a_power_of_ten_is_no_part_of_a_unit_alone(unit):
+    found = observed("NM", "12.35", unit)["valueQuantity"]
+    assert (found["unit"], found["code"]) == (unit, f"10*{unit.partition('^')[2]}")
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("3.50--9.50", "3.50", "9.50"), ("-3--1", -3, -1), ("3.5–9.5", "3.5", "9.5"), ("1至2", 1, 2)],
+)
+def test_limits_are_read_whatever_the_dash(text, low, high):
+    found = one(convert("ORU^R01", PID, "OBR|1|O1||X", f"OBX|1|NM|W||4|g/L|{text}||||F"), "Observation")
+    (limits,) = found["referenceRange"]
+    assert (limits["low"]["value"], limits["high"]["value"]) == (low, high)
+
+
+def test_a_segment_of_nulls_is_nothing():
+    nulls = [f'{name}|1||""' for name in ("DG1", "PR1", "AL1", "GT1", "NK1")]
+    found = convert("ADT^A08", PID, "PV1|1|I", *nulls, 'IN1|1|""|""', "OBX|1||||||||||F")
+    types = {r["resourceType"] for r in found.resources}
+    assert types == {"Device", "Encounter", "MessageHeader", "Organization", "Patient"}
+    assert "diagnosis" not in one(found, "Encounter")
+
+
+def test_who_ordered_a_charged_service_is_told_from_who_did_it():
+    charge = f"FT1|1|T1||20240304||CG|X{'|' * 13}5^Perf^Pia|6^Ord^Olga"
+    done, ordered = one(convert("DFT^P03", PID, charge), "ChargeItem")["performer"]
+    assert "function" not in done
+    assert ordered["function"]["coding"][0]["code"] == "OP"
