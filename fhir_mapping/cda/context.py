@@ -89,11 +89,17 @@ class Context:
         for key in keys:
             for known in self._by_name.get((kind, key), ())[:_COMPARED]:
                 if _absorb(known, resource, kind in MERGED):
+                    self._find_by(kind, keys, known)
                     return f"{kind}/{known['id']}"
         reference = self._place(kind, resource)
-        for key in keys:
-            self._by_name.setdefault((kind, key), []).append(resource)
+        self._find_by(kind, keys, resource)
         return reference
+
+    def _find_by(self, kind: str, keys: Iterable[str], resource: Resource) -> None:
+        for key in keys:
+            listed = self._by_name.setdefault((kind, key), [])
+            if not any(one is resource for one in listed[:_COMPARED]):
+                listed.append(resource)
 
     def _visit(self, kind: str, resource: Resource) -> None:
         """Link what was done within the document's encounter to it; history stays outside, whatever header it has."""

@@ -19,6 +19,9 @@ _PRESSURES = ("8480-6", "8462-4")
 
 def result_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
     """A DiagnosticReport over the organizer's observations; one without code, id and members is none."""
+    if section.observation_category == "vital-signs":
+        # Documents of the older guides give the organizer of vital signs both templates.
+        return vital_organizer(node, ctx, section)
     category = section.observation_category or "laboratory"
     inner = Section(code=section.code or "30954-2", templates=section.templates)
     results: list[str] = []

@@ -84,6 +84,7 @@ def test_one_name_and_telephone_with_numbers_of_two_authorities_is_one_person(ot
         for code, author in (
             ("8302-2", _author('<id root="2.16.840.1.113883.4.6" extension="1111111111"/>', "+1-555")),
             ("29463-7", _author(other, phone)),
+            ("3141-9", f'<author><time value="2024"/><assignedAuthor>{other}</assignedAuthor></author>'),
         )
     )
     found = convert_document(f"<section {XSI}>{acts}</section>".encode()).resources
@@ -113,3 +114,11 @@ def test_a_wrong_oid_gives_way_to_the_system_that_is_named_and_a_value_set_to_it
     value = f'<value xsi:type="CD" code="{code}" codeSystem="{oid}" codeSystemName="{name}"/>'
     (one,) = resources(f"<observation>{code_of('8302-2', LOINC)}{value}</observation>")["Observation"]
     assert one["valueCodeableConcept"]["coding"][0]["system"] == system
+
+
+def test_an_organizer_of_results_among_vital_signs_is_their_panel():
+    value = '<value xsi:type="PQ" value="85" unit="/min"/>'
+    pulse = f'<observation><effectiveTime value="2024"/>{code_of("8867-4", LOINC)}{value}</observation>'
+    found = resources(f"<organizer>{template(1)}<component>{pulse}</component></organizer>", "8716-3")
+    assert "DiagnosticReport" not in found
+    assert {o["category"][0]["coding"][0]["code"] for o in found["Observation"]} == {"vital-signs"}
