@@ -71,7 +71,7 @@ def allergy(node: Node, ctx: Context, section: Section, *, outer: Node | None = 
         ctx.problem("no_substance" if ctx.patient else "no_patient", node.element)
         return []
     found = base("AllergyIntolerance", node)
-    nullified = status(node) == "nullified"
+    nullified = "nullified" in (status(node), status(outer) if outer is not None else "")
     if not nullified:  # ait-2
         found["clinicalStatus"] = {"coding": [{"system": _CLINICAL, "code": _clinical(node, outer)}]}
     verification = "entered-in-error" if nullified else ("refuted" if negated and not none_known else "confirmed")

@@ -11,7 +11,7 @@ from fhir_mapping.cda.places import organization
 from fhir_mapping.cda.times import period
 from fhir_mapping.document import Resource
 
-_POLICY = CCDA + "61"
+_POLICY, _GUARANTOR = CCDA + "61", CCDA + "88"
 _RELATION = "http://terminology.hl7.org/CodeSystem/subscriber-relationship"
 _RELATIONS = {
     "SELF": "self",
@@ -40,7 +40,7 @@ def policy(node: Node, ctx: Context, section: Section) -> list[str]:
         entity = child(part, "assignedEntity")
         if entity is None:
             continue
-        if _role(entity) == "GUAR":
+        if _role(entity) == "GUAR" or Node(part).has(_GUARANTOR):
             organization(child(entity, "representedOrganization"), ctx)
             _guarantor(entity, ctx)
         else:
@@ -72,7 +72,7 @@ def _role(entity: Element) -> str:
 def _guarantor(entity: Element, ctx: Context) -> None:
     person = child(entity, "assignedPerson")
     if person is not None:
-        related_person(entity, person, ctx)
+        related_person(entity, person, ctx, class_code="GUAR" if _role(entity) != "GUAR" else "")
 
 
 def _members(node: Node, found: Resource, ctx: Context) -> None:

@@ -19,6 +19,7 @@ from fhir_mapping.cda.entries.common import (
     Section,
     base,
     instructions,
+    is_negated,
     mood,
     nested,
     notes,
@@ -141,6 +142,9 @@ def supply(node: Node, ctx: Context, section: Section) -> list[str]:
     """A thing in use (DeviceUseStatement) or wanted (DeviceRequest); a supply of a drug is none of this."""
     if medication_choice(node, ctx):
         return drug_supply(node, ctx, section)
+    if is_negated(node):  # FHIR has no word for a thing that is not used
+        ctx.problem("negated_supply", node.element)
+        return walk_rest(node, ctx, section, (COMMENT, INDICATION, INSTRUCTION, *UDI_PARTS))
     udi = udi_parts(node)
     things = [one for role in participants(node, "PRD", "DEV") if (one := product_instance(role, ctx, udi))]
     below = walk_rest(node, ctx, section, (COMMENT, INDICATION, INSTRUCTION, *UDI_PARTS))

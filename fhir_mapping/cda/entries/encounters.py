@@ -15,6 +15,7 @@ from fhir_mapping.cda.entries.common import (
     Section,
     base,
     code_or_words,
+    is_negated,
     mood,
     participants,
     put,
@@ -42,12 +43,17 @@ _CLASSES = frozenset({"AMB", "EMER", "FLD", "HH", "IMP", "ACUTE", "NONAC", "OBSE
 
 
 def encounter(node: Node, ctx: Context, section: Section) -> list[str]:
-    """An Encounter of the section; a planned one has status ``planned``."""
+    """An Encounter of the section; a planned one has status ``planned``, one that did not happen ``cancelled``."""
     found = base("Encounter", node)
     planned = mood(node) != "EVN"
     time = node.one("effectiveTime")
     over = "finished" if status(node) or _is_over(time) else "unknown"
-    found["status"] = "planned" if planned else _STATUS.get(status(node), over)
+    told = _STATUS.get(status(node), over)
+    if is_negated(node):
+        told = "cancelled"
+    elif planned and told not in ("cancelled", "entered-in-error"):
+        told = "planned"
+    found["status"] = told
     kind = code_or_words(node, ctx)
     found["class"] = class_of(kind)
     put(found, type=[kind] if kind else None, subject={"reference": ctx.patient} if ctx.patient else None)

@@ -8,7 +8,7 @@ from fhir_mapping.cda.agents import authors, of_types
 from fhir_mapping.cda.coded import concept
 from fhir_mapping.cda.context import Context
 from fhir_mapping.cda.element import Node, all_text, child, xsi_type
-from fhir_mapping.cda.entries.common import CCDA, Section, base, nested, notes, put, status, walk_rest
+from fhir_mapping.cda.entries.common import CCDA, Section, base, is_negated, nested, notes, put, status, walk_rest
 from fhir_mapping.cda.quantities import bounded, quantity
 from fhir_mapping.cda.times import period, point
 
@@ -27,7 +27,10 @@ _PRIORITIES = {"394849002": "high-priority", "394848005": "medium-priority", "44
 
 
 def goal(node: Node, ctx: Context, section: Section) -> list[str]:
-    """A Goal; left out with a problem where nothing describes it."""
+    """A Goal; left out with a problem where nothing describes it, or where it is denied: FHIR has no word for that."""
+    if is_negated(node):
+        ctx.problem("negated_goal", node.element)
+        return []
     value = node.one("value")
     kind = xsi_type(value) if value is not None else ""
     measure = concept(node.one("code"), ctx)

@@ -179,7 +179,7 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
     time = node.all("effectiveTime")
     if mood(node) == "EVN":
         found = base("MedicationDispense", node)
-        found["status"] = _DISPENSE.get(status(node), "unknown")
+        found["status"] = "declined" if is_negated(node) else _DISPENSE.get(status(node), "unknown")
         found.update(own)
         found["subject"] = {"reference": ctx.patient}
         actors = of_types(
@@ -191,6 +191,7 @@ def supply(node: Node, ctx: Context, section: Section, *, drug: Resource | None 
         found = base("MedicationRequest", node)
         found["status"] = _REQUEST.get(status(node), "unknown")
         found["intent"] = "order"
+        put(found, doNotPerform=True if is_negated(node) else None)
         found.update(own)
         found["subject"] = {"reference": ctx.patient}
         requested_by(node, found, ctx)

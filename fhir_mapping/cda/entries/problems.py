@@ -127,7 +127,7 @@ def condition(
             "coding": [{"system": "http://snomed.info/sct", "code": _NO_KNOWN[main], "display": "No known problems"}]
         }
         negated = False
-    nullified = status(node) == "nullified"
+    nullified = "nullified" in (status(node), status(outer) if outer is not None else "")
     clinical = "" if nullified else _clinical(node, outer)
     if clinical:
         found["clinicalStatus"] = {"coding": [{"system": _CLINICAL, "code": clinical}]}

@@ -38,6 +38,8 @@ def result_organizer(node: Node, ctx: Context, section: Section) -> list[str]:
         others += [one for one in below if not one.startswith("Observation/")]
     for one in results if taken else ():
         ctx.resource(one).setdefault("specimen", taken)
+    for one in results if status(node) == "nullified" else ():
+        ctx.resource(one)["status"] = "entered-in-error"
     code = code_or_words(node, ctx)
     if not code and not results:
         return others

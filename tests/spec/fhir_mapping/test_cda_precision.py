@@ -122,3 +122,55 @@ def test_an_organizer_of_results_among_vital_signs_is_their_panel():
     found = resources(f"<organizer>{template(1)}<component>{pulse}</component></organizer>", "8716-3")
     assert "DiagnosticReport" not in found
     assert {o["category"][0]["coding"][0]["code"] for o in found["Observation"]} == {"vital-signs"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status", "expected"),
+    [
+        ('moodCode="EVN" negationInd="true"', "completed", "cancelled"),
+        ('moodCode="INT"', "cancelled", "cancelled"),
+        ('moodCode="INT"', "active", "planned"),
+        ('moodCode="EVN"', "completed", "finished"),
+    ],
+)
+def test_an_encounter_that_did_not_happen_is_cancelled(attributes, status, expected):
+    act = f'<encounter {attributes}>{template(49)}{code_of("185349003")}<statusCode code="{status}"/></encounter>'
+    assert resources(act)["Encounter"][0]["status"] == expected
+
+
+def test_what_is_denied_and_has_no_word_in_fhir_is_left_out():
+    goal = f'<observation moodCode="GOL" negationInd="true">{template(121)}{code_of("59408-5", LOINC)}</observation>'
+    role = f"<participantRole>{template(37)}<playingDevice>{code_of('87405001')}</playingDevice></participantRole>"
+    what = f'{template(50)}<participant typeCode="PRD">{role}</participant>'
+    cane = f'<supply moodCode="EVN" negationInd="true">{what}</supply>'
+    other = f"<observation>{code_of('8302-2', LOINC)}{value_of('195967001')}</observation>"
+    found = resources(f"{goal}</entry><entry>{cane}</entry><entry>{other}")
+    assert not found.keys() & {"Goal", "Device", "DeviceUseStatement"}
+
+
+def test_a_nullified_concern_takes_its_problems_and_a_nullified_panel_its_results():
+    problem = f"<observation>{template(4)}{value_of('195967001')}</observation>"
+    (condition,) = resources(f'<act>{template(3)}<statusCode code="nullified"/>{below(problem)}</act>')["Condition"]
+    assert condition["verificationStatus"]["coding"][0]["code"] == "entered-in-error"
+    assert "clinicalStatus" not in condition
+    value = '<value xsi:type="PQ" value="5" unit="mmol/L"/>'
+    result = f'<observation><statusCode code="completed"/>{code_of("2345-7", LOINC)}{value}</observation>'
+    panel = f'<organizer>{template(1)}<statusCode code="nullified"/><component>{result}</component></organizer>'
+    assert resources(panel, "30954-2")["Observation"][0]["status"] == "entered-in-error"
+
+
+def test_a_guarantor_is_no_practitioner():
+    name = "<name><given>Karl</given><family>Payer</family></name>"
+    entity = '<assignedEntity><id root="1.2.3.4.5.{}" extension="1"/>{}</assignedEntity>'
+    performers = "".join(
+        f"<performer>{template(number)}{entity.format(number, who)}</performer>"
+        for number, who in (
+            (87, "<representedOrganization><name>Insurer</name></representedOrganization>"),
+            (88, f"<assignedPerson>{name}</assignedPerson>"),
+        )
+    )
+    found = resources(
+        f'<act moodCode="EVN">{template(60)}{below(f"<act>{template(61)}{performers}</act>", "COMP")}</act>'
+    )
+    assert found["RelatedPerson"][0]["relationship"][0]["coding"][0]["code"] == "GUAR"
+    assert "Practitioner" not in found and len(found["Coverage"][0]["payor"]) == 1
