@@ -26,8 +26,9 @@ from pipelines.rosters import read_region_roster
 KIND = "operations"
 IDENTITY = "identity.key"
 MEMORY = "operations.json"
-AHEAD = timedelta(days=1)
-"""So far may a hospital's clock be ahead of the reader's."""
+AHEAD = timedelta(minutes=10)
+"""So far may a hospital's clock be ahead of the reader's. A bulletin from further ahead is not accepted, so it is not
+remembered either, and does not stand before those that the hospital sends when its clock is right."""
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -145,13 +146,17 @@ def _check(signed: Signed, roster: Roster) -> Accepted | Refused:
         return refuse("foreign: of no hospital on the roster")
     try:
         bulletin = open_record(signed.data, KIND, Bulletin, identity)
-        is_ahead = _instant(bulletin.at) > datetime.now(UTC) + AHEAD
+        made = _instant(bulletin.at)
     except (IntegrityError, ValueError):
         return refuse("altered, or signed by another than the hospital that it names")
     if bulletin.region != roster.region:
         return refuse("foreign: made for another region")
-    if is_ahead:
-        return refuse("dated in the future: the hospital's clock, or this one, is wrong")
+    now = datetime.now(UTC)
+    if made > now + AHEAD:
+        return refuse(
+            f"dated in the future: '{known}' made it at {bulletin.at}, and here it is {now.strftime(_INSTANT)}. Set "
+            "the clock that is wrong, and let the hospital make its messages again"
+        )
     try:
         messages = tuple(parse_operations_message(canonical(message)) for message in bulletin.messages)
     except (FrameError, ValueError):

@@ -33,6 +33,7 @@ from contracts.wire import digest
 from contracts.zone import SiteZone, WorkArea
 from pipelines import zone_work
 from pipelines.bulletins import Accepted, Refused, Signed, accept, receive, sign_messages
+from pipelines.locks import locked
 from pipelines.rosters import read_region_roster
 
 if TYPE_CHECKING:
@@ -144,15 +145,17 @@ def make_report(
 
     Raises:
         UsageError: no work directory, or it has no roster, or nothing to report from.
+        BusyError: a run or job is at work in the work directory.
     """
     region = load_region(region_folder)
     if work is None:
         raise UsageError(
             "give --work DIR: it holds the roster that messages are checked by, and the tables to make them of"
         )
-    if files:
-        return region, _heard(*receive(WorkArea(work), files))
-    return region, collect(region, WorkArea(work), sites, until)
+    with locked(work):
+        if files:
+            return region, _heard(*receive(WorkArea(work), files))
+        return region, collect(region, WorkArea(work), sites, until)
 
 
 def _heard(accepted: Sequence[Accepted], refused: Sequence[Refused]) -> Heard:

@@ -1,6 +1,6 @@
 """Who may be at work in a work directory and in a hospital's zone. Every command and every job passes here.
 
-A lock goes with the process that holds it, so a killed one leaves none.
+A lock goes with the process that holds it, so a killed one leaves none. Where its file cannot be made nothing begins.
 
     command (`cloister run`, `erase`, `key` ...)   work directory alone; what changes tables: the zone alone too
     job of Dagster's page, schedule or sensor      a site's: work directory beside other sites' jobs, its zone alone;
@@ -17,8 +17,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from contracts.errors import BusyError
+from contracts.errors import BusyError, UsageError
 from contracts.zone import SiteZone
 from governance.files import make_private
 from pipelines.job_process import Report
@@ -34,7 +35,6 @@ _FILE = ".lock"
 @contextmanager
 def locked(work: Path) -> Iterator[None]:
     """A command alone in a work directory. Raises BusyError when another, or a job, is at work in it."""
-    work.mkdir(parents=True, exist_ok=True)
     busy = f"another run or job is at work in {work}: wait for it, or give another --work"
     with _held(work / _FILE, fcntl.LOCK_EX, busy):
         yield
@@ -43,7 +43,7 @@ def locked(work: Path) -> Iterator[None]:
 @contextmanager
 def alone(zone: SiteZone) -> Iterator[None]:
     """Nothing else may be at work in the zone. Raises BusyError when something is."""
-    make_private(zone.governance)
+    _make_private(zone)
     busy = f"something else is at work in the zone of '{zone.site}': wait for it to end"
     with _held(zone.governance / _FILE, fcntl.LOCK_EX, busy):
         yield
@@ -63,7 +63,7 @@ def site_job(
     Raises:
         BusyError: it has waited so long.
     """
-    make_private(zone.governance)
+    _make_private(zone)
     who = f"the job of '{zone.site}'"
     with _beside(work, fcntl.LOCK_SH, who, report, within_run, seconds):
         busy = f"{who}: another job or command is at work in the zone"
@@ -83,7 +83,6 @@ def _beside(work: Path, how: int, who: str, report: Report, within_run: bool, se
     if within_run:
         yield
         return
-    work.mkdir(parents=True, exist_ok=True)
     with _held(work / _FILE, how, f"{who}: a run or another job is at work in {work}", report, seconds):
         yield
 
@@ -92,7 +91,7 @@ def _beside(work: Path, how: int, who: str, report: Report, within_run: bool, se
 def _held(path: Path, how: int, busy: str, report: Report | None = None, seconds: float = 0.0) -> Iterator[None]:
     deadline = time.monotonic() + seconds
     is_told = report is None
-    with path.open("w") as lock:
+    with _opened(path) as lock:
         while not _is_got(lock.fileno(), how):
             if time.monotonic() >= deadline:
                 raise BusyError(
@@ -103,6 +102,28 @@ def _held(path: Path, how: int, busy: str, report: Report | None = None, seconds
                 is_told = True
             time.sleep(LOOK_SECONDS)
         yield
+
+
+def _make_private(zone: SiteZone) -> None:
+    try:
+        make_private(zone.governance)
+    except OSError as error:
+        raise _unusable(zone.governance, error) from error
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w")
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} cannot be used ({error.strerror}), and nothing begins without its lock: move away what stands in its "
+        "place, or let yourself write there"
+    )
 
 
 def _is_got(descriptor: int, how: int) -> bool:

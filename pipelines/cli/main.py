@@ -65,6 +65,10 @@ def main() -> None:
         fail("stopped; a second run goes on from what is there", 130)
     except CloisterError as error:
         fail(str(error), exit_code(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename} cannot be used ({error.strerror}): look what stands there, and who may read it", 2)
 
 
 def fail(words: str, code: int) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from signed_roster import sign_roster
 
-from contracts.errors import CredentialError, IntegrityError, UsageError
+from contracts.errors import BusyError, CredentialError, IntegrityError, UsageError
 from contracts.operations import Bulletin, Delivery
 from contracts.region import Region, Site
 from contracts.zone import WorkArea
 from governance.signing import Identity, sign_record
 from pipelines.bulletins import KIND, MEMORY, Signed, read_signed, receive, sign_messages, write_signed
-from pipelines.connection import Heard, report_lines
+from pipelines.connection import Heard, make_report, report_lines
+from pipelines.locks import locked
 
 SECRET_COUNT = 7770
 
@@ -63,6 +64,10 @@ class Commission:
         return counted, [one.reason for one in refused], shown
 
 
+def instant(ahead: timedelta) -> str:
+    return (datetime.now(UTC) + ahead).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 @pytest.fixture
 def commission(tmp_path: Path) -> Commission:
     return Commission(tmp_path)
@@ -90,7 +95,7 @@ def test_what_it_did_not_sign_is_told_and_its_numbers_are_not_used(commission: C
     north, near = commission.identities["north"], commission.identities["near"]
     stranger = sign_roster(WorkArea(commission.area.root / "elsewhere"), commission.region)["north"]
     row = {"kind": "row", "site": "north", "name": "x"}
-    later = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    later = instant(timedelta(minutes=20))
     cases: list[tuple[Signed | dict[str, Any], str]] = [
         (unsigned(commission.signed()), "not signed"),
         ({"messages": [delivery().model_dump(mode="json")]}, "not signed"),
@@ -119,6 +124,28 @@ def test_one_that_is_older_than_the_last_one_seen_is_a_replay(commission: Commis
     counted, reasons, shown = commission.hear(old)
     assert counted == [] and "older than the last one seen" in reasons[0]
     assert "no messages that count" in shown
+
+
+def test_a_hospital_whose_clock_was_ahead_is_heard_when_it_is_right(commission: Commission) -> None:
+    old, ahead = commission.made(20), commission.signed(at=instant(timedelta(days=1)))
+    counted, (reason,), _ = commission.hear(ahead)
+    assert counted == []
+    told = json.loads(ahead.data)["record"]["at"]
+    assert f"'north' made it at {told}, and here it is {instant(timedelta())[:10]}" in reason
+    mended = commission.made(30)
+    assert commission.hear(mended)[0] == [30]
+    assert [commission.hear(one)[0] for one in (ahead, old, mended)] == [[], [], [30]]
+    slightly = commission.signed(at=instant(timedelta(minutes=5)))
+    assert commission.hear(slightly)[0] == [SECRET_COUNT]
+
+
+def test_messages_are_not_read_beside_a_run(commission: Commission, tmp_path: Path) -> None:
+    (tmp_path / "region.toml").write_text('name = "small"\ntitle = "Small"\ntimezone = "UTC"\n', encoding="utf-8")
+    write_signed(tmp_path / "north.json", [commission.made()])
+    with locked(commission.area.root), pytest.raises(BusyError, match="another run or job is at work"):
+        make_report(tmp_path, commission.area.root, [], None, [tmp_path / "north.json"])
+    assert not (commission.area.authority / MEMORY).exists()
+    assert len(make_report(tmp_path, commission.area.root, [], None, [tmp_path / "north.json"])[1].messages) == 1
 
 
 def test_two_of_one_instant_are_not_both_true(commission: Commission) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import page_job
 import pytest
 
-from contracts.errors import BusyError, PrivacyError
+from contracts.errors import BusyError, PrivacyError, UsageError
 from contracts.region import load_region
 from fhir_mapping.lifecycle import marker
 from pipelines.hospital import HospitalSession
@@ -84,6 +84,19 @@ def test_a_job_that_has_waited_long_enough_is_refused_with_what_to_do(settings: 
     with alone(zone):
         assert "the job of 'north': another job or command is at work in the zone" in str(refused())
     assert len(told) == 2
+
+
+def test_a_folder_or_file_in_the_place_of_a_lock_is_told_in_words(settings: Settings, tmp_path: Path) -> None:
+    zone = settings.area.site("north")
+    for folder in (settings.work, zone.governance):
+        (folder / ".lock").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"work/.lock cannot .*Is a directory.* move away"), locked(settings.work):
+        raise AssertionError("it began")
+    with pytest.raises(UsageError, match=r"governance/.lock cannot be used"), alone(zone):
+        raise AssertionError("it began")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be used"), locked(tmp_path / "file"):
+        raise AssertionError("it began")
 
 
 def test_jobs_of_two_hospitals_go_side_by_side_and_the_regions_alone(settings: Settings) -> None:
