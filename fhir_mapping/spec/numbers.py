@@ -31,7 +31,8 @@ def number_text(text: Column) -> Column:
     plain = F.regexp_replace(F.regexp_replace(plain, "^\\.", "0."), "^-\\.", "-0.")
     plain = F.regexp_replace(plain, "\\.(\\z|[eE])", "$1")
     needs_care = text.rlike("^[+-]?(0[0-9]|\\.)|^[+]|\\.(\\z|[eE])")
-    return F.when(text.rlike(_USUAL), text).when(text.rlike(_NUMBER), F.when(needs_care, plain).otherwise(text))
+    is_usual = text.isNull() | text.rlike(_USUAL)
+    return F.when(is_usual, text).when(text.rlike(_NUMBER), F.when(needs_care, plain).otherwise(text))
 
 
 def number_value(form: Column) -> Column:
@@ -55,7 +56,7 @@ def comparator(text: Column) -> Column:
 def without_comparator(text: Column) -> Column:
     """The text behind a comparator, or all of it."""
     bare = F.when(text.rlike(_COMPARED), F.regexp_extract(text, _COMPARED, 2)).otherwise(text)
-    return F.when(text < _LEAST_MARK, text).otherwise(bare)
+    return F.when(text.isNull() | (text < _LEAST_MARK), text).otherwise(bare)
 
 
 def integer_value(text: Column) -> Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pyspark.sql import Column
@@ -32,6 +33,8 @@ _PATTERNS = {
     "time": "^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]+)?\\z",
 }
 """FHIR's form of primitive types that are texts."""
+_START_AND_REST = re.compile(r"([A-Za-z0-9/:_-]+)\(\[\^\\r\\n\]\+\)")
+"""``Patient/(.+)`` and the like, as checked patterns have it: needs no search."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,19 @@ def source_text(
         text = F.when(~text.isin(sorted(fold(value) for value in null_values)), text)
     if extract is None:
         return Text(plan.define(Stage.KEYED, key, text), key)
-    pattern = whole(extract)
-    group = F.when(text.rlike(pattern), F.regexp_extract(text, pattern, 1))
-    broken = F.when(text.isNotNull() & ~text.rlike(pattern), F.lit("no_match"))
-    return Text(plan.define(Stage.KEYED, key, group), key, (plan.define(Stage.KEYED, (*key, "rule"), broken),))
+    group = plan.define(Stage.KEYED, key, _first_group(text, extract))
+    broken = F.when(text.isNotNull() & group.isNull(), F.lit("no_match"))
+    return Text(group, key, (plan.define(Stage.SPLIT, (*key, "rule"), broken),))
+
+
+def _first_group(text: Column, extract: str) -> Column:
+    """The first group of a pattern that the whole text fits; null where it does not."""
+    if (match := _START_AND_REST.fullmatch(extract)) is None:
+        pattern = whole(extract)
+        return F.when(text.rlike(pattern), F.regexp_extract(text, pattern, 1))
+    start = match[1]
+    fits = text.startswith(start) & (F.length(text) > len(start)) & ~text.contains("\n") & ~text.contains("\r")
+    return F.when(fits, F.substr(text, F.lit(len(start) + 1)))
 
 
 def _normal(plan: Plan, text: Text, form: NormalForm) -> Text:
