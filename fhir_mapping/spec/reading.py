@@ -63,12 +63,12 @@ def source_text(
         text = F.when(~text.isin(sorted(fold(value) for value in null_values)), text)
     if extract is None:
         return Text(plan.define(Stage.KEYED, key, text), key)
-    group = plan.define(Stage.KEYED, key, _first_group(text, extract))
+    group = plan.define(Stage.KEYED, key, first_group(text, extract))
     broken = F.when(text.isNotNull() & group.isNull(), F.lit("no_match"))
     return Text(group, key, (plan.define(Stage.SPLIT, (*key, "rule"), broken),))
 
 
-def _first_group(text: Column, extract: str) -> Column:
+def first_group(text: Column, extract: str) -> Column:
     """The first group of a pattern that the whole text fits; null where it does not."""
     if (match := _START_AND_REST.fullmatch(extract)) is None:
         pattern = whole(extract)

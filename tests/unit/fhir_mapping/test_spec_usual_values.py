@@ -13,7 +13,9 @@ from pyspark.sql import functions as F
 
 from fhir_mapping.masking import Known, mask_text
 from fhir_mapping.spec import dates, numbers
+from fhir_mapping.spec.conditions import checked_regex
 from fhir_mapping.spec.plan import Plan
+from fhir_mapping.spec.reading import first_group
 from fhir_mapping.spec.text import fold, joined_values, mask_values, prepared_column
 
 YEARS = (1850, 2100)
@@ -86,6 +88,9 @@ def test_full_forms_are_read_as_they_are_and_others_as_before(spark: SparkSessio
         "2024-03-01T08:05Z": "2024-03-01T08:05:00Z",
         "2024-03-01 08:05:07": "2024-03-01T08:05:07",
         "2024-03-01T08:05:07.5+08:00": "2024-03-01T08:05:07.5+08:00",
+        "2024-03-01T08:05:07-05:00": "2024-03-01T08:05:07-05:00",
+        "2024-03-01T08:05:07.Z": None,
+        "2024-03-01T08:05:07+0800": None,
         "2024/3/1 8:05": "2024-03-01T08:05:00",
         "2024-03": "2024-03",
         "2024-03-01T08": None,
@@ -141,6 +146,18 @@ def test_comparators_are_told_from_what_begins_otherwise(spark: SparkSession) ->
     made = F.struct(numbers.comparator(F.col("t")), numbers.without_comparator(F.col("t")))
     found = [tuple(row) for row in column_of(spark, [*expected, None], made)]
     assert found == [*expected.values(), (None, None)]
+
+
+def test_what_follows_a_start_is_what_the_pattern_extracts(spark: SparkSession) -> None:
+    ends = ["", "a", "甲", "a/b", "a b", " ", "a\nb", "\n", "a\r", "\u0085", "\u2028a", "Patient/"]
+    texts = [*("Patient/" + end for end in ends), "patient/a", "xPatient/a", "Patient", "", "Patientäa"]
+    extract = checked_regex("^Patient/(.+)$")
+    assert extract is not None
+    matches = [re.fullmatch(extract, text) for text in texts]
+    expected = [match and match[1] for match in matches]
+    assert len(set(expected)) > 7
+    assert column_of(spark, [*texts, None], first_group(F.col("t"), extract)) == [*expected, None]
+    assert column_of(spark, [*texts, None], first_group(F.col("t"), f"(?:{extract})")) == [*expected, None]
 
 
 def test_masks_leave_nothing_that_the_whole_rule_hides(spark: SparkSession) -> None:
