@@ -201,4 +201,5 @@ _SPECIAL: dict[tuple[str, str], Reader] = {
     ("ID", "boolean-Partial"): resources.is_partial,
     ("EI", "DocumentReference"): resources.logical("DocumentReference", identifiers.entity),
     ("EI", "string"): resources.first_part,
+    ("DTM", "dateTime-Birth"): moments.birth_time,
 }

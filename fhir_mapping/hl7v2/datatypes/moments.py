@@ -30,6 +30,12 @@ def moment(context: Context, raw: str) -> str | None:
     return built
 
 
+def birth_time(context: Context, raw: str) -> str | None:
+    """A FHIR ``dateTime`` with a time of day; midnight is what programs fill up a date with."""
+    found = instant(context, raw)
+    return found if found and not found[11:].startswith("00:00:00") else None
+
+
 def date(context: Context, raw: str) -> str | None:
     """A FHIR ``date``: what stands before the time."""
     found = moment(context, raw)

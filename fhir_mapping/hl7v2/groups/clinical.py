@@ -58,7 +58,9 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
     if _is_empty(walk, segment, "Condition", 3, 4):
         return
     patient = walk.ensure_patient()
-    found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=without_number(segment))
+    # One diagnosis on admission and in the end is one Condition, in two uses.
+    text = key_of(segment, *(n for n in range(2, len(segment.fields)) if n not in (6, 15) and segment.raw(n)))
+    found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=text)
     walk.apply("DG1[Condition]", segment, found)
     _name_system(walk, segment, found)
     walk.notes = found
@@ -72,12 +74,9 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
             reasons.append(walk.reference(found))
         walk.link(found, "encounter", walk.visit)
     elif walk.visit is not None:
-        if "diagnosis" not in walk.visit.root or walk.reference(found) not in [
-            item.get("condition") for item in walk.visit.root["diagnosis"]
-        ]:
-            walk.visit.root.setdefault("diagnosis", []).append(
-                {"condition": walk.reference(found), **_use(walk, segment)}
-            )
+        use = {"condition": walk.reference(found), **_use(walk, segment)}
+        if use not in (uses := walk.visit.root.setdefault("diagnosis", [])):
+            uses.append(use)
         walk.link(found, "encounter", walk.visit)
 
 

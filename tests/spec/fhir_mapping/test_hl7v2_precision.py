@@ -252,3 +252,21 @@ def test_who_ordered_a_charged_service_is_told_from_who_did_it():
     done, ordered = one(convert("DFT^P03", PID, charge), "ChargeItem")["performer"]
     assert "function" not in done
     assert ordered["function"]["coding"][0]["code"] == "OP"
+
+
+def test_a_diagnosis_on_admission_and_in_the_end_is_one_condition():
+    said = ("DG1|1||I21.9^MI^I10C|||A", "DG1|2||I21.9^MI^I10C|||F|||||||||1", "DG1|3||I21.9^MI^I10C||2020|W")
+    found = convert("ADT^A03", PID, "PV1|1|I", *said)
+    conditions = [f"Condition/{r['id']}" for r in all_of(found, "Condition")]
+    uses = [(conditions.index(d["condition"]["reference"]), d["use"]["coding"][0]["code"])
+            for d in one(found, "Encounter")["diagnosis"]]  # fmt: skip
+    assert uses == [(0, "AD"), (0, "F"), (1, "W")]
+
+
+@pytest.mark.parametrize(
+    ("written", "has_time"), [("19750806", False), ("197508060000", False), ("19750806083000", True)]
+)
+def test_midnight_is_no_time_of_birth(written, has_time):
+    patient = one(convert("ADT^A08", f"PID|1||P1||DOE^JANE||{written}"), "Patient")
+    assert patient["birthDate"] == "1975-08-06"
+    assert ("_birthDate" in patient) is has_time
