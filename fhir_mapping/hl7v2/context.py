@@ -111,7 +111,7 @@ class Context:
         codes = self.tables.codes.get(table)
         if codes is None:
             return None
-        return codes.get(code) or codes.get(code.upper()) or codes.get(code.capitalize())
+        return codes.get(code) or codes.get(code.upper()) or codes.get(code.capitalize()) or codes.get(code.lower())
 
     # Time.
 

@@ -22,6 +22,7 @@ def unite(resources: dict[str, Resource]) -> None:
     """Join, in place, resources (by ``Type/id``) that are about the same; references follow the one that stays."""
     for resource in resources.values():
         _drop_repeated(resource)
+        _drop_lesser_names(resource)
     _replace(resources, _persons(resources))
     _replace(resources, _namesakes(resources))
     _replace(resources, _relatives(resources))
@@ -49,6 +50,16 @@ def _drop_repeated(resource: Resource) -> None:
             for part, value in one.items():
                 twin.setdefault(part, value)
     resource["identifier"] = kept
+
+
+def _drop_lesser_names(resource: Resource) -> None:
+    """Of two names of one person in one use, the one that says all that the other says is enough."""
+    names = resource.get("name")
+    if not isinstance(names, list) or len(names) < 2:
+        return
+    for place in range(len(names) - 1, -1, -1):
+        if any(other is not names[place] and names[place].items() <= other.items() for other in names):
+            del names[place]
 
 
 def _is_number(one: Fragment, other: Fragment) -> bool:

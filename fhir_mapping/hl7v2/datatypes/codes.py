@@ -14,6 +14,8 @@ from fhir_mapping.hl7v2.context import Context, Fragment
 _TABLE = re.compile(r"(?:HL7?|V2-?)?0*(\d{1,4})", re.IGNORECASE)
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+PLACEHOLDERS = frozenset({"UNKNOWN", "UNK", "NONE", "N/A", "NULL", "NIL", "不详", "未知"})
+"""What senders write, in capitals, where a name, number or telephone is not known."""
 LOCAL = frozenset({"L", "LOCAL"})
 _SNOMED = "http://snomed.info/sct"
 _CHINESE = re.compile(r"[\u3400-\u9fff]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fhir_mapping.hl7v2.context import Context, Fragment
-from fhir_mapping.hl7v2.datatypes.codes import plain_code
+from fhir_mapping.hl7v2.datatypes.codes import PLACEHOLDERS, plain_code
 from fhir_mapping.hl7v2.datatypes.identifiers import cleaned
 from fhir_mapping.hl7v2.datatypes.moments import moment
 from fhir_mapping.hl7v2.datatypes.numbers import integer
@@ -35,6 +35,7 @@ def contact_points(context: Context, raw: str) -> list[Fragment]:
     mail, number = context.at(parts, 4), _number(context, parts)
     if number and _MAIL.fullmatch(number) and not mail:
         mail, number = number, None
+    mail, number = (text if text and text.upper() not in PLACEHOLDERS else None for text in (mail, number))
     if mail is None and number is None:
         return []
     found: list[Fragment] = []

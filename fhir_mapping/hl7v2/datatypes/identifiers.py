@@ -6,7 +6,7 @@ import re
 from uuid import UUID
 
 from fhir_mapping.hl7v2.context import Context, Fragment
-from fhir_mapping.hl7v2.datatypes.codes import LOCAL, V2_TABLES, code_text, system_uri, urn
+from fhir_mapping.hl7v2.datatypes.codes import LOCAL, PLACEHOLDERS, V2_TABLES, code_text, system_uri, urn
 from fhir_mapping.hl7v2.datatypes.moments import moment
 
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
@@ -14,8 +14,6 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
 _CARD = re.compile(r"[1-9]\d{16}[0-9Xx]|[1-9]\d{14}")
 _NO_SYSTEM = frozenset({"ISO", "OID", "UUID", "GUID", "URI", "URL", "L", "M", "N", "RANDOM"})
 """Types of a universal id that promise a form, or say that the name is known to the sender only: no system."""
-_NULL_NUMBERS = frozenset({"null", "NULL", "Null"})
-"""What programs write for a number that is not there."""
 _NATIONAL_TYPE = re.compile(r"NN[A-Z]{3}")
 CHINESE_CARD = "urn:oid:2.16.156.10011.1.3"
 """居民身份证号码, as the shared documents of WS/T 500 identify it."""
@@ -89,10 +87,15 @@ def _plain(name: str, kind: str | None) -> Fragment:
     return {"system": urn(kind), "value": name} if kind and kind.upper() not in _NO_SYSTEM else {"value": name}
 
 
+def is_number(text: str) -> bool:
+    """Whether an identifier's text is one: not zeros only, and no word for unknown."""
+    return bool(text.strip("0")) and text.upper() not in PLACEHOLDERS
+
+
 def _number(context: Context, parts: list[str]) -> str | None:
-    """The number of an identifier, its first component; None for a written ``null``."""
+    """The number of an identifier, its first component; None for zeros, ``null`` and the like."""
     value = context.at(parts, 1)
-    return None if value in _NULL_NUMBERS else value
+    return value if value and is_number(value) else None
 
 
 def type_concept(context: Context, code: str | None) -> Fragment | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from fhir_mapping.hl7v2.context import Context, Fragment
-from fhir_mapping.hl7v2.datatypes.codes import plain_code
-from fhir_mapping.hl7v2.datatypes.identifiers import authority, cleaned, system_of, type_concept
+from fhir_mapping.hl7v2.datatypes.codes import PLACEHOLDERS, plain_code
+from fhir_mapping.hl7v2.datatypes.identifiers import authority, cleaned, is_number, system_of, type_concept
 from fhir_mapping.hl7v2.datatypes.moments import moment
 
 _CHINESE = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff·]{2,}")
@@ -37,7 +37,9 @@ def _name(context: Context, parts: list[str], at: dict[str, int]) -> Fragment | 
     suffixes = [context.at(parts, number) for number in (4 + offset, 6 + offset, at.get("professional", 0)) if number]
     found["suffix"] = [suffix for suffix in suffixes if suffix]
     found["prefix"] = [prefix for prefix in [context.at(parts, 5 + offset)] if prefix]
-    if not any(found.values()):
+    if not any(found.values()) or all(
+        word.upper() in PLACEHOLDERS for word in (*found["given"], found.get("family") or found.get("text") or "UNK")
+    ):
         return None
     return cleaned({**_use(context, parts, at), **{key: value for key, value in found.items() if value}})
 
@@ -122,7 +124,7 @@ def _person(context: Context, parts: list[str], type_: str) -> Fragment | None:
 
 def _person_identifier(context: Context, parts: list[str]) -> Fragment | None:
     value = context.at(parts, 1)
-    if value is None:
+    if value is None or not is_number(value):
         return None
     owner = context.subsplit(context.raw_at(parts, 9))
     found: Fragment = {

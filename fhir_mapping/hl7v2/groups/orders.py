@@ -170,7 +170,8 @@ def request(walk: Walk, segment: Segment) -> None:
         return
     walk.context.scope["OBR"] = segment
     walk.apply("OBR[ServiceRequest]", segment, current.request)
-    behind = walk.following(frozenset({"ORC", "OBR", "PID"}))
+    # What stands behind a document's header belongs to the document.
+    behind = walk.following(frozenset({"ORC", "OBR", "PID", "TXA"}))
     names = [s.name for s in behind]
     if _is_report(walk, segment, names):
         report = walk.draft("DiagnosticReport", *current.key, segment.raw(4))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_mapping.hl7v2.datatypes import places
+from fhir_mapping.hl7v2.datatypes.identifiers import is_number
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Walk, handles, key_of, without_number
 
@@ -57,7 +58,9 @@ def person_key(raw: str, segment: Segment) -> tuple[str, ...]:
 def patient(walk: Walk, segment: Segment) -> None:
     """A new patient: what belonged to the one before ends here."""
     raw = segment.raw(3) or segment.raw(2) or segment.raw(4)
-    key = person_key(raw, segment) if raw.strip(segment.delimiters.component) else (without_number(segment),)
+    key = person_key(raw, segment)
+    if not is_number(key[0]):
+        key = (without_number(segment),)
     walk.start_patient(walk.draft("Patient", *key))
     assert walk.patient is not None
     walk.apply("PID[Patient]", segment, walk.patient)

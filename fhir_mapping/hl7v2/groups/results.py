@@ -14,6 +14,8 @@ def observation(walk: Walk, segment: Segment) -> None:
     """An Observation of the order, document, visit or patient at hand."""
     if (walk.in_document and _is_document(walk, segment)) or not (segment.raw(3) or segment.raw(5)):
         return
+    if _is_blank_line(walk, segment):
+        return
     current = walk.order
     owner = _owner(walk)
     code, sub_id = segment.raw(3), segment.raw(4)
@@ -34,6 +36,17 @@ def observation(walk: Walk, segment: Segment) -> None:
         walk.link_one(found, "specimen", current.specimen)
     _inherit_time(walk, segment)
     walk.observation = walk.notes = walk.host = found
+
+
+def _is_blank_line(walk: Walk, segment: Segment) -> bool:
+    """Whether a text without words goes on with the text before it: a blank line of a report is no finding."""
+    before = walk.segments[walk.index - 1]
+    return (
+        segment.raw(2) in ("TX", "FT")
+        and not segment.raw(5)
+        and before.name == "OBX"
+        and all(before.raw(number) == segment.raw(number) for number in (2, 3, 4))
+    )
 
 
 def _attachment(walk: Walk, segment: Segment, owner: str) -> None:

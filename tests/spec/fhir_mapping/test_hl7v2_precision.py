@@ -270,3 +270,38 @@ def test_midnight_is_no_time_of_birth(written, has_time):
     patient = one(convert("ADT^A08", f"PID|1||P1||DOE^JANE||{written}"), "Patient")
     assert patient["birthDate"] == "1975-08-06"
     assert ("_birthDate" in patient) is has_time
+
+
+def test_words_for_unknown_are_no_names_numbers_and_telephones():
+    patient = "PID|1||000^^^HIS^MR~P1^^^HIS^MR~UNKNOWN^^^X^PI||DOE^JANE~Unknown^Unknown||||||||UNKNOWN~+1 555|NONE"
+    found = convert("ADT^A01", patient, "PV1|1|I|||||UNKNOWN^UNKNOWN~1^Doc^Dan||0000")
+    person = one(found, "Patient")
+    assert [i["value"] for i in person["identifier"]] == ["P1"]
+    assert [n["family"] for n in person["name"]] == ["DOE"]
+    assert [t["value"] for t in person["telecom"]] == ["+1 555"]
+    assert [r["name"][0]["family"] for r in all_of(found, "Practitioner")] == ["Doc"]
+    assert len(one(found, "Encounter")["participant"]) == 1
+
+
+def test_patients_without_a_number_are_not_one():
+    first, second = (
+        one(convert("ADT^A08", f"PID|1||{number}^^^HIS^MR||{name}"), "Patient")["id"]
+        for number, name in (("UNKNOWN", "DOE^JANE"), ("UNKNOWN", "ROE^JON"))
+    )
+    assert first != second
+
+
+def test_a_name_told_twice_stands_once_with_all_that_is_told():
+    patient = one(convert("ADT^A08", "PID|1||P1||DOE^JANE^^^MRS^^L~DOE^JANE^^^^^L~ROE^JANE^^^^^M"), "Patient")
+    assert [(n["family"], n.get("prefix")) for n in patient["name"]] == [("DOE", ["MRS"]), ("ROE", None)]
+
+
+def test_a_blank_line_of_a_text_is_no_finding():
+    lines = [f"OBX|{n}|TX|A^Text^L|1|{text}||||||F" for n, text in enumerate(("one", "", "two"), start=1)]
+    found = convert("ORU^R01", PID, "OBR|1|O1||A", *lines)
+    assert [o["valueString"] for o in all_of(found, "Observation")] == ["one", "two"]
+
+
+def test_a_document_of_an_order_makes_no_report_without_results():
+    found = convert("MDM^T02", PID, "OBR|1|O1||A", f"TXA|1|DS|TX{'|' * 9}D1", "OBX|1|TX|A^Text^L||words||||||F")
+    assert not all_of(found, "DiagnosticReport")
