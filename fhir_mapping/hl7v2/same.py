@@ -28,8 +28,9 @@ def unite(resources: dict[str, Resource]) -> None:
     _replace(resources, _relatives(resources))
     _replace(resources, _organizations(resources))
     _replace(resources, _numbered_only(resources))
-    _replace(resources, _named_only(resources))
-    while found := _equal(resources):
+    for type_ in ("Organization", "Location"):
+        _replace(resources, _named_only(resources, type_))
+    while found := _equal(resources) or _lesser_places(resources):
         _replace(resources, found)
 
 
@@ -113,15 +114,35 @@ def _equal(resources: dict[str, Resource]) -> dict[str, str]:
     return found
 
 
-def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
-    """An Organization of which only the name is given is the one that has this name and more, if that is only one."""
+def _lesser_places(resources: dict[str, Resource]) -> dict[str, str]:
+    """A Location is the one that says all that it says, and more."""
+    groups: dict[str, list[str]] = {}
+    for key, resource in _of(resources, "Location"):
+        groups.setdefault(str((resource.get("name"), resource.get("partOf"))), []).append(key)
+    found: dict[str, str] = {}
+    for keys in groups.values():
+        for key in (key for key in keys if len(keys) > 1 and key not in found.values()):
+            said = {part: value for part, value in resources[key].items() if part != "id"}
+            fuller = next(
+                (k for k in keys if k != key and k not in found and said.items() <= resources[k].items()), None
+            )
+            if fuller:
+                found[key] = fuller
+    return found
+
+
+def _named_only(resources: dict[str, Resource], type_: str) -> dict[str, str]:
+    """Of which only the name is given is the one that has this name and more, if that is only one.
+
+    A place within another one is told apart by that.
+    """
     bare: dict[str, str] = {}
     fuller: dict[str, list[str]] = {}
-    for key, resource in _of(resources, "Organization"):
+    for key, resource in _of(resources, type_):
         name = str(resource.get("name", ""))
-        if set(resource) == {"resourceType", "id", "name"}:
+        if name and resource.keys() <= {"resourceType", "id", "name", "mode"}:
             bare[key] = name
-        elif name:
+        elif name and "partOf" not in resource:
             for spelling in {name, name.casefold()}:
                 fuller.setdefault(spelling, []).append(key)
     found: dict[str, str] = {}
@@ -130,6 +151,10 @@ def _named_only(resources: dict[str, Resource]) -> dict[str, str]:
         same = next((fuller[s] for s in (name, name.casefold()) if len(fuller.get(s, ())) == 1), None)
         if same:
             found[key] = same[0]
+    first: dict[str, str] = {}
+    for key, name in bare.items():
+        if key not in found and (other := first.setdefault(name.casefold(), key)) != key:
+            found[key] = other
     return found
 
 

@@ -305,3 +305,17 @@ def test_a_blank_line_of_a_text_is_no_finding():
 def test_a_document_of_an_order_makes_no_report_without_results():
     found = convert("MDM^T02", PID, "OBR|1|O1||A", f"TXA|1|DS|TX{'|' * 9}D1", "OBX|1|TX|A^Text^L||words||||||F")
     assert not all_of(found, "DiagnosticReport")
+
+
+def test_one_name_in_large_and_small_letters_is_one_organization_and_one_place():
+    found = convert("ADT^A01", "PID|1||P1^^^Good Lab^MR~P2^^^GOOD LAB^PI", "PV1|1|I|W1^1^1^GOOD LAB|||W2^2^^GOOD LAB")
+    names = [r["name"] for r in all_of(found, "Organization")]
+    assert sum(name.casefold() == "good lab" for name in names) == 1
+    assert [r["name"] for r in all_of(found, "Location")].count("GOOD LAB") == 1
+
+
+def test_a_place_told_twice_is_one_with_all_that_is_told():
+    found = convert("ADT^A01", PID, "PV1|1|I|W1^1^1^H^^C|||W1^1^1^H")
+    assert [r["name"] for r in all_of(found, "Location")] == ["H", "W1", "1", "1"]
+    now, before = (item["location"] for item in one(found, "Encounter")["location"])
+    assert now == before

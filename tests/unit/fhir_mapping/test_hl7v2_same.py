@@ -107,3 +107,17 @@ def test_a_number_with_and_without_its_authority_stands_once_but_not_when_the_ty
     found = {"Specimen/s": {"resourceType": "Specimen", "id": "s", "identifier": typed}}
     unite(found)
     assert found["Specimen/s"]["identifier"] == [typed[0], typed[2]]
+
+
+def test_places_that_say_ever_more_are_the_one_that_says_most():
+    bed = {"resourceType": "Location", "name": "B", "partOf": {"reference": "Location/w"}}
+    resources = {
+        "Location/w": {"resourceType": "Location", "id": "w", "name": "W", "mode": "instance", "status": "active"},
+        **{f"Location/{key}": {"id": key, **bed, **more}
+           for key, more in (("a", {}), ("b", {"mode": "instance"}), ("c", {"mode": "instance", "status": "active"}))},
+        "Encounter/e": {"resourceType": "Encounter", "id": "e", "location": [
+            {"location": {"reference": f"Location/{key}"}, "status": key} for key in "abc"]},
+    }  # fmt: skip
+    unite(resources)
+    assert {one["location"]["reference"] for one in resources["Encounter/e"]["location"]} == {"Location/c"}
+    assert set(resources) == {"Location/w", "Location/c", "Encounter/e"}
