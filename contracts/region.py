@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -140,6 +140,7 @@ class Source(Frozen):
         skip_rows: lines (xlsx: rows) at the start of a file that come before the header: titles.
         sheet: name of the sheet of an xlsx file. Default: the first.
         rows: what is one record: the segment of a message (``OBX``), the path of an element of a document.
+        messages: message codes (MSH-9.1, ``ORU``) that an HL7 v2 source takes; others are errors. Default: all.
         null_values: texts that mean no value, compared after trimming and NFKC.
         postgres: where the rows are, for that format.
         ignore: what no spec is meant to read, with the reason: columns, headers that no column declares, for hl7v2
@@ -158,6 +159,7 @@ class Source(Frozen):
     skip_rows: int = Field(default=0, ge=0, le=1000)
     sheet: str | None = None
     rows: str | None = None
+    messages: tuple[Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{2}$")], ...] = ()
     null_values: tuple[str, ...] = ("", "无", "NULL")
     column: tuple[Column, ...] = Field(min_length=1)
     delivery: Delivery | None = None
@@ -201,6 +203,8 @@ class Source(Frozen):
             raise ValueError("sheet is for xlsx")
         if self.rows is not None and self.format not in ("hl7v2", "cda"):
             raise ValueError("rows is for hl7v2 and cda")
+        if self.messages and self.format != "hl7v2":
+            raise ValueError("messages is for hl7v2")
         if (self.postgres is not None) != (self.format == "postgres"):
             raise ValueError("the table [postgres] is for format postgres, and that needs it")
         return self

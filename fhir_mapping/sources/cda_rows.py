@@ -25,7 +25,7 @@ from fhir_mapping.sources.cda_path import Place, Value, parse_rows, parse_value
 from fhir_mapping.sources.cda_sheet import Sheet
 from fhir_mapping.sources.encoding import GB18030, UTF_8, Encoding, decode
 from fhir_mapping.sources.hl7v2_path import iso_time
-from fhir_mapping.sources.record import Block, Refusal
+from fhir_mapping.sources.record import NOT_A_DOCUMENT, Block, Refusal
 from fhir_mapping.sources.texts import each_text
 from fhir_mapping.sources.utf16 import BOMS
 
@@ -122,7 +122,10 @@ def extract(plan: Plan, documents: Sequence[bytes]) -> tuple[Block, np.ndarray]:
 def _read(plan: Plan, data: bytes, *, is_utf8: bool) -> bytes | str:
     """What the sheet reads of a document, with a row at least; or the error."""
     try:
-        found = plan.sheet.read(parse_document(data, is_utf8=is_utf8))
+        root = parse_document(data, is_utf8=is_utf8)
+        if root.tag.rpartition("}")[2] != "ClinicalDocument":
+            return NOT_A_DOCUMENT
+        found = plan.sheet.read(root)
     except RecordError as caught:
         return caught.rule
     rows = (found.count(b"\t") - plan.header) // (1 + plan.own)

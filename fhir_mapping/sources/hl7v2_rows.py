@@ -2,7 +2,8 @@
 
 A message without such a segment gives one row, and so does every message where the source names none. The first row's
 ``_raw`` is the whole message, each further one's its own segment. What is no message is a record with an error:
-``missing_msh``, ``bad_delimiters``, ``batch_count``, ``bad_encoding``.
+``missing_msh``, ``bad_delimiters``, ``batch_count``, ``bad_encoding``; so is a message of a type that the source does
+not take: ``other_message_type``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from fhir_mapping.sources.hl7v2_path import Value, parse_rows, parse_value
 from fhir_mapping.sources.hl7v2_segments import CONTINUED, Segments
 from fhir_mapping.sources.limits import FILE_TOO_LARGE, RECORD_TOO_LARGE, TooLargeError
 from fhir_mapping.sources.parallel import in_threads
-from fhir_mapping.sources.record import Block, Refusal
+from fhir_mapping.sources.record import OTHER_MESSAGE, Block, Refusal
 from fhir_mapping.sources.spans import cut
 from fhir_mapping.sources.utf16 import BOMS
 
@@ -40,15 +41,18 @@ _TAIL = 1 << 16
 _NUMBER = "message_no"
 _FRAME = b"\xef\xbb\xbf\x84\x31\x95\x33\r\n\x0b\x1c \t"
 _AFTER_NAME = re.compile(rb"[^\w\s\x1c-\x1f\x80-\xff]")
+_CODE = parse_value("MSH-9.1")
 _BATCH = (b"FHS", b"BHS", b"BTS", b"FTS")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to take of each message: the names of the rows' segments, and each column's place by name."""
+    """What to take of each message: the names of the rows' segments, each column's place by name, and whose message
+    codes (none: all messages)."""
 
     rows: tuple[str, ...]
     values: dict[str, Value | str]
+    messages: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, source: Source) -> Plan:
@@ -60,7 +64,7 @@ class Plan:
             except ValueError as error:
                 raise SpecError(f"source '{source.name}': column '{column.name}': {error}") from error
         try:
-            return cls(parse_rows(source.rows) if source.rows else (), values)
+            return cls(parse_rows(source.rows) if source.rows else (), values, source.messages)
         except ValueError as error:
             raise SpecError(f"source '{source.name}': rows: {error}") from error
 
@@ -86,11 +90,16 @@ def extract(plan: Plan, files: Sequence[Stretch]) -> Extract:
     feed = read_feed(files)
     if feed.segments is None:
         return _with_bad(feed, plan, _nothing(plan))
-    rows = Rows.of(feed.segments, plan.rows)
+    rows, is_other = _taken(Rows.of(feed.segments, plan.rows), plan.messages)
     asked = {name: value for name, value in plan.values.items() if value != _NUMBER}
     read = read_columns(rows, asked)
     values = {name: read[name] if name in read else pa.nulls(len(rows), CODED) for name in plan.values}
-    block = Block(_raw(feed, feed.segments, rows), pa.nulls(len(rows), pa.string()), values, len(rows), 0)
+    error = pa.nulls(len(rows), pa.string())
+    if is_other.any():
+        own = pa.array(np.arange(len(rows)), mask=is_other)
+        values = {name: column.take(own) for name, column in values.items()}
+        error = pc.if_else(pa.array(is_other), OTHER_MESSAGE, error)
+    block = Block(_raw(feed, feed.segments, rows), error, values, len(rows), 0)
     first = np.searchsorted(feed.file, feed.file)
     number = np.arange(len(feed.file)) - first + 1
     return _with_bad(feed, plan, Extract(block, feed.file[rows.message], number[rows.message]), rows.message)
@@ -212,6 +221,21 @@ def _is_batch(stream: BinaryIO) -> bool:
     stream.seek(0)
     ends = (end + name for end in (b"\r", b"\n", b"\x0b", b"\x1c") for name in _BATCH)
     return head.startswith(_BATCH) or any(mark in tail for mark in ends)
+
+
+def _taken(rows: Rows, messages: Sequence[str]) -> tuple[Rows, np.ndarray]:
+    """The rows, of a message of a type that is not taken the first alone, and which ones are such. A message that does
+    not say its type is taken."""
+    nothing = np.zeros(len(rows), dtype=bool)
+    if not messages:
+        return rows, nothing
+    codes = read_columns(rows, {"code": _CODE})["code"].cast(pa.string())
+    is_taken = pc.is_in(pc.utf8_slice_codeunits(pc.utf8_upper(codes), 0, 3), value_set=pa.array(messages))
+    is_other = pc.and_(pc.is_valid(codes), pc.invert(is_taken)).to_numpy(zero_copy_only=False)
+    if not is_other.any():
+        return rows, nothing
+    kept = ~is_other | rows.is_first
+    return Rows(rows.segments, rows.names, rows.at[kept]), is_other[kept]
 
 
 def _raw(feed: Feed, segments: Segments, rows: Rows) -> pa.StringArray:

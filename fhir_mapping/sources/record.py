@@ -28,6 +28,8 @@ MISSING_MSH = "missing_msh"
 """Text of an HL7 v2 file that no header opens."""
 BAD_DELIMITERS = "bad_delimiters"
 """The header of an HL7 v2 message states delimiters that cannot be: letters, or one for two."""
+OTHER_MESSAGE = "other_message_type"
+"""The HL7 v2 message is of a type that its source does not take."""
 BATCH_COUNT = "batch_count"
 """The trailer of an HL7 v2 batch or file counts other than what stood before it: messages were lost, or too many."""
 BAD_XML = "bad_xml"
@@ -35,11 +37,11 @@ BAD_XML = "bad_xml"
 UNSAFE_XML = "unsafe_xml"
 """The document holds what safe reading forbids: a document type, entities, nesting beyond reason."""
 NOT_A_DOCUMENT = "not_a_clinical_document"
-"""There is no XML at all."""
+"""There is no XML at all, or its outermost element is no ClinicalDocument."""
 
 RECORD_ERRORS = (
     *(BAD_ENCODING, UNCLOSED_QUOTE, STRAY_QUOTE, COLUMN_COUNT, BAD_JSON, BAD_WORKBOOK),
-    *(MISSING_MSH, BAD_DELIMITERS, BATCH_COUNT, BAD_XML, UNSAFE_XML, NOT_A_DOCUMENT, RECORD_TOO_LARGE),
+    *(MISSING_MSH, BAD_DELIMITERS, OTHER_MESSAGE, BATCH_COUNT, BAD_XML, UNSAFE_XML, NOT_A_DOCUMENT, RECORD_TOO_LARGE),
 )
 
 

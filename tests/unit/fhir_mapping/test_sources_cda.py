@@ -111,6 +111,8 @@ def test_encodings_are_those_of_xml(codec: str) -> None:
     [
         ("<ClinicalDocument><id></ClinicalDocument>", "bad_xml"),
         ("no xml", "not_a_clinical_document"),
+        ("<html/>", "not_a_clinical_document"),
+        ('<Bundle xmlns="http://hl7.org/fhir"><id value="1"/></Bundle>', "not_a_clinical_document"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><ClinicalDocument>&b;</ClinicalDocument>', "unsafe_xml"),
     ],
 )

@@ -197,6 +197,18 @@ def test_rows_do_not_depend_on_the_size_of_blocks(size: int) -> None:
     assert [(r.raw, r.values) for r in found] == [(r.raw, r.values) for r in read_records(source, data)]
 
 
+def test_a_message_of_a_type_that_the_source_does_not_take_is_one_record_that_says_so() -> None:
+    source = hl7v2_source("OBX", number="MSH-10", code="OBX-3.1").model_copy(update={"messages": ("ORU",)})
+    other = ORU.replace("ORU^R01", "OUL^R22")
+    untyped = ADT.replace("ADT^A01", "").replace("A1", "U1")
+    found = list(read_records(source, (other + ADT + ORU + untyped).replace("\n", "\r").encode()))
+    assert [(record.error, record.values["number"]) for record in found] == [
+        *[("other_message_type", None)] * 2, *[(None, "M1")] * 4, (None, "U1"),
+    ]  # fmt: skip
+    assert found[0].raw.split("\r")[0] == other.split("\n")[0] and found[0].raw.count("OBX") == 4
+    assert [record.error for record in read_records(hl7v2_source(None, n="MSH-10"), ADT.encode())] == [None]
+
+
 def test_an_empty_file_is_refused() -> None:
     found = inspect(hl7v2_source(None, a="MSH-10"), io.BytesIO(b"\x0b\x1c\r\n"))
     assert isinstance(found, Refusal)
