@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType, StringType, StructField
 
-from fhir_mapping.spec.text import joined_values, mask_values, prepared_column, trim_column
+from fhir_mapping.spec.text import joined_values, known_value, mask_values, prepared_column, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -168,8 +168,9 @@ class Plan:
         if self.masked is None:
             return text
         known = tuple(column for column in dict.fromkeys((*self.masked, *names)) if column != own)
-        values = [self.text(column) for column in known]
-        return mask_values(text, values, self.define(Stage.KNOWN, ("joined", known), joined_values(values)))
+        joined = self.define(Stage.KNOWN, ("joined", known), joined_values([self.text(column) for column in known]))
+        values = [self.define(Stage.KNOWN, ("known", one), known_value(self.text(one))) for one in known]
+        return mask_values(text, values, joined)
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).

@@ -109,9 +109,14 @@ def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
     )
 
 
+def known_value(value: Column) -> Column:
+    """A value that is masked where a text has it: one character alone is no name."""
+    return F.when(F.length(value) > 1, value)
+
+
 def joined_values(values: Sequence[Column]) -> Column:
-    """What is known of the person of a record in one text, for ``mask_values``; one character alone is no name."""
-    return F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *(F.when(F.length(value) > 1, value) for value in values))
+    """What is known of the person of a record in one text, for ``mask_values``."""
+    return F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *map(known_value, values))
 
 
 def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Column:
@@ -121,34 +126,27 @@ def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Col
     groups, words of Latin letters in any case. Texts with nothing to mask, nearly all, are only looked through.
 
     Args:
-        column: a stored column, as the values should be: each is used several times.
-        joined: ``joined_values(values)``, stored as well: a pattern made of each value would take long to plan.
+        column: a stored column, as the others should be: each is used several times.
+        values: each a ``known_value``.
+        joined: ``joined_values`` of them: a pattern made of each one would take long to plan.
     """
-    # Of a value that is null nothing is known; then the others decide.
-    is_known = reduce(or_, [*_as_written(column, values), column.rlike(SIX_DIGITS) & _in_groups(column, values)])
     # Values are half-width: one that a text has in full width is masked in the text's half-width form.
-    folded, names = F.translate(column, _FULL, _HALF), [F.when(F.length(value) > 1, value) for value in values]
-    is_hidden = F.when(column.rlike(_FULL_WIDTH), reduce(or_, [*_as_written(folded, names), _in_groups(folded, names)]))
-    pattern = _pattern_of(joined)
-    shown = F.lit(f"$1{MASK}$2")
-    # Twice: of two words with one character between them the first time finds one.
-    known = [F.regexp_replace(F.regexp_replace(text, pattern, shown), pattern, shown) for text in (folded, column)]
-    return (
-        F.when(is_hidden, _without_numbers(known[0]))
-        .when(is_known, _without_numbers(known[1]))
-        .when(column.rlike(SIX_DIGITS), _without_numbers(column))
-        .otherwise(column)
+    is_wide, has_number = column.rlike(_FULL_WIDTH), column.rlike(SIX_DIGITS)
+    folded = F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column)
+    # Of a value that is null nothing is known; then the others decide.
+    is_known = reduce(
+        or_, [*(_may_hold(column, value) for value in values), (is_wide | has_number) & _in_groups(folded, values)]
     )
+    known = folded
+    # Twice: of two words with one character between them the first time finds one.
+    for _ in range(2):
+        known = F.regexp_replace(known, _pattern_of(joined), F.lit(f"$1{MASK}$2"))
+    return F.when(is_known, _without_numbers(known)).when(has_number, _without_numbers(column)).otherwise(column)
 
 
 def _without_numbers(column: Column) -> Column:
     """``mask_numbers`` as a column."""
     return F.regexp_replace(F.regexp_replace(column, GROUPED_CARD, f"$1{MASK}"), IDENTIFYING, MASK)
-
-
-def _as_written(column: Column, values: Sequence[Column]) -> list[Column]:
-    """Whether a text has each value, or a word of it in another case."""
-    return [has for value in values for has in (column.contains(value), _has_word(column, value))]
 
 
 def _in_groups(column: Column, values: Sequence[Column]) -> Column:
@@ -159,10 +157,9 @@ def _in_groups(column: Column, values: Sequence[Column]) -> Column:
     )
 
 
-def _has_word(column: Column, value: Column) -> Column:
-    """Whether a text has a value that begins with a Latin letter, in any case; comparisons cost less than a search."""
-    is_latin = (value >= "A") & (value < "{")
-    return (F.octet_length(column) >= F.octet_length(value)) & is_latin & F.lower(column).contains(F.lower(value))
+def _may_hold(column: Column, value: Column) -> Column:
+    """Whether a text has a value in any case."""
+    return (F.octet_length(column) >= F.octet_length(value)) & F.lower(column).contains(F.lower(value))
 
 
 def _pattern_of(joined: Column) -> Column:

@@ -13,7 +13,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from fhir_mapping.masking import Known, mask_text
-from fhir_mapping.spec.text import GROUPED_CARD, IDENTIFYING, SIX_DIGITS, half_width, joined_values, mask_values
+from fhir_mapping.spec.text import (
+    GROUPED_CARD,
+    IDENTIFYING,
+    SIX_DIGITS,
+    half_width,
+    joined_values,
+    known_value,
+    mask_values,
+)
 
 NAME, PHONE, CARD, RECORD = "Zhang San", "010-8234 5678", "11010119900307775x", "778812"
 KNOWN = Known(frozenset({NAME}), frozenset({PHONE, CARD, RECORD}))
@@ -82,7 +90,7 @@ def masked(spark: SparkSession, texts: list[str]) -> list[str]:
         "n int, t string, a string, b string, c string, d string, e string",
     )
     values = [F.col(name) for name in "abcde"]
-    made = mask_values(F.col("t"), values, joined_values(values))
+    made = mask_values(F.col("t"), [known_value(value) for value in values], joined_values(values))
     return [row[0] for row in rows.orderBy("n").select(made).collect()]
 
 
