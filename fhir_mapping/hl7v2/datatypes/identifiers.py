@@ -57,7 +57,7 @@ def _named(context: Context, parts: list[str]) -> tuple[str | None, str | None]:
     namespace, name, kind = (context.at(parts, number) for number in (1, 2, 3))
     uri, other = universal(name, kind), oid_of(namespace)
     if uri is None and other:
-        return name, other
+        return (None if name in _NO_SYSTEM else name), other
     return (None if other else namespace), uri
 
 
