@@ -369,7 +369,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; SpecError names the file and what is wrong with it."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SpecError(f"{path}: not readable as TOML: {error}") from error
 
 
@@ -429,6 +431,11 @@ def _parse(model: type[T], path: Path, body: dict[str, Any]) -> T:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SpecError(f"{path}: {where}: {first['msg']}") from error
+        raise SpecError(f"{path}: {faults_of(error)}") from error
+
+
+def faults_of(error: ValidationError) -> str:
+    """The first fault of a file's keys, and the keys that there are not: what is missing is often only misspelt."""
+    first, *others = error.errors()
+    unknown = [one for one in others if one["type"] == "extra_forbidden"]
+    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in (first, *unknown))

@@ -10,6 +10,7 @@ import gzip
 import json
 import multiprocessing
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -29,6 +30,8 @@ CHUNK_BYTES = 4 << 20
 _ALONE_BYTES = 8 << 20
 """Up to so many bytes of input (as stored) one process is faster than starting others."""
 _LINES = (".ndjson", ".jsonl")
+_OPENS = (b"{", b"[")
+"""What resources, and lists of them, begin with; no other line is read for its type."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def view_parts(
 
     Raises:
         SpecError: a column without ``collection`` meets several values.
+        UsageError: a file cannot be read.
     """
     tasks = ((body, chunk, is_lines, form) for path in files for chunk, is_lines in _chunks(path))
     workers = os.cpu_count() or 1
@@ -84,12 +88,15 @@ def _suffix(path: Path) -> str | None:
 
 def _chunks(path: Path) -> Iterator[tuple[bytes, bool]]:
     """Whole lines, about ``CHUNK_BYTES`` at a time, or a file that is one JSON value."""
-    with cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
-        if _suffix(path) == ".json":
-            yield stream.read(), False
-            return
-        while chunk := stream.read(CHUNK_BYTES):
-            yield chunk + stream.readline(), True
+    try:
+        with cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as stream:
+            if _suffix(path) == ".json":
+                yield stream.read(), False
+                return
+            while chunk := stream.read(CHUNK_BYTES):
+                yield chunk + stream.readline(), True
+    except (OSError, EOFError, zlib.error) as error:
+        raise UsageError(f"{path} cannot be read ({error}): nothing was written. Mend it, or leave it out") from error
 
 
 def _evaluate(body: dict[str, Any], chunk: bytes, is_lines: bool, form: Form) -> Part:
@@ -115,6 +122,7 @@ def _resources(
     bad = 0
     for line in chunk.split(b"\n") if is_lines else [chunk]:
         if name not in line and not (line and b"\\u" in line):
+            bad += bool(line.strip()) and line.lstrip()[:1] not in _OPENS
             continue
         try:
             value = read(line)

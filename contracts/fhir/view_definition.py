@@ -133,7 +133,9 @@ def read_view(path: Path) -> dict[str, Any]:
     """The JSON of a ViewDefinition file, checked. Raises SpecError that names the file."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SpecError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(body, dict):
         raise SpecError(f"{path}: a ViewDefinition is a JSON object")

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from contracts.errors import SpecError
 from contracts.feature_spec import Frozen
 from contracts.fhir import RESOURCES
-from contracts.region import Site, read_toml
+from contracts.region import Site, faults_of, read_toml
 from fhir_mapping.spec.conditions import Condition, checked_regex
 from fhir_mapping.spec.expressions import Expression, KeyPart, parse_expression, parse_key
 from fhir_mapping.spec.formats import check_formats
@@ -246,8 +246,7 @@ def _emit(path: Path, body: dict[str, Any]) -> Emit:
     try:
         return Emit.model_validate(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SpecError(f"{where}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+        raise SpecError(f"{where}: {faults_of(error)}") from error
 
 
 def _substitute(value: Any, entry: dict[str, Any], path: Path) -> Any:

@@ -131,3 +131,17 @@ def test_wrong_use_is_named(tmp_path: Path, resources: str, out: str, words: str
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=words):
         run_view(view_file(tmp_path), tmp_path / resources, tmp_path / out)
+
+
+def test_what_is_no_fhir_is_counted_and_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+    view = tmp_path / "view.json"
+    with pytest.raises(SpecError, match=r"view.json: cannot be read: No such file"):
+        run_view(view, tmp_path, tmp_path / "o.csv")
+    view.write_text(json.dumps(VIEW), encoding="utf-8")
+    (tmp_path / "in.ndjson").write_text('rubbish\n\n{"resourceType": "Patient"}\n \n', encoding="utf-8")
+    report = run_view(view, tmp_path / "in.ndjson", tmp_path / "o.csv")
+    assert (report.rows, report.bad) == (0, 1)
+    (tmp_path / "in.ndjson.gz").write_bytes(b"\x1f\x8bnothing")
+    with pytest.raises(UsageError, match=r"in.ndjson.gz cannot be read .* nothing was written"):
+        run_view(view, tmp_path / "in.ndjson.gz", tmp_path / "p.csv")
+    assert not (tmp_path / "p.csv").exists()

@@ -98,3 +98,18 @@ def test_the_page_too_says_that_spark_needs_java(tmp_path: Path, monkeypatch: py
 def test_predict_wants_region_and_site_together(tmp_path: Path) -> None:
     done = cloister("predict", str(tmp_path), "in.csv", "--out", "out.csv", "--site", "north")
     assert_one_clear_line(done, "--region and --site")
+
+
+def test_a_key_that_is_misspelt_is_named(tmp_path: Path) -> None:
+    (tmp_path / "region.toml").write_text('name = "r"\ntitel = "R"\ntimezone = "UTC"\n', encoding="utf-8")
+    done = cloister("map", "test", str(tmp_path))
+    assert done.returncode == 3
+    assert "region.toml: title: Field required; titel: Extra inputs" in done.stderr
+
+
+def test_a_folder_where_a_file_is_wanted_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "o.ndjson").mkdir()
+    (tmp_path / "in.json").write_text("{}", encoding="utf-8")
+    view = next((ROOT / "regions" / "demo" / "views").glob("*.json"))
+    done = cloister("view", str(view), "--resources", str(tmp_path / "in.json"), "--out", str(tmp_path / "o.ndjson"))
+    assert_one_clear_line(done, "o.ndjson")
