@@ -18,6 +18,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -352,6 +353,15 @@ class Region(Frozen):
     sites: tuple[Site, ...]
     tasks: tuple[Task, ...]
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, ZoneInfoNotFoundError):
+            raise ValueError(f"there is no time zone {value!r}; give one like Asia/Shanghai") from None
+        return value
+
     def site(self, name: str) -> Site:
         for site in self.sites:
             if site.name == name:
@@ -438,4 +448,8 @@ def faults_of(error: ValidationError) -> str:
     """The first fault of a file's keys, and the keys that there are not: what is missing is often only misspelt."""
     first, *others = error.errors()
     unknown = [one for one in others if one["type"] == "extra_forbidden"]
-    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in (first, *unknown))
+    return "; ".join(_fault(one["loc"], one["msg"]) for one in (first, *unknown))
+
+
+def _fault(place: tuple[int | str, ...], words: str) -> str:
+    return ": ".join((*([".".join(map(str, place))] if place else []), words.removeprefix("Value error, ")))

@@ -65,9 +65,11 @@ def read_routes(site: Site, routes: Sequence[str]) -> dict[str, Source]:
     """Sources by message type, ``ANY`` for all others.
 
     Raises:
-        UsageError: no such source, or not one of HL7 v2; a type given twice; several to choose from.
+        UsageError: no HL7 v2 source, or none of this name; a type given twice; several to choose from.
     """
     feeds = {source.name: source for source in site.sources if source.format == "hl7v2"}
+    if not feeds:
+        raise UsageError(f"site '{site.name}' has no HL7 v2 source: a listener needs one with format = \"hl7v2\"")
     if not routes:
         if len(feeds) != 1:
             raise UsageError(

@@ -76,8 +76,11 @@ def _forbidden_text(region: Path) -> Iterator[Finding]:
     """Tasks whose views ask for free text that the region does not allow."""
     try:
         whole = load_region(region)
-    except SpecError:
-        return  # named with its own file
+    except SpecError as error:
+        path = Path(str(error).partition(": ")[0])
+        if path.parent.name != "sources":  # those are named with all their faults
+            yield toml_finding(path, error)
+        return
     for task in whole.tasks:
         path = task.folder / f"{task.name}.toml"
         try:
@@ -91,6 +94,8 @@ def _sites(folder: Path, site: str | None) -> tuple[Path, list[Path]]:
     if (folder / "region.toml").is_file():
         folders = sorted(path.parent for path in (folder / "sites").glob("*/site.toml"))
         chosen = [path for path in folders if site in (None, path.name)]
+        if not folders:
+            raise UsageError(f"region {folder} has no site: expected sites/SITE/site.toml")
         if not chosen:
             raise UsageError(f"no site '{site}' in {folder}; it has {', '.join(path.name for path in folders)}")
         return folder, chosen
@@ -217,7 +222,10 @@ def _lint_data(every: Sequence[_SiteLint], data: Sequence[Path]) -> Iterator[Fin
 def _files(data: Sequence[Path]) -> Iterator[Path]:
     for path in data:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            if not inside:
+                raise UsageError(f"no file in {path}: give sample files, or folders of them, after --data")
+            yield from inside
         elif path.is_file():
             yield path
         else:

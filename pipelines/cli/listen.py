@@ -9,6 +9,7 @@ import click
 from pipelines.cli.options import region_argument, work_option
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_SECONDS = click.FloatRange(0, min_open=True)
 
 
 @click.command(
@@ -36,12 +37,24 @@ Examples:
 @click.option("--tls-key", type=_FILE, help="Its key (PEM).")
 @click.option("--tls-client-ca", type=_FILE, help="Only senders with a certificate of this authority (PEM).")
 @click.option("--without-tls", is_flag=True, help="Listen in plain text beyond this machine: the network is trusted.")
-@click.option("--close-seconds", default=60.0, show_default=True, help="Age at which a file is handed to ingest.")
-@click.option("--close-mib", default=64, show_default=True, help="Size at which a file is handed to ingest.")
-@click.option("--message-mib", default=16, show_default=True, help="Largest message.")
-@click.option("--connections", default=64, show_default=True, help="Connections at once.")
-@click.option("--frame-seconds", default=30.0, show_default=True, help="Time a message may take to arrive.")
-@click.option("--idle-seconds", default=3600.0, show_default=True, help="Time a connection may be silent.")
+@click.option(
+    "--close-seconds", type=_SECONDS, default=60.0, show_default=True, help="Age at which a file is handed to ingest."
+)
+@click.option(
+    "--close-mib",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    help="Size at which a file is handed to ingest.",
+)
+@click.option("--message-mib", type=click.IntRange(1), default=16, show_default=True, help="Largest message.")
+@click.option("--connections", type=click.IntRange(1), default=64, show_default=True, help="Connections at once.")
+@click.option(
+    "--frame-seconds", type=_SECONDS, default=30.0, show_default=True, help="Time a message may take to arrive."
+)
+@click.option(
+    "--idle-seconds", type=_SECONDS, default=3600.0, show_default=True, help="Time a connection may be silent."
+)
 def command(
     region: Path,
     site: str,

@@ -195,6 +195,21 @@ def test_a_sample_that_no_source_claims_is_wrong_use(tmp_path: Path) -> None:
         lint_folder(tmp_path, data=[tmp_path / "odd.txt"])
 
 
+def test_a_region_file_that_is_wrong_is_named_and_a_region_without_sites_too(tmp_path: Path) -> None:
+    lint(tmp_path)
+    text = (tmp_path / "region.toml").read_text(encoding="utf-8")
+    (tmp_path / "region.toml").write_text(text + 'timezone = "Mars/Port"\n', encoding="utf-8")
+    found = [one for one in lint_folder(tmp_path) if one.file.endswith("region.toml")]
+    assert [one.level for one in found] == ["error"] and "timezone" in found[0].words
+    (tmp_path / "samples").mkdir()
+    with pytest.raises(UsageError, match=r"no file in .*samples"):
+        lint_folder(tmp_path, data=[tmp_path / "samples"])
+    for path in tmp_path.glob("sites/*/site.toml"):
+        path.unlink()
+    with pytest.raises(UsageError, match=r"has no site: expected sites/SITE/site.toml"):
+        lint_folder(tmp_path)
+
+
 def test_the_command_prints_places_and_ends_with_1_on_errors(tmp_path: Path) -> None:
     lint(tmp_path, spec_with('"nosuch" = { column = "dept" }'))
     program = "import sys; from pipelines.cli.main import main; main()"
