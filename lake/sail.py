@@ -20,6 +20,8 @@ def serve(memory_bytes: int) -> Iterator[str]:
         "RUST_LOG": "error",
         "SAIL_RUNTIME__MEMORY_POOL__TYPE": "fair",
         "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(memory_bytes),
+        # Footers tell how many nulls a column has; nothing here asks for the least and greatest values of each page.
+        "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
     }
     with environment(**limits):
         from pysail.spark import SparkConnectServer
