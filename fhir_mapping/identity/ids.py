@@ -31,7 +31,7 @@ def resource_id_column(
         parts += [F.lit("|"), _escape_column(value)]
     if item is not None:
         parts.append(F.lit("|" + _escape(item)))
-    return F.substring(hmac_sha256_column(key, F.concat(*parts)), 1, ID_DIGITS)
+    return F.left(hmac_sha256_column(key, F.concat(*parts)), F.lit(ID_DIGITS))
 
 
 def _escape(value: str) -> str:

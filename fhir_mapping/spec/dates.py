@@ -25,6 +25,7 @@ _FULL = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(
 """Part of ``_ISO``: a canonical form already."""
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _TIME = "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-9]{2})?"
+_USUAL = f"^[0-9]{{4}}-{_DAY}(?:{_TIME})?\\z"
 _CLOCK = r"[ T]*[0-9]{1,2}[:时点]([0-9]{1,2}([:分]([0-9]{1,2}(秒|\.[0-9]{1,9})?)?)?)?"
 _SEPARATED = f"^[0-9]{{4}}(年|[-/.年] ?[0-9]{{1,2}}(月|[-/.月] ?[0-9]{{1,2}}日?({_CLOCK})?)?)\\z"
 _PLAIN = r"^[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?\z"
@@ -32,25 +33,41 @@ _COMPACT = "^[0-9]{4}[0-9]{2}[0-9]{2}([0-9]{2}[0-9]{2}([0-9]{2})?)?\\z"
 _MARKS = ("", "-", "-", "T", ":", ":", ".")
 
 
-def canonical(text: Column, formats: Sequence[str]) -> Column:
+def is_usual(text: Column) -> Column:
+    """Whether a text is FHIR's form of a day that every year has, with a possible time or none: most texts are."""
+    return text.rlike(_USUAL)
+
+
+def knows_usual(formats: Sequence[str]) -> bool:
+    """Whether a text that ``is_usual`` is its own canonical form by these formats."""
+    return formats[0] in ("iso", "any")
+
+
+def canonical(text: Column, formats: Sequence[str], usual: Column | None = None) -> Column:
     """The text in canonical form by the first format that fits; null when none does.
 
     Args:
         text: prepared text, a stored column (it is used several times).
+        usual: ``is_usual`` of the text, a stored column; only where ``knows_usual``.
     """
     branches = [branch for name in formats for branch in _branches(text, name)]
+    if usual is not None:
+        branches[0] = (usual, text)
     case = F.when(*branches[0])
     for test, value in branches[1:]:
         case = case.when(test, value)
     return case
 
 
-def judge(text: Column, form: Column, years: tuple[int, int], *, instant: bool = False) -> Column:
+def judge(
+    text: Column, form: Column, years: tuple[int, int], *, instant: bool = False, usual: Column | None = None
+) -> Column:
     """Name of the rule that the canonical form breaks, or null.
 
     Args:
         years: first and last year that is plausible.
         instant: whether the element wants a full time.
+        usual: as ``canonical`` takes it.
     """
     day, length = F.substring(form, 1, 10), F.length(form)
     year = F.substring(form, 1, 4)
@@ -62,11 +79,13 @@ def judge(text: Column, form: Column, years: tuple[int, int], *, instant: bool =
     bad_time = (length > 10) & ~F.substring(form, 12, 8).rlike("^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\z")
     bad_offset = form.rlike("[+-](1[5-9]|[2-9][0-9]):[0-9]{2}\\z") & (length > 19)
     first, last = (f"{year:04d}" for year in years)
-    usual = f"^[0-9]{{4}}-{_DAY}{_TIME}\\z" if instant else f"^[0-9]{{4}}-{_DAY}(?:{_TIME})?\\z"
-    # A day that every year has and a possible time: most forms; ":" is greater than what follows a year.
-    is_fine = form.rlike(usual) & (form >= max(first, "0001")) & (form < last + ":")
+    # ":" is greater than what follows a year.
+    is_plausible = (form >= max(first, "0001")) & (form < last + ":")
+    if instant:
+        is_plausible = is_plausible & (length > 10)
+    told = F.when(text.isNull(), None) if usual is None else F.when(text.isNull() | (usual & is_plausible), None)
     rule = (
-        F.when(text.isNull() | is_fine, None)
+        told.when(is_usual(form) & is_plausible, None)
         .when(form.isNull(), F.lit("bad_date"))
         .when(whole_day.try_cast("date").isNull() | bad_time | bad_offset, F.lit("impossible_date"))
         .when(~year.between(first, last), F.lit("implausible_date"))

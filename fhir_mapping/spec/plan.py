@@ -27,9 +27,10 @@ from fhir_mapping.terminology.code_map import CodeMap
 PLAUSIBLE_YEARS = (1850, 2100)
 """Years outside are implausible in a record of a patient, unless the region says otherwise."""
 
-CASE_TARGETS, CASE_TARGETS_OF_SOME = 20, 60
-"""A map with at most so many targets (asked for every record, for some) is a CASE expression, another a broadcast join:
-a branch costs about a tenth of a join, which takes every column of the record along."""
+CASE_BRANCHES, CASE_BRANCHES_OF_SOME = 20, 70
+"""A map that takes at most so many branches (asked for every record, for some) is a CASE expression, another a
+broadcast join: a branch costs a tenth of a join at most, which takes every column of the record along. A text that is
+in no map, or is its own code, comes to none of the branches."""
 
 
 _TEXT = StringType()
@@ -179,8 +180,8 @@ class Plan:
         """
         code_map = self.maps[map_name]
         known = ("join", map_name, key)
-        limit = CASE_TARGETS_OF_SOME if self._under else CASE_TARGETS
-        is_case = known not in self._names and len(set(code_map.rows.values())) <= limit
+        limit = CASE_BRANCHES_OF_SOME if self._under else CASE_BRANCHES
+        is_case = known not in self._names and len(_sources(code_map, "code")) <= limit
         is_case = is_case or (Stage.PARSED, (known, _PARTS[0])) in self._names
         asked = text if is_case and _is_stored(text) else self.define(Stage.ASKED, ("asked", key), text)
         if is_case:
@@ -264,12 +265,22 @@ def _is_stored(column: Column) -> bool:
 
 
 def _as_case(code_map: CodeMap, asked: Column, part: str) -> Column:
-    """A small map as CASE; rows of one target share a branch."""
-    sources: dict[str, list[str]] = {}
+    """A small map as CASE: texts that it lacks first, then those that mean themselves, then a branch a meaning."""
+    if not code_map.rows:
+        return F.lit(None).cast("string")
+    case = F.when(asked.isNull() | ~asked.isin(sorted(code_map.rows)), F.lit(None).cast("string"))
+    same = sorted(source for source, target in code_map.rows.items() if getattr(target, part) == source)
+    if same:
+        case = case.when(asked.isin(same), asked)
+    for meaning, texts in _sources(code_map, part).items():
+        case = case.when(asked.isin(texts), F.lit(meaning))
+    return case
+
+
+def _sources(code_map: CodeMap, part: str) -> dict[str, list[str]]:
+    """Of each meaning the texts that have it, but the one that it is itself."""
+    found: dict[str, list[str]] = {}
     for source, target in sorted(code_map.rows.items()):
-        sources.setdefault(getattr(target, part), []).append(source)
-    case: Column | None = None
-    for meaning, texts in sources.items():
-        test = asked.isin(texts)
-        case = F.when(test, F.lit(meaning)) if case is None else case.when(test, F.lit(meaning))
-    return F.lit(None).cast("string") if case is None else case
+        if (meaning := getattr(target, part)) != source:
+            found.setdefault(meaning, []).append(source)
+    return found

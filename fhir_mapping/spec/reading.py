@@ -109,11 +109,15 @@ def read_text(plan: Plan, text: Text, element: Element) -> Part:
 def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...], zone: str | None) -> Part:
     """A date (``zone`` None: cut to the day) or a date and time at a date, dateTime or instant element."""
     key = (*text.key, "date", formats)
-    form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats))
+    usual = None
+    if dates.knows_usual(formats):
+        # A number, since one engine makes an AND of a CASE of truth values.
+        mark = F.when(dates.is_usual(text.column), F.lit(1))
+        usual = plan.define(Stage.ASKED, (*text.key, "usual date"), mark, IntegerType()).isNotNull()
+    form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats, usual))
     instant = element.type == "instant"
-    broken = plan.define(
-        Stage.CHECKED, (*key, "rule", instant), dates.judge(text.column, form, plan.years, instant=instant)
-    )
+    rule = dates.judge(text.column, form, plan.years, instant=instant, usual=usual)
+    broken = plan.define(Stage.CHECKED, (*key, "rule", instant), rule)
     if zone is None or element.type == "date":
         value = F.substring(form, 1, 10)
     else:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Sequence
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from fhir_mapping.spec.conditions import checked_regex
 from fhir_mapping.spec.plan import Plan
 from fhir_mapping.spec.reading import first_group
 from fhir_mapping.spec.text import fold, joined_values, known_value, mask_values, prepared_column
+from fhir_mapping.terminology.code_map import CodeMap, Target, load_map
 
 YEARS = (1850, 2100)
 
@@ -71,8 +75,10 @@ def test_dates_are_judged_as_the_calendar_does(spark: SparkSession, instant: boo
     clocks += ["T10:00:00-15:00", "T10:00:00.5+08:00", "T10:00:00+99:00"]
     texts = [*days(), *("2024-02-29" + clock for clock in clocks), *("2023-02-29" + clock for clock in clocks)]
     texts += ["2024", "2024-13", "2024-12", "2101", "1849-12", "2100-12-31T23:59:59"]
-    made = dates.judge(F.col("t"), F.col("t"), YEARS, instant=instant)
-    assert column_of(spark, [*texts, None], made) == [*(rule_of(text, instant=instant) for text in texts), None]
+    expected = [*(rule_of(text, instant=instant) for text in texts), None]
+    for usual in (None, dates.is_usual(F.col("t"))):
+        made = dates.judge(F.col("t"), F.col("t"), YEARS, instant=instant, usual=usual)
+        assert column_of(spark, [*texts, None], made) == expected
 
 
 def test_what_is_no_date_at_all_is_told(spark: SparkSession) -> None:
@@ -97,9 +103,23 @@ def test_full_forms_are_read_as_they_are_and_others_as_before(spark: SparkSessio
         "20240301": "2024-03-01",
         "soon": None,
     }
-    assert column_of(spark, list(expected), dates.canonical(F.col("t"), ("any",))) == list(expected.values())
     of_iso = {"2024-03-01T08:05:07": "2024-03-01T08:05:07", "2024-03-01T08:05": "2024-03-01T08:05:00", "2024/3/1": None}
-    assert column_of(spark, list(of_iso), dates.canonical(F.col("t"), ("iso",))) == list(of_iso.values())
+    for usual in (None, dates.is_usual(F.col("t"))):
+        made = dates.canonical(F.col("t"), ("any",), usual)
+        assert column_of(spark, list(expected), made) == list(expected.values())
+        made = dates.canonical(F.col("t"), ("iso",), usual)
+        assert column_of(spark, list(of_iso), made) == list(of_iso.values())
+
+
+def test_only_what_is_its_own_form_is_usual(spark: SparkSession) -> None:
+    texts = [*days(), "2024-03-01T08:05:07", "2024-03-01T08:05", "2024-03-01T08:05:07.5Z", "2024-03", "2024/03/01", "x"]
+    usual = column_of(spark, texts, dates.is_usual(F.col("t")))
+    for formats in (("any",), ("iso", "dd.MM.yyyy")):
+        assert dates.knows_usual(formats)
+        forms = column_of(spark, texts, dates.canonical(F.col("t"), formats))
+        assert all(form == text for text, form, is_usual in zip(texts, forms, usual, strict=True) if is_usual)
+    # Of a format of its own order, a text that looks usual is another day.
+    assert not dates.knows_usual(("yyyy-dd-MM", "iso"))
 
 
 def test_local_times_get_the_offset_of_their_year(spark: SparkSession) -> None:
@@ -125,6 +145,19 @@ def test_numbers_come_in_fhirs_form(spark: SparkSession) -> None:
     nothing = ["", "-", ".", "1,2", "5 ", "0x1", "1.2.3", "9" * 25, "５"]
     found = column_of(spark, [*expected, *nothing], numbers.number_text(F.col("t")))
     assert found == [*expected.values(), *[None] * len(nothing)]
+
+
+def test_short_numbers_by_a_double_are_the_decimals_they_say(spark: SparkSession) -> None:
+    draw = random.Random(4)
+    texts = ["0", "-0", "0.000001", "-0.00001", "9.999999", "99999999", "-9999999", "0.123456", "0.1234567", "1e-6"]
+    texts += ["123456789.1234565", "0.0000005", "1e3", "1.5e2", "9" * 20]
+    for _ in range(2_000):
+        digits = "".join(draw.choice("0123456789") for _ in range(draw.randint(1, 11)))
+        point = draw.randint(1, len(digits))
+        whole = str(int(digits[:point]))
+        texts.append(draw.choice(["", "-"]) + whole + ("." + digits[point:] if point < len(digits) else ""))
+    expected = [Decimal(text).quantize(Decimal("0.000001"), ROUND_HALF_UP) for text in texts]
+    assert column_of(spark, texts, numbers.number_value(F.col("t"))) == expected
 
 
 def test_comparators_are_told_from_what_begins_otherwise(spark: SparkSession) -> None:
@@ -173,6 +206,7 @@ def test_masks_leave_nothing_that_the_whole_rule_hides(spark: SparkSession) -> N
         "１３８１２３４５６７８ 李",
         "138-1234-5678",
     ]
+    texts += ["010-2345678", "0102 234567", "010-234567", "患者010-2345678", "ＡＢ"]
     texts += ["(010)82345678", "010 8234567", "1" * 14, "1" * 15, "11010519491231002X", "张三张三", "4.0-10.0", "张 三"]
     rows = spark.createDataFrame(
         [(n, text, name, "82345678") for n, (text, name) in enumerate((t, m) for t in texts for m in names)],
@@ -210,3 +244,20 @@ def test_a_value_is_masked_where_the_text_has_it_in_full_width(spark) -> None:
     values = [F.col("a"), F.col("b")]
     masked = mask_values(F.col("t"), [known_value(value) for value in values], joined_values(values))
     assert [row[0] for row in rows.orderBy("n").select(masked).collect()] == [row[3] for row in told]
+
+
+@pytest.mark.parametrize("name", ["ucum", "observation_interpretation", "hl7v2_diagnostic_service", "none"])
+def test_a_map_as_branches_gives_what_its_rows_say(spark: SparkSession, name: str) -> None:
+    code_map = CodeMap("none", Path(), {}, "") if name == "none" else load_map(name, [])
+    plan = Plan((), {name: code_map})
+    with plan.only_where(["is_asked"]):
+        _, *parts = plan.lookup(name, "t", F.col("t"))
+    texts = [*code_map.rows, "", "not in it", "g/dL ", None]
+    rows = spark.createDataFrame([(n, text, True) for n, text in enumerate(texts)], "n int, t string, is_asked boolean")
+    made = plan.apply(spark, rows)
+    # Branches throughout: no map was joined.
+    assert not [column for column in made.columns if column.startswith("_m")]
+    nothing = (None, None, None)
+    found = [tuple(row) for row in made.orderBy("n").select(*parts).collect()]
+    targets: list[Target | None] = [code_map.rows.get(text or "") for text in texts]
+    assert found == [nothing if one is None else (one.system, one.code, one.display) for one in targets]
