@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from fhir_mapping.spec.text import MASK, half_width, in_groups, mask_numbers
+from fhir_mapping.spec.text import MARK, MASK, half_width, in_groups, mask_numbers
 
 _SHORTEST = 2
 """One character alone is no name."""
@@ -42,9 +42,12 @@ def mask_text(text: str, known: Known = NOBODY) -> str:
 
 def _patterns(value: str) -> Iterator[str]:
     """What a value is looked for by; half-width."""
-    yield re.escape(value)
-    if value[:1].isascii() and value[:1].isalpha() and len(value) >= _SHORTEST:
-        yield f"(?i)(?<![A-Za-z]){re.escape(value)}(?![A-Za-z])"
+    if not any(map(str.isalnum, value)):
+        return
+    words = re.sub(r"[\W_]", lambda mark: MARK if re.match(MARK, mark[0]) else re.escape(mark[0]), value)
+    yield words
+    if value.lower() != value.upper() and len(value) >= _SHORTEST:
+        yield f"(?i)(?<![A-Za-z]){words}(?![A-Za-z])"
     if (number := in_groups(value)) is not None:
         yield f"(?i){number}"
 

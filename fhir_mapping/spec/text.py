@@ -52,6 +52,14 @@ SIX_DIGITS = f"(?:{_D}{_LOOSE}){{5}}{_D}"
 """What every such number has, and few texts: digits with no more between them than numbers have."""
 MASK = "***"
 
+MARK = (
+    "[\t-\r -/:-@\\[-`{-~\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf"
+    "\u2000-\u206f\u3000-\u3004\u3008-\u3020\u30fb\uff01-\uff0f]"
+)
+"""A mark or white space: which of them stands between the words of a name differs from writer to writer."""
+_NAMING = "[\\p{L}\\p{N}]"
+_NARROW_MARK, _WIDE_MARK = "[!-,./:-@\\[-`{-~]", "[\uff01-\uff5e]"
+"""Marks of values that are told from wide ones; a hyphen or space is a gap."""
 _BEFORE, _BETWEEN = "\ufffe", "\uffff"
 """What marks values that are joined; in no text."""
 _VALUES = r"(?iu:(^|[^A-Za-z])(?:@)([^A-Za-z]|$))|(?:@)|(?i:\z.#)"
@@ -110,8 +118,8 @@ def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
 
 
 def known_value(value: Column) -> Column:
-    """A value that is masked where a text has it: one character alone is no name."""
-    return F.when(F.length(value) > 1, value)
+    """A value that is masked where a text has it: one character is no name, nor are marks alone."""
+    return F.when((F.length(value) > 1) & value.rlike(_NAMING), value)
 
 
 def joined_values(values: Sequence[Column]) -> Column:
@@ -131,7 +139,8 @@ def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Col
         joined: ``joined_values`` of them: a pattern made of each one would take long to plan.
     """
     # Values are half-width: one that a text has in full width is masked in the text's half-width form.
-    is_wide, has_number = column.rlike(_FULL_WIDTH), column.rlike(SIX_DIGITS)
+    has_number = column.rlike(SIX_DIGITS)
+    is_wide = column.rlike(_FULL_WIDTH) | (joined.rlike(_NARROW_MARK) & column.rlike(_WIDE_MARK))
     folded = F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column)
     # Of a value that is null nothing is known; then the others decide.
     is_known = reduce(
@@ -163,8 +172,11 @@ def _may_hold(column: Column, value: Column) -> Column:
 
 
 def _pattern_of(joined: Column) -> Column:
-    """What finds the values (``_VALUES``); any character stands for punctuation."""
-    words = F.regexp_replace(F.regexp_replace(joined, f"[^\\p{{L}}\\p{{N}}{_BETWEEN}]", "."), _BETWEEN, "|")
+    """What finds the values (``_VALUES``); any mark stands for any other."""
+    # The longer of two that begin alike comes first: else what it has more would be left.
+    joined = F.array_join(F.sort_array(F.split(joined, _BETWEEN), asc=False), _BETWEEN)
+    marked = F.regexp_replace(F.regexp_replace(joined, MARK, _BEFORE), f"[^\\p{{L}}\\p{{N}}{_BEFORE}{_BETWEEN}]", ".")
+    words = F.replace(F.replace(marked, F.lit(_BEFORE), F.lit(MARK)), F.lit(_BETWEEN), F.lit("|"))
     each = F.concat(F.lit(_BEFORE), F.replace(joined, F.lit(_BETWEEN), F.lit(_BETWEEN + _BEFORE)), F.lit(_BETWEEN))
     numbers = F.regexp_replace(F.regexp_replace(each, _LOOSE_ONE, ""), _NO_NUMBER, "")
     grouped = F.regexp_replace(numbers, "([0-9])", f"$1{_GAPS}")

@@ -108,6 +108,32 @@ def test_other_numbers_are_left_alone(spark: SparkSession) -> None:
     assert [mask_text(text, KNOWN) for text in PLAIN] == PLAIN
 
 
+@pytest.mark.parametrize(
+    ("text", "values", "shown"),
+    [
+        ("a--b -- c 12 -- d", ["--"], "a--b -- c 12 -- d"),
+        ("床号12-3，血红蛋白 1203", ["12-3"], "床号***，血红蛋白 1203"),
+        ("text (x) next", ["(x)"], "text *** next"),
+        ("x|y 以及 xzy", ["x|y"], "*** 以及 xzy"),
+        ("Li Na came, LI NA", ["Li", "Li Na"], "*** came, ***"),
+        ("张三丰来诊", ["张三", "张三丰"], "***来诊"),
+        ("李四（大）来", ["李四(大)"], "***来"),
+        ("O'Neil, O’Neil", ["O'Neil"], "***, ***"),
+        ("Zhang San, Zhang\nSan, ZHANG·SAN", ["Zhang San"], "***, ***, ***"),
+        ("[a]^b\\c$ 以及 [a] b c", ["[a]^b\\c$"], "*** 以及 [a] b c"),
+        ("Éric, éric", ["Éric"], "***, ***"),
+    ],
+)
+def test_values_with_marks_hide_what_they_are_and_no_more(
+    spark: SparkSession, text: str, values: list[str], shown: str
+) -> None:
+    columns = [F.lit(value) for value in values]
+    frame = spark.createDataFrame([(text,)], "t string")
+    made = mask_values(F.col("t"), [known_value(column) for column in columns], joined_values(columns))
+    assert frame.select(made).collect()[0][0] == shown
+    assert mask_text(text, Known(frozenset(values))) == shown
+
+
 @pytest.mark.parametrize("text", STRANGERS)
 def test_what_is_masked_passes_the_cheap_test_first(text: str) -> None:
     assert re.search(IDENTIFYING, text) or re.search(GROUPED_CARD, text)
