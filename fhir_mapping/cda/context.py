@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -87,7 +87,7 @@ class Context:
         self._visit(kind, resource)
         keys = _keys(kind, resource)
         for key in keys:
-            for known in self._by_name.get((kind, key), ())[:_COMPARED]:
+            for known in _without_doubt(self._by_name.get((kind, key), ())[:_COMPARED], resource, kind in MERGED):
                 if _absorb(known, resource, kind in MERGED):
                     self._find_by(kind, keys, known)
                     return f"{kind}/{known['id']}"
@@ -238,17 +238,33 @@ def _absorb(known: Resource, other: Resource, merged: bool) -> bool:
     return True
 
 
+def _without_doubt(listed: Sequence[Resource], other: Resource, merged: bool) -> Sequence[Resource]:
+    """Without those that ``other`` would be for an address's sake alone, where they are several."""
+    if not merged:
+        return listed
+    alike = [known for known in listed if _no_number_shared(known, other) and not _two_numbers(known, other)]
+    return listed if len(alike) < 2 else [known for known in listed if not any(known is one for one in alike)]
+
+
+def _no_number_shared(known: Resource, other: Resource) -> bool:
+    """Whether both have identifiers and none in common."""
+    numbers, others = known.get("identifier"), other.get("identifier")
+    return bool(numbers and others) and isinstance(numbers, list) and not any(one in numbers for one in others)
+
+
 def _two_numbers(known: Resource, other: Resource) -> bool:
     """Whether both have identifiers and none in common: two of one name, not one of two numbers.
 
-    Numbers of different authorities may be one's, where an address or telephone is the same, too.
+    Numbers of different authorities may be one's, where the address, or without one the telephone, is the same, too.
     """
-    numbers, others = known.get("identifier"), other.get("identifier")
-    if not numbers or not others or not isinstance(numbers, list) or any(one in numbers for one in others):
+    if not _no_number_shared(known, other):
         return False
-    if {one.get("system") for one in numbers} & {one.get("system") for one in others}:
+    if {one.get("system") for one in known["identifier"]} & {one.get("system") for one in other["identifier"]}:
         return True
-    return not any(one in known.get(part, ()) for part in ("telecom", "address") for one in other.get(part, ()))
+    for part in ("address", "telecom"):
+        if known.get(part) and other.get(part):
+            return not any(one in known[part] for one in other[part])
+    return True
 
 
 def _joined(present: list[Any], value: list[Any]) -> list[Any]:

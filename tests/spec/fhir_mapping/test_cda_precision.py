@@ -91,6 +91,22 @@ def test_one_name_and_telephone_with_numbers_of_two_authorities_is_one_person(ot
     assert sum(one["resourceType"] == "Practitioner" for one in found) == count
 
 
+@pytest.mark.parametrize(
+    ("places", "count"),
+    [(("Elm", "Oak", "Oak"), 2), (("Oak", "Oak", "Oak"), 3), (("Elm", "Elm", "Oak"), 3), (("Elm", "Elm", None), 3)],
+)
+def test_a_number_of_another_authority_is_the_only_namesakes_at_the_same_address(places, count):
+    ids = [("2.16.840.1.113883.4.6", "1111111111"), ("2.16.840.1.113883.4.6", "2222222222"), ("1.2.3", "K7")]
+    acts = ""
+    for code, (root, number), place in zip(("8302-2", "29463-7", "3141-9"), ids, places, strict=True):
+        author = _author(f'<id root="{root}" extension="{number}"/>', "+1-555")
+        if place:
+            author = author.replace("<telecom", f"<addr><streetAddressLine>{place}</streetAddressLine></addr><telecom")
+        acts += f"<entry><observation>{code_of(code, LOINC)}{value_of('195967001')}{author}</observation></entry>"
+    found = convert_document(f"<section {XSI}>{acts}</section>".encode()).resources
+    assert sum(one["resourceType"] == "Practitioner" for one in found) == count
+
+
 def test_a_local_time_takes_the_offset_that_the_document_tells():
     clock = Clock("Asia/Shanghai")
     for offset, told in (("-05:00", "-05:00"), ("+00:00", "+08:00"), ("", "+08:00")):
