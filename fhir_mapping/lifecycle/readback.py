@@ -101,6 +101,9 @@ def _texts(array: pa.Array) -> Iterator[pa.Array]:
 def _in_column(column: pa.Array, needles: Sequence[str]) -> bool:
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         return any(_in_bytes(value, needles) for value in column.to_pylist() if value)
+    if pa.types.is_string_view(column.type):
+        # Nothing searches them as they are.
+        column = column.cast(pa.large_string())
     return any(pc.any(pc.match_substring(column, needle)).as_py() for needle in needles)
 
 
