@@ -248,8 +248,9 @@ def _without_doubt(listed: Sequence[Resource], other: Resource, merged: bool) ->
 
 def _no_number_shared(known: Resource, other: Resource) -> bool:
     """Whether both have identifiers and none in common."""
-    numbers, others = known.get("identifier"), other.get("identifier")
-    return bool(numbers and others) and isinstance(numbers, list) and not any(one in numbers for one in others)
+    numbers, others = known.get("identifier") or [], other.get("identifier") or []
+    is_listed = isinstance(numbers, list) and isinstance(others, list)
+    return is_listed and numbers != [] and others != [] and not any(one in numbers for one in others)
 
 
 def _two_numbers(known: Resource, other: Resource) -> bool:

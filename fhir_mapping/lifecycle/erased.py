@@ -113,8 +113,10 @@ def as_delivered(delivered: Delivered, erasures: Erasures) -> Delivered:
     erasure = erasures.of_landing(entry.delivery_date, entry.file_name, entry.sha256)
     if erasure is None:
         return delivered
+    # Rows go to the table of the source that reads them: another one, maybe, since the person was erased.
+    source = erasure.source if delivered.file is None else entry.source
     entry = entry._replace(
-        sha256=erasure.sha256_before, file_id=erasure.file_id, bytes=erasure.bytes_before, source=erasure.source
+        sha256=erasure.sha256_before, file_id=erasure.file_id, bytes=erasure.bytes_before, source=source
     )
     if delivered.entry.bytes == 0 and erasure.record_nos:
         # Nothing but that person's records was in it: the file counts as read, with no record left.

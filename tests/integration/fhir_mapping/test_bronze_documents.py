@@ -96,6 +96,16 @@ def test_many_documents_become_what_few_become(tmp_path: Path, request: pytest.F
     assert numbers == ([1, 3] if is_erased else [0, 1])
 
 
+def test_what_an_erasure_left_is_read_by_the_source_that_claims_the_file_now(tmp_path: Path, by_workers: None) -> None:
+    zone = _delivered(tmp_path)
+    digest = hashlib.sha256(LEFT).hexdigest()
+    record_erasures(zone, [Erasure(DAY, "left.xml", "former", "id of left.xml", "0" * 64, 999, digest, (0, 2))])
+    _, rows, entries = _ingest(zone)
+    left = [row["_record_no"] for row in rows.to_pylist() if row["_file_name"] == "left.xml"]
+    (entry,) = (entry for entry in entries if entry.file_name == "left.xml")
+    assert (left, entry.source, entry.records) == ([1, 3], REPORT.name, 4)
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
