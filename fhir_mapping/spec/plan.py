@@ -19,9 +19,9 @@ from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, DataType, StringType, StructField
+from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType, StructField
 
-from fhir_mapping.spec.text import joined_values, known_value, mask_values, prepared_column, trim_column
+from fhir_mapping.spec.text import known_value, mask_values, prepared_column, shortest_of, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -155,23 +155,26 @@ class Plan:
         written = trim_column(F.col(f"`{name}`"))
         shown = written
         if mask:
-            shown = self.masked_text(self.define(Stage.TEXT, ("written", name), written), names, name)
+            shown = self.masked_text(self.define(Stage.TEXT, ("written", name), written), Stage.KNOWN, names, name)
         return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))
 
-    def masked_text(self, text: Column, names: tuple[str, ...], own: str | None = None) -> Column:
+    def masked_text(self, text: Column, behind: Stage, names: tuple[str, ...], own: str | None = None) -> Column:
         """Free text with the record's own names and numbers, and what looks like a number of a person, as ``***``.
 
         Args:
             text: a stored column.
+            behind: a stage after that of the text, before that of the result.
             names: columns whose values go too, besides those that the source marks.
             own: the column that the text is of.
         """
         if self.masked is None:
             return text
         known = tuple(column for column in dict.fromkeys((*self.masked, *names)) if column != own)
-        joined = self.define(Stage.KNOWN, ("joined", known), joined_values([self.text(column) for column in known]))
         values = [self.define(Stage.KNOWN, ("known", one), known_value(self.text(one))) for one in known]
-        return mask_values(text, values, joined)
+        lower = self.define(behind, ("lower", str(text)), F.lower(text))
+        bare = shortest_of([self.text(column) for column in known])
+        shortest = self.define(Stage.KNOWN, ("shortest", known), bare, IntegerType())
+        return mask_values(text, lower, values, shortest)
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).

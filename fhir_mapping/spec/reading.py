@@ -161,7 +161,8 @@ def free_text(
     text = source_text(plan, name, null_values, extract)
     shown = text.column
     if mask:
-        shown = plan.define(Stage.CHECKED, (*text.key, "masked", names), plan.masked_text(shown, names, name))
+        masked = plan.masked_text(shown, Stage.SPLIT, names, name)
+        shown = plan.define(Stage.CHECKED, (*text.key, "masked", names), masked)
     return Part({(): Leaf(shown)}, text.rules)
 
 

@@ -28,6 +28,8 @@ _GAP = "[ \u00a0\u3000\u2010-\u2015\u2212－-]"
 _GAPS = f"{_GAP}{{0,2}}"
 _LOOSE_ONE = f"[()（）{_GAP[1:]}"
 _LOOSE = f"{_LOOSE_ONE}{{0,3}}"
+_LOOSE_ALL = "()（） \u00a0\u3000\u2010\u2011\u2012\u2013\u2014\u2015\u2212－-"
+"""Every character of ``_LOOSE_ONE``."""
 _YEAR = f"(?:[1１][89８９]|[2２][0０]){_D}{{2}}"
 _MONTH = "(?:[0０][1-9１-９]|[1１][0-2０-２])"
 _DAY = f"(?:[0-2０-２]{_D}|[3３][01０１])"
@@ -48,6 +50,8 @@ IDENTIFYING = (
 )
 """15 and more digits in a row such as an ID-card number with its X, a telephone behind +86, a mobile number (11 digits,
 maybe grouped as 3, 4, 4 or 4, 3, 4), or a land line behind its area code; in the dialect of both engines and Python."""
+_LEAST_OCTETS = 11
+"""No text that ``IDENTIFYING`` or ``GROUPED_CARD`` finds is shorter."""
 SIX_DIGITS = f"(?:{_D}{_LOOSE}){{5}}{_D}"
 """What every such number has, and few texts: digits with no more between them than numbers have."""
 MASK = "***"
@@ -60,6 +64,8 @@ MARK = (
 _NAMING = "[\\p{L}\\p{N}]"
 _NARROW_MARK, _WIDE_MARK = "[!-,./:-@\\[-`{-~]", "[\uff01-\uff5e]"
 """Marks of values that are told from wide ones; a hyphen or space is a gap."""
+_SUSPECT = f"{SIX_DIGITS}|[\u3000\uff01-\uff5e]"
+"""What a text has that has a person's number, or may have anything in full width."""
 _BEFORE, _BETWEEN = "\ufffe", "\uffff"
 """What marks values that are joined; in no text."""
 _VALUES = r"(?iu:(^|[^A-Za-z])(?:@)([^A-Za-z]|$))|(?:@)|(?i:\z.#)"
@@ -122,12 +128,13 @@ def known_value(value: Column) -> Column:
     return F.when((F.length(value) > 1) & value.rlike(_NAMING), value)
 
 
-def joined_values(values: Sequence[Column]) -> Column:
-    """What is known of the person of a record in one text, for ``mask_values``."""
-    return F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *map(known_value, values))
+def shortest_of(values: Sequence[Column]) -> Column:
+    """Octets of the shortest of these values, gaps between groups left out: no shorter text has one of them."""
+    lengths = [F.octet_length(_bare(F.lower(value))) for value in values]
+    return F.least(F.lit(_LEAST_OCTETS), *lengths) if lengths else F.lit(_LEAST_OCTETS)
 
 
-def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Column:
+def mask_values(column: Column, lower: Column, values: Sequence[Column], shortest: Column) -> Column:
     """Text in which ``values`` and all that looks like a person's number (see ``mask_numbers``) became ``***``.
 
     Values count in full width too (then the text is shown in half width), numbers of six and more digits in whatever
@@ -135,22 +142,34 @@ def mask_values(column: Column, values: Sequence[Column], joined: Column) -> Col
 
     Args:
         column: a stored column, as the others should be: each is used several times.
+        lower: the text in small letters.
         values: each a ``known_value``.
-        joined: ``joined_values`` of them: a pattern made of each one would take long to plan.
+        shortest: ``shortest_of`` them.
     """
-    # Values are half-width: one that a text has in full width is masked in the text's half-width form.
+    small = [F.lower(value) for value in values]
+    # In one text: a pattern made of each one would take long to plan.
+    joined = F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *values)
+    # Of a value that is null nothing is known; then the others decide.
+    holds = reduce(or_, [lower.contains(value) for value in small], F.lit(False))
     has_number = column.rlike(SIX_DIGITS)
+    # Values are half-width: one that a text has in full width is masked in the text's half-width form.
     is_wide = column.rlike(_FULL_WIDTH) | (joined.rlike(_NARROW_MARK) & column.rlike(_WIDE_MARK))
     folded = F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column)
-    # Of a value that is null nothing is known; then the others decide.
-    is_known = reduce(
-        or_, [*(_may_hold(column, value) for value in values), (is_wide | has_number) & _in_groups(folded, values)]
-    )
+    is_known = holds | ((is_wide | has_number) & _in_groups(folded, small))
     known = folded
     # Twice: of two words with one character between them the first time finds one.
     for _ in range(2):
         known = F.regexp_replace(known, _pattern_of(joined), F.lit(f"$1{MASK}$2"))
-    return F.when(is_known, _without_numbers(known)).when(has_number, _without_numbers(column)).otherwise(column)
+    suspect = F.when(column.rlike(_SUSPECT), 1)
+    for value in small:
+        suspect = suspect.when(lower.contains(value), 1)
+    return (
+        F.when(F.octet_length(lower) < shortest, column)
+        .when(suspect.otherwise(0) == 0, column)
+        .when(is_known, _without_numbers(known))
+        .when(has_number, _without_numbers(column))
+        .otherwise(column)
+    )
 
 
 def _without_numbers(column: Column) -> Column:
@@ -159,16 +178,14 @@ def _without_numbers(column: Column) -> Column:
 
 
 def _in_groups(column: Column, values: Sequence[Column]) -> Column:
-    """Whether a text has a value when both are without gaps."""
-    lone = F.lower(F.regexp_replace(column, _LOOSE_ONE, ""))
-    return reduce(
-        or_, [lone.contains(F.lower(F.regexp_replace(value, _LOOSE_ONE, ""))) for value in values], F.lit(False)
-    )
+    """Whether a text has a value (in small letters) when both are without gaps."""
+    lone = _bare(F.lower(column))
+    return reduce(or_, [lone.contains(_bare(value)) for value in values], F.lit(False))
 
 
-def _may_hold(column: Column, value: Column) -> Column:
-    """Whether a text has a value in any case."""
-    return (F.octet_length(column) >= F.octet_length(value)) & F.lower(column).contains(F.lower(value))
+def _bare(column: Column) -> Column:
+    """Without what may stand between the groups of a number."""
+    return F.translate(column, _LOOSE_ALL, "")
 
 
 def _pattern_of(joined: Column) -> Column:

@@ -6,10 +6,11 @@ found a known value in full width in half width.
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 from fhir_mapping.masking import Known, mask_text
@@ -18,9 +19,9 @@ from fhir_mapping.spec.text import (
     IDENTIFYING,
     SIX_DIGITS,
     half_width,
-    joined_values,
     known_value,
     mask_values,
+    shortest_of,
 )
 
 NAME, PHONE, CARD, RECORD = "Zhang San", "010-8234 5678", "11010119900307775x", "778812"
@@ -90,8 +91,11 @@ def masked(spark: SparkSession, texts: list[str]) -> list[str]:
         "n int, t string, a string, b string, c string, d string, e string",
     )
     values = [F.col(name) for name in "abcde"]
-    made = mask_values(F.col("t"), [known_value(value) for value in values], joined_values(values))
-    return [row[0] for row in rows.orderBy("n").select(made).collect()]
+    return [row[0] for row in rows.orderBy("n").select(hidden(F.col("t"), values)).collect()]
+
+
+def hidden(text: Column, values: list[Column]) -> Column:
+    return mask_values(text, F.lower(text), [known_value(value) for value in values], shortest_of(values))
 
 
 def test_numbers_of_persons_and_known_values_are_hidden_however_they_are_written(spark: SparkSession) -> None:
@@ -101,6 +105,28 @@ def test_numbers_of_persons_and_known_values_are_hidden_however_they_are_written
     assert [text for text, shown in pairs if re.search("[0-9０-９]{2}|(?i:zhang)", shown)] == []
     assert [text for text, shown in pairs if "***" not in shown] == []
     assert list(map(half_width, found)) == [half_width(mask_text(text, KNOWN)) for text in texts]
+
+
+def test_texts_are_looked_through_from_the_length_of_the_shortest_value(spark: SparkSession) -> None:
+    texts = ["A-12", "A12", "a１２", "a 1", "李", "李四", "李 四", "Ｂ７", "b 7"]
+    schema = "n int, t string, a string, b string, c string, d string"
+    rows = spark.createDataFrame([(n, text, "A-12", "李四", "B 7", None) for n, text in enumerate(texts)], schema)
+    values = [F.col(name) for name in "abcd"]
+    assert [row[0] for row in rows.select(shortest_of(values)).distinct().collect()] == [2]
+    found = [row[0] for row in rows.orderBy("n").select(hidden(F.col("t"), values)).collect()]
+    known = Known(frozenset({"李四"}), frozenset({"A-12", "B 7"}))
+    assert list(map(half_width, found)) == [half_width(mask_text(text, known)) for text in texts]
+    assert found[:2] == ["***", "A12"]
+
+
+def test_no_number_of_anybody_is_shorter_than_what_is_looked_through(spark: SparkSession) -> None:
+    least = spark.range(1).select(shortest_of([])).collect()[0][0]
+    draw = random.Random(3)
+    found = [
+        re.search(f"{GROUPED_CARD}|{IDENTIFYING}", "".join(draw.choices("0011388962 -(+", k=least)))
+        for _ in range(20_000)
+    ]
+    assert {len(one[0]) for one in found if one} == {least}
 
 
 def test_other_numbers_are_left_alone(spark: SparkSession) -> None:
@@ -129,8 +155,7 @@ def test_values_with_marks_hide_what_they_are_and_no_more(
 ) -> None:
     columns = [F.lit(value) for value in values]
     frame = spark.createDataFrame([(text,)], "t string")
-    made = mask_values(F.col("t"), [known_value(column) for column in columns], joined_values(columns))
-    assert frame.select(made).collect()[0][0] == shown
+    assert frame.select(hidden(F.col("t"), columns)).collect()[0][0] == shown
     assert mask_text(text, Known(frozenset(values))) == shown
 
 
