@@ -23,7 +23,8 @@ ENTRIES = 2
 
 _LIST_LEVELS = re.compile(r"\.list\.(element|item)(?=\.|$)")
 """What Parquet puts into the name of a leaf for each list on the way to it."""
-_BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 14
+"""More at a time are fresh memory each time, which costs the system more than the rows themselves."""
 _BATCH_BYTES = 32 << 20
 _REPEATED_BYTES = 8
 """Mean bytes of a text in a file below which it stands there as a number of a dictionary's text."""

@@ -10,7 +10,8 @@ import random
 import re
 
 import pytest
-from pyspark.sql import Column, SparkSession
+from hidden_text import hidden
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from fhir_mapping.masking import Known, mask_text
@@ -19,8 +20,6 @@ from fhir_mapping.spec.text import (
     IDENTIFYING,
     SIX_DIGITS,
     half_width,
-    known_value,
-    mask_values,
     shortest_of,
 )
 
@@ -92,10 +91,6 @@ def masked(spark: SparkSession, texts: list[str]) -> list[str]:
     )
     values = [F.col(name) for name in "abcde"]
     return [row[0] for row in rows.orderBy("n").select(hidden(F.col("t"), values)).collect()]
-
-
-def hidden(text: Column, values: list[Column]) -> Column:
-    return mask_values(text, F.lower(text), [known_value(value) for value in values], shortest_of(values))
 
 
 def test_numbers_of_persons_and_known_values_are_hidden_however_they_are_written(spark: SparkSession) -> None:

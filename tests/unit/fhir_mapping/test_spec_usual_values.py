@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hidden_text import hidden
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
@@ -19,7 +20,7 @@ from fhir_mapping.spec import dates, numbers
 from fhir_mapping.spec.conditions import checked_regex
 from fhir_mapping.spec.plan import Plan
 from fhir_mapping.spec.reading import first_group
-from fhir_mapping.spec.text import fold, joined_values, known_value, mask_values, prepared_column
+from fhir_mapping.spec.text import fold, prepared_column
 from fhir_mapping.terminology.code_map import CodeMap, Target, load_map
 
 YEARS = (1850, 2100)
@@ -213,7 +214,7 @@ def test_masks_leave_nothing_that_the_whole_rule_hides(spark: SparkSession) -> N
         "n int, t string, name string, phone string",
     )
     values = [F.col("name"), F.col("phone")]
-    masked = mask_values(F.col("t"), [known_value(value) for value in values], joined_values(values))
+    masked = hidden(F.col("t"), values)
     found = [row[0] for row in rows.orderBy("n").select(masked).collect()]
     # In the order of the columns, as the values are looked for.
     once = [text.replace(name, "***") if name and len(name) > 1 else text for text in texts for name in names]
@@ -242,7 +243,7 @@ def test_a_value_is_masked_where_the_text_has_it_in_full_width(spark) -> None:
         [(n, *row) for n, row in enumerate(told)], "n int, t string, a string, b string, w string"
     )
     values = [F.col("a"), F.col("b")]
-    masked = mask_values(F.col("t"), [known_value(value) for value in values], joined_values(values))
+    masked = hidden(F.col("t"), values)
     assert [row[0] for row in rows.orderBy("n").select(masked).collect()] == [row[3] for row in told]
 
 
