@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -30,6 +31,7 @@ Twice as many take a tenth more CPU seconds, most of it the system's for fresh m
 """
 
 _HEAD_BYTES = 1 << 20
+_SOMETHING = re.compile(rb"[^\r\n]")
 
 EMPTY_FILE = "empty_file"
 UNKNOWN_ENCODING = "unknown_encoding"
@@ -83,12 +85,12 @@ def inspect(source: Source, stream: BinaryIO) -> RecordFile | Refusal:
         return _OTHER_FORMATS[source.format](source, stream)
     sample = _sample(stream)
     encoding = detect(sample, source.encoding)
-    if not sample.strip(b"\r\n"):
+    if not _SOMETHING.search(sample):
         return Refusal(EMPTY_FILE)
     if encoding is None:
         return Refusal(UNKNOWN_ENCODING)
     body, codec = as_utf8(sample[len(encoding.bom) :], encoding.codec)
-    if not body.strip(b"\r\n"):
+    if not _SOMETHING.search(body):
         return Refusal(EMPTY_FILE, encoding)
     newline = find_newline(body)
     # A line of UTF-16 has up to half as many bytes more in UTF-8.
