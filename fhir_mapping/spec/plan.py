@@ -19,9 +19,9 @@ from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType, StructField
+from pyspark.sql.types import BooleanType, DataType, StringType, StructField
 
-from fhir_mapping.spec.text import known_value, mask_values, prepared_column, shortest_of, trim_column
+from fhir_mapping.spec.text import bare, bare_value, mask_values, prepared_column, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -170,11 +170,9 @@ class Plan:
         if self.masked is None:
             return text
         known = tuple(column for column in dict.fromkeys((*self.masked, *names)) if column != own)
-        values = [self.define(Stage.KNOWN, ("known", one), known_value(self.text(one))) for one in known]
-        lower = self.define(behind, ("lower", str(text)), F.lower(text))
-        bare = shortest_of([self.text(column) for column in known])
-        shortest = self.define(Stage.KNOWN, ("shortest", known), bare, IntegerType())
-        return mask_values(text, lower, values, shortest)
+        values = [self.text(column) for column in known]
+        bare_values = [self.define(Stage.KNOWN, ("bare", one), bare_value(self.text(one))) for one in known]
+        return mask_values(text, self.define(behind, ("bare", str(text)), bare(text)), values, bare_values)
 
     def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).

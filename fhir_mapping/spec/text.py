@@ -28,8 +28,6 @@ _GAP = "[ \u00a0\u3000\u2010-\u2015\u2212－-]"
 _GAPS = f"{_GAP}{{0,2}}"
 _LOOSE_ONE = f"[()（）{_GAP[1:]}"
 _LOOSE = f"{_LOOSE_ONE}{{0,3}}"
-_LOOSE_ALL = "()（） \u00a0\u3000\u2010\u2011\u2012\u2013\u2014\u2015\u2212－-"
-"""Every character of ``_LOOSE_ONE``."""
 _YEAR = f"(?:[1１][89８９]|[2２][0０]){_D}{{2}}"
 _MONTH = "(?:[0０][1-9１-９]|[1１][0-2０-２])"
 _DAY = f"(?:[0-2０-２]{_D}|[3３][01０１])"
@@ -50,8 +48,8 @@ IDENTIFYING = (
 )
 """15 and more digits in a row such as an ID-card number with its X, a telephone behind +86, a mobile number (11 digits,
 maybe grouped as 3, 4, 4 or 4, 3, 4), or a land line behind its area code; in the dialect of both engines and Python."""
-_LEAST_OCTETS = 11
-"""No text that ``IDENTIFYING`` or ``GROUPED_CARD`` finds is shorter."""
+_LEAST_OCTETS = 10
+"""No text that ``IDENTIFYING`` or ``GROUPED_CARD`` finds is shorter, bare."""
 SIX_DIGITS = f"(?:{_D}{_LOOSE}){{5}}{_D}"
 """What every such number has, and few texts: digits with no more between them than numbers have."""
 MASK = "***"
@@ -61,7 +59,8 @@ MARK = (
     "\u2000-\u206f\u3000-\u3004\u3008-\u3020\u30fb\uff01-\uff0f]"
 )
 """A mark or white space: which of them stands between the words of a name differs from writer to writer."""
-_NAMING = "[\\p{L}\\p{N}]"
+_BETWEEN_WORDS = "".join(re.findall(MARK, "".join(map(chr, (*range(0x3100), *range(0xFF01, 0xFF10)))))) + "\u2212"
+"""What a text is without, bare: every mark, and all that stands between the groups of a number."""
 _NARROW_MARK, _WIDE_MARK = "[!-,./:-@\\[-`{-~]", "[\uff01-\uff5e]"
 """Marks of values that are told from wide ones; a hyphen or space is a gap."""
 _SUSPECT = f"{SIX_DIGITS}|[\u3000\uff01-\uff5e]"
@@ -123,50 +122,51 @@ def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
     )
 
 
-def known_value(value: Column) -> Column:
-    """A value that is masked where a text has it: one character is no name, nor are marks alone."""
-    return F.when((F.length(value) > 1) & value.rlike(_NAMING), value)
+def bare(column: Column) -> Column:
+    """A text in small letters, without marks and white space: as equal names and numbers are, however written."""
+    return F.translate(F.lower(column), _BETWEEN_WORDS, "")
 
 
-def shortest_of(values: Sequence[Column]) -> Column:
-    """Octets of the shortest of these values, gaps between groups left out: no shorter text has one of them."""
-    lengths = [F.octet_length(_bare(F.lower(value))) for value in values]
-    return F.least(F.lit(_LEAST_OCTETS), *lengths) if lengths else F.lit(_LEAST_OCTETS)
+def bare_value(value: Column) -> Column:
+    """A value that is masked, ``bare``; null of what is none: one character is no name, nor are marks alone."""
+    return F.when(F.length(value) > 1, F.nullif(bare(value), F.lit("")))
 
 
-def mask_values(column: Column, lower: Column, values: Sequence[Column], shortest: Column) -> Column:
+def mask_values(column: Column, bare_text: Column, values: Sequence[Column], bare_values: Sequence[Column]) -> Column:
     """Text in which ``values`` and all that looks like a person's number (see ``mask_numbers``) became ``***``.
 
     Values count in full width too (then the text is shown in half width), numbers of six and more digits in whatever
-    groups, words of Latin letters in any case. Texts with nothing to mask, nearly all, are only looked through.
+    groups, words of Latin letters in any case, with other marks between words too. Texts with nothing to mask, nearly
+    all, are only looked through.
 
     Args:
         column: a stored column, as the others should be: each is used several times.
-        lower: the text in small letters.
-        values: each a ``known_value``.
-        shortest: ``shortest_of`` them.
+        bare_text: the text as ``bare``.
+        bare_values: ``bare_value`` of each value.
     """
-    small = [F.lower(value) for value in values]
+    pairs = list(zip(values, bare_values, strict=True))
     # In one text: a pattern made of each one would take long to plan.
-    joined = F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *values)
-    # Of a value that is null nothing is known; then the others decide.
-    holds = reduce(or_, [lower.contains(value) for value in small], F.lit(False))
+    known = [F.when(short.isNotNull(), value) for value, short in pairs]
+    joined = F.concat_ws(_BETWEEN, F.lit(None).cast("string"), *known)
     has_number = column.rlike(SIX_DIGITS)
     # Values are half-width: one that a text has in full width is masked in the text's half-width form.
     is_wide = column.rlike(_FULL_WIDTH) | (joined.rlike(_NARROW_MARK) & column.rlike(_WIDE_MARK))
     folded = F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column)
-    is_known = holds | ((is_wide | has_number) & _in_groups(folded, small))
-    known = folded
+    hidden = folded
     # Twice: of two words with one character between them the first time finds one.
     for _ in range(2):
-        known = F.regexp_replace(known, _pattern_of(joined), F.lit(f"$1{MASK}$2"))
-    suspect = F.when(column.rlike(_SUSPECT), 1)
-    for value in small:
-        suspect = suspect.when(lower.contains(value), 1)
+        hidden = F.regexp_replace(hidden, _pattern_of(joined), F.lit(f"$1{MASK}$2"))
+    # Of a value that is null nothing is known; then the others decide.
+    is_known = is_wide & reduce(or_, [bare(folded).contains(short) for short in bare_values], F.lit(False))
+    is_suspect = F.when(column.rlike(_SUSPECT), 1)
+    for short in bare_values:
+        is_known |= bare_text.contains(short)
+        is_suspect = is_suspect.when(bare_text.contains(short), 1)
+    least = F.least(F.lit(_LEAST_OCTETS), F.lit(_LEAST_OCTETS), *map(F.octet_length, bare_values))
     return (
-        F.when(F.octet_length(lower) < shortest, column)
-        .when(suspect.otherwise(0) == 0, column)
-        .when(is_known, _without_numbers(known))
+        F.when(F.octet_length(bare_text) < least, column)
+        .when(is_suspect.otherwise(0) == 0, column)
+        .when(is_known, _without_numbers(hidden))
         .when(has_number, _without_numbers(column))
         .otherwise(column)
     )
@@ -175,17 +175,6 @@ def mask_values(column: Column, lower: Column, values: Sequence[Column], shortes
 def _without_numbers(column: Column) -> Column:
     """``mask_numbers`` as a column."""
     return F.regexp_replace(F.regexp_replace(column, GROUPED_CARD, f"$1{MASK}"), IDENTIFYING, MASK)
-
-
-def _in_groups(column: Column, values: Sequence[Column]) -> Column:
-    """Whether a text has a value (in small letters) when both are without gaps."""
-    lone = _bare(F.lower(column))
-    return reduce(or_, [lone.contains(_bare(value)) for value in values], F.lit(False))
-
-
-def _bare(column: Column) -> Column:
-    """Without what may stand between the groups of a number."""
-    return F.translate(column, _LOOSE_ALL, "")
 
 
 def _pattern_of(joined: Column) -> Column:
