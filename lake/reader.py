@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pa_dataset
 import pyarrow.fs as pa_fs
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
@@ -48,7 +47,10 @@ def batches(
     """
     # Arrow's own file system: delta-rs cannot be asked for files by rows that it is writing.
     files = pa_fs.SubTreeFileSystem(str(path), pa_fs.LocalFileSystem())
-    options = pa_dataset.ParquetReadOptions(dictionary_columns=set(coded))
+    # Here, since it imports pandas, which processes that read no batches do without.
+    from pyarrow.dataset import ParquetReadOptions
+
+    options = ParquetReadOptions(dictionary_columns=set(coded))
     dataset = _open(path).to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
     found: Iterator[pa.RecordBatch] = dataset.scanner(columns=list(columns), filter=rows).to_batches()
     return found

@@ -126,7 +126,7 @@ def test_a_run_killed_while_workers_write_is_made_good_by_the_next(tmp_path: Pat
     script = tmp_path / "killed.py"
     script.write_text(_KILLED, encoding="utf-8")
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parents[1] / "support")])
+    path = os.pathsep.join(map(str, [here, here.parents[1] / "support", here.parents[2]]))
     # The pipe closes when the last worker has ended too.
     killed = subprocess.run([sys.executable, str(script), path, str(zone.root)], stdout=subprocess.PIPE, timeout=120)
     assert killed.returncode == -signal.SIGKILL
