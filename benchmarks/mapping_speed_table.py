@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,19 @@ def work_seconds(measured: Measured) -> float:
 def work_cpu(measured: Measured) -> float:
     """CPU seconds of all processes after start-up."""
     return float(sum(seconds for name, seconds in measured.said["cpu"].items() if name != "start-up"))
+
+
+def median_run(work: Path, runs: int, run: Callable[[], Measured], between: Callable[[], None]) -> Measured:
+    """The run of median wall seconds, of several that start without tables; ``between`` is done behind each.
+
+    On cores that others use too, a rival that takes turns with the runs meets the same neighbours as they do.
+    """
+    done = []
+    for _ in range(runs):
+        shutil.rmtree(work / "lake", ignore_errors=True)
+        done.append(run())
+        between()
+    return sorted(done, key=work_seconds)[(runs - 1) // 2]
 
 
 def copy_tables(work: Path, engine: str) -> float:
