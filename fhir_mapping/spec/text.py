@@ -68,8 +68,7 @@ _SUSPECT = f"{SIX_DIGITS}|[\u3000\uff01-\uff5e]"
 _BEFORE, _BETWEEN = "\ufffe", "\uffff"
 """What marks values that are joined; in no text."""
 _VALUES = r"(?iu:(^|[^A-Za-z])(?:@)([^A-Za-z]|$))|(?:@)|(?i:\z.#)"
-"""What finds values: words in any case (``@``), as they are written, or
-numbers in any groups (``#``)."""
+"""What finds values: words in any case (``@``), as they are written, or numbers in any groups (``#``)."""
 _NO_NUMBER = f"{_BEFORE}(?:[0-9]{{0,5}}[Xx]?|[0-9]*[^0-9{_BETWEEN}][^{_BETWEEN}]+|[0-9]*[^0-9Xx{_BETWEEN}]){_BETWEEN}"
 """A value that is looked for in no groups: a number of less than six digits would be found in dates."""
 
@@ -162,6 +161,7 @@ def mask_values(column: Column, bare_text: Column, values: Sequence[Column], bar
     for short in bare_values:
         is_known |= bare_text.contains(short)
         is_suspect = is_suspect.when(bare_text.contains(short), 1)
+    # Twice, since `least` wants two, and there may be no value.
     least = F.least(F.lit(_LEAST_OCTETS), F.lit(_LEAST_OCTETS), *map(F.octet_length, bare_values))
     return (
         F.when(F.octet_length(bare_text) < least, column)
