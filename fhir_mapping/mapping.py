@@ -33,6 +33,7 @@ from fhir_mapping.terminology.code_map import load_map
 from fhir_mapping.versions import record_versions
 from lake.reader import batches
 from lake.tables import Table, drop, exists, read, replace
+from lake.texts import read_texts
 from lake.together import run_together
 
 LAST_DAY = "9999-12-31"
@@ -153,8 +154,10 @@ def map_day(spark: SparkSession, zone: SiteZone, region: Region, site: Site, day
         wanted = (set(days) & covered) | (covered - current)
         # Days that another version maps now are emptied here.
         for batch in in_batches(manifest, wanted | (there - covered)):
-            rows = _bronze_rows(spark, zone, site.source(mapping.source), [day for day in batch if day in wanted])
-            made, columns = mapping.store(spark, rows)
+            asked = [day for day in batch if day in wanted]
+            source = site.source(mapping.source)
+            known = read_texts(bronze.table(zone, source).path, "_delivery_date", asked)
+            made, columns = mapping.store(spark, _bronze_rows(spark, zone, source, asked), known)
             replace(spark, made, target, where={"_delivery_date": batch}, columns=columns)
         return wanted
 

@@ -23,6 +23,7 @@ from pyspark.sql.types import StructType
 
 from lake.partitions import Where
 from lake.schemas import check_same, from_arrow
+from lake.texts import FactsOf, TextsOfFile
 
 _PLAIN = re.compile("[A-Za-z0-9._-]+")
 """Values that are written in a path as they are."""
@@ -68,17 +69,23 @@ def replace_part(
 
 
 def replace_part_arrow(
-    batches: Iterable[pa.RecordBatch], path: Path, table: DeltaTable, column: str, value: str
+    batches: Iterable[pa.RecordBatch],
+    path: Path,
+    table: DeltaTable,
+    column: str,
+    value: str,
+    facts_of: FactsOf | None = None,
 ) -> None:
     """What ``replace_part`` does, without an engine; batches stream through, and what they raise is passed on.
 
     Args:
         batches: of the table's columns, ``column`` among them, conformed; every row is of the part.
+        facts_of: as ``write_parquet``.
     """
 
     def write(staged: Path) -> None:
         staged.mkdir(parents=True)
-        write_parquet((batch.drop_columns([column]) for batch in batches), staged)
+        write_parquet((batch.drop_columns([column]) for batch in batches), staged, facts_of)
 
     _replace(write, path, table, (column, value))
 
@@ -122,8 +129,12 @@ def _replace(write: Callable[[Path], None], path: Path, table: DeltaTable, part:
     )
 
 
-def write_parquet(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
-    """Parquet files of about ``FILE_BYTES`` at most, a row group a group of rows, no values in their footers."""
+def write_parquet(batches: Iterable[pa.RecordBatch], folder: Path, facts_of: FactsOf | None = None) -> None:
+    """Parquet files of about ``FILE_BYTES`` at most, a row group a group of rows, no statistics in their footers.
+
+    Args:
+        facts_of: what the footers are to say of columns that come as dictionaries (see ``lake.texts``); None: nothing.
+    """
     groups = _groups(batches)
     for first in groups:
         file = folder / f"{uuid.uuid4()}.parquet"
@@ -131,10 +142,16 @@ def write_parquet(batches: Iterable[pa.RecordBatch], folder: Path) -> None:
         short = [name for name in first.column_names if first.column(name).nbytes < LONG_VALUE * len(first)]
         # Without Arrow's own schema a dictionary is read as the strings it stands for.
         settings = {"compression": "snappy", "use_dictionary": short, "write_statistics": False, "store_schema": False}
+        texts = None if facts_of is None else TextsOfFile(facts_of)
         with pq.ParquetWriter(file, schema, **settings) as writer:
-            writer.write_table(first.cast(schema), len(first))
-            while file.stat().st_size < FILE_BYTES and (group := next(groups, None)) is not None:
+            group: pa.Table | None = first
+            while group is not None:
+                if texts is not None:
+                    texts.see(group)
                 writer.write_table(group.cast(schema), len(group))
+                group = next(groups, None) if file.stat().st_size < FILE_BYTES else None
+            if texts is not None:
+                writer.add_key_value_metadata(texts.footer())
 
 
 def _written(table: pa.Table) -> pa.Schema:

@@ -26,6 +26,7 @@ from contracts.errors import DataError, SchemaDriftError
 from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow, replace_part_files
 from lake.partitions import Where, check_where, predicate
 from lake.schemas import check_names, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
+from lake.texts import FactsOf
 
 _OUTSIDE = "cloister:row-outside-where"
 _OTHER_FIELDS = "cloister:other-fields"
@@ -154,10 +155,15 @@ def merge(spark: SparkSession, df: DataFrame, table: Table, keys: Sequence[str])
         spark.catalog.dropTempView(view)
 
 
-def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Where | None = None) -> None:
+def write_arrow(
+    data: pa.Table | pa.RecordBatchReader, table: Table, where: Where | None = None, facts_of: FactsOf | None = None
+) -> None:
     """What ``replace`` does, from Arrow data and without an engine; batches stream through.
 
     Columns of strings may be dictionaries (of int32): where texts repeat they are written faster so.
+
+    Args:
+        facts_of: what footers say of such columns (see ``lake.texts``), where ``where`` names a single part.
 
     Raises:
         SchemaDriftError, DataError: as ``replace``.
@@ -168,7 +174,8 @@ def write_arrow(data: pa.Table | pa.RecordBatchReader, table: Table, where: Wher
     disk = create(table)
     if where is not None and is_one_part(where, table.partition_by):
         ((column, (value,)),) = where.items()
-        replace_part_arrow(_conform_batches(data, table, where, coded=True), table.path, disk, column, value)
+        own = _conform_batches(data, table, where, coded=True)
+        replace_part_arrow(own, table.path, disk, column, value, facts_of)
         return
     batches = _conform_batches(data, table, where)
     faults: list[Exception] = []

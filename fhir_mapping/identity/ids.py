@@ -23,12 +23,24 @@ def resource_id(key: bytes, site: str, resource: str, identity: str, values: Seq
 
 
 def resource_id_column(
-    key: bytes, site: str, resource: str, identity: str, values: Sequence[Column], item: str | None = None
+    key: bytes,
+    site: str,
+    resource: str,
+    identity: str,
+    values: Sequence[Column],
+    item: str | None = None,
+    *,
+    is_plain: bool = False,
 ) -> Column:
-    """``resource_id`` as a column; null when any part of the key is null. ``item`` is a last, constant part."""
+    """``resource_id`` as a column; null when any part of the key is null.
+
+    Args:
+        item: a last, constant part.
+        is_plain: the values are known to have nothing to escape.
+    """
     parts = [F.lit(f"{site}|{resource}|{identity}")]
     for value in values:
-        parts += [F.lit("|"), _escape_column(value)]
+        parts += [F.lit("|"), value if is_plain else _escape_column(value)]
     if item is not None:
         parts.append(F.lit("|" + _escape(item)))
     return F.left(hmac_sha256_column(key, F.concat(*parts)), F.lit(ID_DIGITS))

@@ -6,10 +6,9 @@ from functools import reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType
 
 from fhir_mapping.spec.conditions import Condition, whole
-from fhir_mapping.spec.plan import Plan, Stage
+from fhir_mapping.spec.plan import Plan
 from fhir_mapping.spec.text import fold
 
 
@@ -18,8 +17,7 @@ def tests_of(plan: Plan, condition: Condition) -> list[str]:
     if condition.all_ is not None:
         return list(dict.fromkeys(name for part in condition.all_ for name in tests_of(plan, part)))
     with plan.everywhere():
-        column = condition_column(plan, condition)
-        return [plan.name(Stage.TESTS, ("test", condition), column, BooleanType())]
+        return [plan.test(condition, condition_column(plan, condition))]
 
 
 def condition_column(plan: Plan, condition: Condition) -> Column:

@@ -10,12 +10,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, BooleanType, StringType
 
 from fhir_mapping.identity.ids import resource_id_column
-from fhir_mapping.spec import numbers
+from fhir_mapping.spec import facts, numbers
 from fhir_mapping.spec.conversion import converted
 from fhir_mapping.spec.expressions import Code, Lookup, Quantity, Reference
 from fhir_mapping.spec.model import SHARED_IDENTITY
 from fhir_mapping.spec.parts import Leaf, Part, Steps
-from fhir_mapping.spec.plan import Plan, Stage, fold_balanced
+from fhir_mapping.spec.plan import Plan, Simpler, Stage, fold_balanced
 from fhir_mapping.spec.reading import Text, free_text, read_decimal, source_text
 
 UCUM = "http://unitsofmeasure.org"
@@ -124,8 +124,11 @@ def id_name(
 ) -> str:
     """Name of the column of a business key's id, computed once a source whoever refers to it."""
     name = ("id", resource, identity, item, tuple(text.key for text in texts))
-    made = resource_id_column(key, site, resource, identity, [text.column for text in texts], item)
-    return plan.name(Stage.PARSED, name, made)
+    columns = [text.column for text in texts]
+    made = resource_id_column(key, site, resource, identity, columns, item)
+    plain = resource_id_column(key, site, resource, identity, columns, item, is_plain=True)
+    unescaped = Simpler(facts.UNESCAPED, tuple(text.source for text in texts), plain)
+    return plan.name(Stage.PARSED, name, made, simpler=[unescaped])
 
 
 def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple, Column]], list[Column]]:

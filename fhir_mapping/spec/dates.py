@@ -25,7 +25,7 @@ _FULL = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}(?:T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(
 """Part of ``_ISO``: a canonical form already."""
 _DAY = "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
 _TIME = "T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-9]{2})?"
-_USUAL = f"^[0-9]{{4}}-{_DAY}(?:{_TIME})?\\z"
+USUAL = f"^[0-9]{{4}}-{_DAY}(?:{_TIME})?\\z"
 _CLOCK = r"[ T]*[0-9]{1,2}[:时点]([0-9]{1,2}([:分]([0-9]{1,2}(秒|\.[0-9]{1,9})?)?)?)?"
 _SEPARATED = f"^[0-9]{{4}}(年|[-/.年] ?[0-9]{{1,2}}(月|[-/.月] ?[0-9]{{1,2}}日?({_CLOCK})?)?)\\z"
 _PLAIN = r"^[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2} [0-9]{2}:[0-9]{2}(:[0-9]{2})?\z"
@@ -35,7 +35,7 @@ _MARKS = ("", "-", "-", "T", ":", ":", ".")
 
 def is_usual(text: Column) -> Column:
     """Whether a text is FHIR's form of a day that every year has, with a possible time or none: most texts are."""
-    return text.rlike(_USUAL)
+    return text.rlike(USUAL)
 
 
 def knows_usual(formats: Sequence[str]) -> bool:

@@ -21,8 +21,13 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, DataType, StringType, StructField
 
-from fhir_mapping.spec.text import bare, bare_value, mask_values, prepared_column, trim_column
+from fhir_mapping.spec import facts
+from fhir_mapping.spec.conditions import Condition, columns_of
+from fhir_mapping.spec.facts import Known
+from fhir_mapping.spec.satisfy import Context
+from fhir_mapping.spec.text import bare, bare_value, fold, mask_values, prepared_column, trim_column
 from fhir_mapping.terminology.code_map import CodeMap
+from lake.texts import Texts
 
 PLAUSIBLE_YEARS = (1850, 2100)
 """Years outside are implausible in a record of a patient, unless the region says otherwise."""
@@ -66,6 +71,22 @@ def fold_balanced(operation: Callable[[Column, Column], Column], columns: Sequen
     return level[0]
 
 
+_ANY = Texts()
+
+
+@dataclass(frozen=True)
+class Simpler:
+    """A column that gives what another does where a fact holds of all texts of some source columns."""
+
+    fact: str
+    names: tuple[str, ...]
+    column: Column
+
+    def fits(self, known: Known) -> bool:
+        """Whether the fact is known of every one of the columns."""
+        return all(self.fact in known.get(name, _ANY).facts for name in self.names)
+
+
 @dataclass(frozen=True)
 class Setting:
     """What specs are compiled for: site, key of pseudonyms, zone of local times.
@@ -82,6 +103,22 @@ class Setting:
     identifying: bool = False
     free_text: frozenset[str] | None = None
     years: tuple[int, int] = PLAUSIBLE_YEARS
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Tests that hold for no record, and for every one: what is asked for where none can hold need not be made."""
+
+    never: frozenset[str]
+    always: frozenset[str]
+
+    def left_of(self, asked: Iterable[frozenset[str]]) -> set[frozenset[str]]:
+        """Under which of these sets of tests records may be, without what holds anyway; only the widest.
+
+        Where some tests hold, fewer of them hold too.
+        """
+        left = {tests - self.always for tests in asked if not tests & self.never}
+        return {tests for tests in left if not any(other < tests for other in left)}
 
 
 @dataclass
@@ -107,6 +144,8 @@ class Plan:
     _joins: list[tuple[str, str, str]] = field(default_factory=list)
     _under: frozenset[str] = frozenset()
     _asked: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+    _simpler: dict[str, tuple[Simpler, ...]] = field(default_factory=dict)
+    _tests: dict[str, Condition] = field(default_factory=dict)
 
     @contextmanager
     def only_where(self, tests: Iterable[str]) -> Iterator[None]:
@@ -127,27 +166,48 @@ class Plan:
         finally:
             self._under = outer
 
-    def define(self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT) -> Column:
-        """The column of this key: the one that was defined first, or this one, computed at this stage."""
-        return F.col(self.name(stage, key, column, kind))
+    def define(
+        self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT, simpler: Sequence[Simpler] = ()
+    ) -> Column:
+        """The column of this key: the one that was defined first, or this one, computed at this stage.
 
-    def name(self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT) -> str:
+        Args:
+            simpler: what gives the same where facts are known of all values of source columns; the first counts.
+        """
+        return F.col(self.name(stage, key, column, kind, simpler))
+
+    def name(
+        self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT, simpler: Sequence[Simpler] = ()
+    ) -> str:
         """Name of the column that ``define`` gives."""
         known = (stage, key)
         if known not in self._names:
             self._names[known] = f"_x{stage.value}_{len(self._names)}"
             self._kinds[self._names[known]] = kind
             self._stages.setdefault(stage, []).append((self._names[known], column))
+            self._simpler[self._names[known]] = tuple(simpler)
         self._asked.setdefault(self._names[known], set()).add(self._under)
         return self._names[known]
 
+    def test(self, condition: Condition, column: Column) -> str:
+        """Name of the column of a condition, which is made for every record."""
+        with self.everywhere():
+            name = self.name(Stage.TESTS, ("test", condition), column, BooleanType())
+        self._tests[name] = condition
+        return name
+
     def text(self, name: str) -> Column:
         """A source column prepared for parsing: half-width, trimmed, null values gone."""
-        prepared = prepared_column(F.col(f"`{name}`").cast("string"), self.null_values)
+        source = F.col(f"`{name}`").cast("string")
+        prepared = prepared_column(source, self.null_values)
+        simpler = [
+            Simpler(facts.EMPTY, (name,), F.lit(None).cast("string")),
+            Simpler(facts.prepared(self.null_values), (name,), source),
+        ]
         if name not in self.tested:
-            return self.define(Stage.TEXT, ("text", name), prepared)
+            return self.define(Stage.TEXT, ("text", name), prepared, simpler=simpler)
         with self.everywhere():
-            return self.define(Stage.TESTED, ("text", name), prepared)
+            return self.define(Stage.TESTED, ("text", name), prepared, simpler=simpler)
 
     def free_text(self, name: str, mask: bool, names: tuple[str, ...] = ()) -> Column:
         """A source column as written but trimmed, null where ``text`` is, masked (see ``masked_text``)."""
@@ -155,7 +215,9 @@ class Plan:
         written = trim_column(F.col(f"`{name}`"))
         shown = written
         if mask:
-            shown = self.masked_text(self.define(Stage.TEXT, ("written", name), written), Stage.KNOWN, names, name)
+            simpler = [Simpler(facts.prepared(self.null_values), (name,), F.col(f"`{name}`"))]
+            stored = self.define(Stage.TEXT, ("written", name), written, simpler=simpler)
+            shown = self.masked_text(stored, Stage.KNOWN, names, name)
         return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))
 
     def masked_text(self, text: Column, behind: Stage, names: tuple[str, ...], own: str | None = None) -> Column:
@@ -211,16 +273,23 @@ class Plan:
         named = [(f, keys.get(f.name) or keys[f.name.rpartition("_")[0]]) for f in fields]
         return [f"{f.name} {f.dataType.simpleString()} {key}" for f, key in named]
 
-    def apply(self, spark: SparkSession, df: DataFrame) -> DataFrame:
-        """``df`` with every column of the plan added."""
+    def apply(self, spark: SparkSession, df: DataFrame, known: Known) -> DataFrame:
+        """``df`` with every column of the plan added.
+
+        Args:
+            known: what holds of all texts that source columns have in ``df``.
+        """
+        decided = self._decided(known)
         # Latest first: what is asked for together is defined on the way, at JOINT.
         stages = {
-            stage: [self._where_asked(name, column).alias(name) for name, column in self._stages.get(stage, [])]
+            stage: [
+                self._made(name, column, known, decided).alias(name) for name, column in self._stages.get(stage, [])
+            ]
             for stage in reversed(Stage)
         }
         for stage in Stage:
             if stage is Stage.PARSED:
-                df = self._join(spark, df)
+                df = self._join(spark, df, decided)
             if stages[stage]:
                 df = df.select("*", *stages[stage])
         return df
@@ -235,19 +304,39 @@ class Plan:
         with self.everywhere():
             return self.define(Stage.JOINT, ("all", *names), bits == 1, BooleanType())
 
-    def _where_asked(self, name: str, column: Column) -> Column:
-        """A column, null where nothing asks for it."""
-        asked = self._asked[name]
-        # Where some tests hold, fewer of them hold too.
-        widest = [tests for tests in asked if not any(other < tests for other in asked)]
-        if frozenset() in widest:
-            return column
-        cases = [self.all_hold(tests) for tests in widest]
-        return F.when(fold_balanced(or_, sorted(cases, key=str)), column)
+    def _decided(self, known: Known) -> _Decided:
+        """The tests of which it is known how they end."""
+        never, always = set(), set()
+        prepared, null_values = facts.prepared(self.null_values), frozenset(map(fold, self.null_values))
+        for name, _ in self._stages.get(Stage.TESTS, []):
+            condition = self._tests[name]
+            given = facts.conditions_of(known, sorted(columns_of(condition)), prepared)
+            context = Context(null_values, tuple((one, True) for one in given))
+            if not context.can_hold(condition):
+                never.add(name)
+            elif not context.given(condition, holds=False).can_hold():
+                always.add(name)
+        return _Decided(frozenset(never), frozenset(always))
 
-    def _join(self, spark: SparkSession, df: DataFrame) -> DataFrame:
+    def _made(self, name: str, column: Column, known: Known, decided: _Decided) -> Column:
+        """A column, null where nothing asks for it, in its simplest form."""
+        if name in decided.never | decided.always:
+            return F.lit(name in decided.always)
+        asked = decided.left_of(self._asked[name])
+        if not asked:
+            return F.lit(None).cast(self._kinds[name])
+        made = next((one.column for one in self._simpler[name] if one.fits(known)), column)
+        if frozenset() in asked:
+            return made
+        return F.when(fold_balanced(or_, sorted((self.all_hold(tests) for tests in asked), key=str)), made)
+
+    def _join(self, spark: SparkSession, df: DataFrame, decided: _Decided) -> DataFrame:
         frames: dict[str, DataFrame] = {}
         for prefix, map_name, asked in self._joins:
+            if not decided.left_of(self._asked[asked]):
+                nothing = [F.lit(None).cast("string").alias(f"{prefix}_{part}") for part in _PARTS]
+                df = df.select("*", *nothing)
+                continue
             if map_name not in frames:
                 rows = [(s, t.system, t.code, t.display) for s, t in sorted(self.maps[map_name].rows.items())]
                 frames[map_name] = spark.createDataFrame(rows, "s string, system string, code string, display string")

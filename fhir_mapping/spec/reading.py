@@ -11,12 +11,12 @@ from pyspark.sql.types import BooleanType, DataType, IntegerType, StringType
 
 from contracts.fhir.elements import Element
 from contracts.fhir.silver import DECIMAL
-from fhir_mapping.spec import dates, numbers
+from fhir_mapping.spec import dates, facts, numbers
 from fhir_mapping.spec.conditions import whole
 from fhir_mapping.spec.expressions import Concat, Scalar
 from fhir_mapping.spec.normal_forms import NormalForm, normal_column
 from fhir_mapping.spec.parts import Leaf, Part
-from fhir_mapping.spec.plan import Plan, Stage
+from fhir_mapping.spec.plan import Plan, Simpler, Stage
 from fhir_mapping.spec.text import fold
 
 TEXT_TYPES = frozenset({"string", "markdown", "xhtml"})
@@ -39,11 +39,15 @@ _START_AND_REST = re.compile(r"([A-Za-z0-9/:_-]+)\(\[\^\\r\\n\]\+\)")
 
 @dataclass(frozen=True)
 class Text:
-    """Prepared text of an expression: a stored column, its key for reuse, and the rule its extraction may break."""
+    """Prepared text of an expression: a stored column, its key for reuse, and the rule its extraction may break.
+
+    ``source`` names the source column that it is the whole prepared text of; "" where it is not.
+    """
 
     column: Column
     key: tuple[object, ...]
     rules: tuple[Column, ...] = ()
+    source: str = ""
 
 
 def source_text(
@@ -58,7 +62,7 @@ def source_text(
         return _normal(plan, source_text(plan, name, null_values, extract), normalise)
     text, key = plan.text(name), ("text", name, null_values, extract)
     if not null_values and extract is None:
-        return Text(text, key)
+        return Text(text, key, source=name)
     if null_values:
         text = F.when(~text.isin(sorted(fold(value) for value in null_values)), text)
     if extract is None:
@@ -99,10 +103,13 @@ def read_text(plan: Plan, text: Text, element: Element) -> Part:
         value, kind = numbers.integer_value(text.column), IntegerType()
         least = _LEAST.get(element.type, -(2**31))
         rule = F.when(text.column.isNotNull() & (value.isNull() | (value < least)), F.lit("not_an_integer"))
-    value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value, kind)
+    simpler = [Simpler(facts.ONE_WORD, (text.source,), text.column)] if element.type == "code" else []
+    value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value, kind, simpler)
     if rule is None:
         return Part({(): Leaf(value)}, text.rules)
-    broken = plan.define(Stage.CHECKED, (*text.key, "as", element.type, "rule"), rule)
+    is_spaceless = _PATTERNS.get(element.type) == _NO_SPACE
+    unbroken = [Simpler(facts.ONE_WORD, (text.source,), F.lit(None).cast("string"))] if is_spaceless else []
+    broken = plan.define(Stage.CHECKED, (*text.key, "as", element.type, "rule"), rule, simpler=unbroken)
     return Part({(): Leaf(F.when(broken.isNull(), value))}, (*text.rules, broken))
 
 
@@ -113,7 +120,8 @@ def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...]
     if dates.knows_usual(formats):
         # A number, since one engine makes an AND of a CASE of truth values.
         mark = F.when(dates.is_usual(text.column), F.lit(1))
-        usual = plan.define(Stage.ASKED, (*text.key, "usual date"), mark, IntegerType()).isNotNull()
+        all_usual = [Simpler(facts.USUAL_DATE, (text.source,), F.when(text.column.isNotNull(), F.lit(1)))]
+        usual = plan.define(Stage.ASKED, (*text.key, "usual date"), mark, IntegerType(), all_usual).isNotNull()
     form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats, usual))
     instant = element.type == "instant"
     rule = dates.judge(text.column, form, plan.years, instant=instant, usual=usual)

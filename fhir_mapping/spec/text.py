@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 _FULL = "".join(chr(code) for code in range(0xFF01, 0xFF5F)) + "\u3000"
 _HALF = "".join(chr(code) for code in range(0x21, 0x7F)) + " "
 _TABLE = str.maketrans(_FULL, _HALF)
-_SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
+SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff"
 _ASCII_SPACE = " \t\r\n\f\v"
 _FULL_WIDTH = "[０-９Ａ-Ｚａ-ｚ\u3000]"
 """What names and numbers have in full width; punctuation alone, common in Chinese text, is none of them."""
@@ -91,18 +91,18 @@ def mask_numbers(text: str) -> str:
 
 def fold(text: str) -> str:
     """Half-width and trimmed."""
-    return half_width(text).strip(_SPACE)
+    return half_width(text).strip(SPACE)
 
 
 def fold_column(column: Column) -> Column:
     """``fold`` as a column. Only text that is not all ASCII is translated: that test costs nearly nothing."""
     is_wide = F.octet_length(column) > F.length(column)
-    return F.trim(F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column), F.lit(_SPACE))
+    return F.trim(F.when(is_wide, F.translate(column, _FULL, _HALF)).otherwise(column), F.lit(SPACE))
 
 
 def trim_column(column: Column) -> Column:
     """Trimmed, otherwise as written."""
-    return F.trim(column, F.lit(_SPACE))
+    return F.trim(column, F.lit(SPACE))
 
 
 def prepared_column(column: Column, null_values: Iterable[str]) -> Column:

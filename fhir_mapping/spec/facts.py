@@ -1,0 +1,108 @@
+"""What holds of all texts of a source column, told of its distinct ones: then less is left to be asked of each record.
+
+A fact that is not known is as if it did not hold; every column of a mapping means the same either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fhir_mapping.spec.conditions import Condition
+from fhir_mapping.spec.dates import USUAL
+from fhir_mapping.spec.text import SPACE, fold
+from lake.texts import Texts
+
+EMPTY = "empty"
+"""None occurs."""
+ONE_WORD = "one word"
+"""Prepared it has no ASCII white space, and at least one character."""
+UNESCAPED = "unescaped"
+"""Prepared it has nothing that is escaped in a business key."""
+USUAL_DATE = "usual date"
+"""``dates.is_usual``."""
+
+_MAY_CHANGE = f"[\u3000\uff01-\uff5e]|^[{SPACE}]|[{SPACE}]\\z|^\\z"
+_SPACES = "[ \t\r\n\u3000]|^\\z"
+_ESCAPED = r"[|\\｜＼]"
+_USUAL = USUAL.replace("\\z", "\\Z")
+
+
+Known = Mapping[str, Texts]
+"""By source column."""
+
+
+def prepared(null_values: Sequence[str]) -> str:
+    """Name of the fact that ``text.prepared_column`` leaves the texts as they are."""
+    return f"prepared {hashlib.sha256(repr(_absent(null_values)).encode()).hexdigest()[:16]}"
+
+
+def facts_of(null_values: Sequence[str], texts: pa.StringArray) -> list[str]:
+    """Names of the facts that hold of distinct texts, which are not null.
+
+    Args:
+        null_values: the source's texts that mean no value.
+    """
+    name = prepared(null_values)
+    if not len(texts):
+        return [EMPTY, name, ONE_WORD, UNESCAPED, USUAL_DATE]
+    absent = pa.array(_absent(null_values), pa.string())
+    found = []
+    is_folded, is_one_word, is_unescaped = _shape(texts)
+    if is_folded and not _any(pc.is_in(texts, absent)):
+        found.append(name)
+    found += [ONE_WORD] if is_one_word else []
+    found += [UNESCAPED] if is_unescaped else []
+    # Of one first: of most columns it is no date.
+    if re.match(_USUAL, texts[0].as_py()) and _all(pc.match_substring_regex(texts, USUAL)):
+        found.append(USUAL_DATE)
+    return found
+
+
+def _shape(texts: pa.StringArray) -> tuple[bool, bool, bool]:
+    """Whether texts are folded, one word each, and without what a key escapes. ASCII is told by its bytes: a pattern
+    takes longer to make than that to do."""
+    ends = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    letters = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[: ends[-1]]
+    own = letters[ends[0] :]
+    if own.size and own.max() < 0x80 and (ends[1:] > ends[:-1]).all():
+        is_folded = bool(letters[ends[:-1]].min() > 0x20 and letters[ends[1:] - 1].min() > 0x20)
+        return is_folded, bool(own.min() > 0x20), not (own == ord("|")).any() and not (own == ord("\\")).any()
+    return tuple(not _any(pc.match_substring_regex(texts, one)) for one in (_MAY_CHANGE, _SPACES, _ESCAPED))
+
+
+def conditions_of(known: Known, names: Iterable[str], fact: str) -> list[Condition]:
+    """What is known of the prepared texts of some columns, as conditions that every record satisfies.
+
+    Args:
+        fact: names that texts are prepared; of a column of others nothing is said.
+    """
+    found = []
+    for name in names:
+        texts = known.get(name, Texts())
+        if fact not in texts.facts:
+            continue
+        parts = [Condition(absent=name)] if texts.has_nulls else []
+        if texts.few:
+            parts.append(Condition.model_validate({"column": name, "in": texts.few}))
+        elif texts.few is None:
+            parts.append(Condition(present=name))
+        found.append(Condition.model_validate({"any": parts}))
+    return found
+
+
+def _absent(null_values: Sequence[str]) -> list[str]:
+    return sorted({"", *map(fold, null_values)})
+
+
+def _any(found: pa.BooleanArray) -> bool:
+    return bool(pc.any(found, min_count=0).as_py())
+
+
+def _all(found: pa.BooleanArray) -> bool:
+    return bool(pc.all(found, min_count=0).as_py())

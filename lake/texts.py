@@ -1,0 +1,108 @@
+"""What the writer of a Parquet file knows of its columns of texts, kept in the file's footer for its readers.
+
+Told of dictionaries, so of distinct texts only. It says nothing that the file's rows do not say, and goes with them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import reduce
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lake.reader import part_files
+
+FEW, FEW_BYTES = 16, 256
+"""So many texts, of so many bytes together, are named one by one."""
+_KEY = b"cloister.texts.1"
+"""Another number where a fact comes to mean something else: then what was written before says nothing."""
+
+FactsOf = Callable[[pa.StringArray], Collection[str]]
+"""Names of what holds of every one of some distinct texts; asked with none too, of which everything holds."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What is known of a column.
+
+    Attributes:
+        facts: names of what holds of every text.
+        has_nulls: whether some row may have none.
+        few: all texts that may occur, ascending, where there are few; None: any may.
+    """
+
+    facts: frozenset[str] = frozenset()
+    has_nulls: bool = True
+    few: tuple[str, ...] | None = None
+
+    def and_of(self, other: Texts) -> Texts:
+        """What is known of both together."""
+        few = None
+        if self.few is not None and other.few is not None:
+            few = _if_few({*self.few, *other.few})
+        return Texts(self.facts & other.facts, self.has_nulls or other.has_nulls, few)
+
+
+class TextsOfFile:
+    """Gathers what is to be said in a file's footer, a row group at a time."""
+
+    def __init__(self, facts_of: FactsOf) -> None:
+        self._facts_of = facts_of
+        self._found: dict[str, Texts] = {}
+        self._others: set[str] = set()
+
+    def see(self, group: pa.Table) -> None:
+        """Look at the dictionaries of a row group; a column that is no dictionary in each of them is left out."""
+        for name, column in zip(group.column_names, group.columns, strict=True):
+            if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
+                self._others.add(name)
+            for chunk in column.chunks if name not in self._others else ():
+                told = self._told(chunk)
+                self._found[name] = self._found[name].and_of(told) if name in self._found else told
+
+    def footer(self) -> dict[bytes, bytes]:
+        """Key and value for the file's footer."""
+        told = {name: texts for name, texts in self._found.items() if name not in self._others}
+        body = {name: asdict(texts) | {"facts": sorted(texts.facts)} for name, texts in told.items()}
+        return {_KEY: json.dumps(body, ensure_ascii=False).encode()}
+
+    def _told(self, chunk: pa.DictionaryArray) -> Texts:
+        if chunk.null_count == len(chunk):
+            return Texts(frozenset(self._facts_of(pa.array([], pa.string()))), len(chunk) > 0, ())
+        texts = chunk.dictionary.drop_null() if chunk.dictionary.null_count else chunk.dictionary
+        has_nulls = chunk.null_count > 0 or len(texts) < len(chunk.dictionary)
+        few = _if_few(texts.to_pylist()) if len(texts) <= FEW else None
+        return Texts(frozenset(self._facts_of(texts)), has_nulls, few)
+
+
+def read_texts(path: Path, column: str, values: Iterable[str]) -> Mapping[str, Texts]:
+    """What is known of the columns of some parts of a table, by name; {} where a file says nothing.
+
+    Args:
+        column: the table's partition column.
+        values: of the parts.
+    """
+    parts = part_files(path, column)
+    told = [_of_file(path / name) for value in values for name in parts.get(value, ())]
+    return reduce(_both, told) if told else {}
+
+
+def _of_file(file: Path) -> dict[str, Texts]:
+    body = (pq.read_metadata(file).metadata or {}).get(_KEY, b"{}")
+    return {
+        name: Texts(frozenset(one["facts"]), one["has_nulls"], None if one["few"] is None else tuple(one["few"]))
+        for name, one in json.loads(body).items()
+    }
+
+
+def _both(one: dict[str, Texts], other: dict[str, Texts]) -> dict[str, Texts]:
+    return {name: one[name].and_of(other[name]) for name in one.keys() & other.keys()}
+
+
+def _if_few(texts: Collection[str]) -> tuple[str, ...] | None:
+    is_few = len(texts) <= FEW and sum(len(text.encode()) for text in texts) <= FEW_BYTES
+    return tuple(sorted(texts)) if is_few else None
