@@ -91,7 +91,7 @@ def read_texts(path: Path, column: str, values: Iterable[str]) -> Mapping[str, T
     return reduce(_both, told) if told else {}
 
 
-def _of_file(file: Path) -> dict[str, Texts]:
+def _of_file(file: Path) -> Mapping[str, Texts]:
     body = (pq.read_metadata(file).metadata or {}).get(_KEY, b"{}")
     return {
         name: Texts(frozenset(one["facts"]), one["has_nulls"], None if one["few"] is None else tuple(one["few"]))
@@ -99,7 +99,7 @@ def _of_file(file: Path) -> dict[str, Texts]:
     }
 
 
-def _both(one: dict[str, Texts], other: dict[str, Texts]) -> dict[str, Texts]:
+def _both(one: Mapping[str, Texts], other: Mapping[str, Texts]) -> Mapping[str, Texts]:
     return {name: one[name].and_of(other[name]) for name in one.keys() & other.keys()}
 
 

@@ -43,7 +43,7 @@ def looked_up(plan: Plan, expression: Lookup, type_name: str) -> Part:
     leaves: dict[Steps, Leaf] = {}
     earlier: list[Column] = []
     for index, (key, one) in enumerate(asked):
-        found, rule = _one_code(plan, expression, key, one)
+        found, rule = _one_code(plan, expression, key, one, text.source if one is text.column else "")
         if rule is not None:
             rules.append(rule)
         if type_name == "code":
@@ -58,9 +58,11 @@ def looked_up(plan: Plan, expression: Lookup, type_name: str) -> Part:
     return Part(leaves, (*text.rules, *rules))
 
 
-def _one_code(plan: Plan, expression: Lookup, key: tuple, text: Column) -> tuple[dict[str, Column], Column | None]:
+def _one_code(
+    plan: Plan, expression: Lookup, key: tuple, text: Column, source: str
+) -> tuple[dict[str, Column], Column | None]:
     """System, code and display of one text, and the rule it breaks when the map lacks it."""
-    stored, system, code, display = plan.lookup(expression.lookup, key, text)
+    stored, system, code, display = plan.lookup(expression.lookup, key, text, source)
     missing = stored.isNotNull() & code.isNull()
     rule = None
     if expression.on_missing == "quarantine":
@@ -96,7 +98,7 @@ def quantity(plan: Plan, expression: Quantity) -> Part:
             leaves[((name, None),)] = Leaf(F.lit(text), True)
     elif expression.unit is not None:
         unit = source_text(plan, expression.unit)
-        _, system, code, _ = plan.lookup(expression.unit_map, unit.key, unit.column)
+        _, system, code, _ = plan.lookup(expression.unit_map, unit.key, unit.column, unit.source)
         unit_code = code
         if expression.on_missing == "quarantine":
             missing = there & unit.column.isNotNull() & code.isNull()

@@ -22,7 +22,7 @@ from fhir_mapping.spec.check import check_emit, converts, maps_of, tested_column
 from fhir_mapping.spec.coded import id_name
 from fhir_mapping.spec.evaluate import evaluate_element, order_text
 from fhir_mapping.spec.expressions import Expression
-from fhir_mapping.spec.facts import Known
+from fhir_mapping.spec.facts import NOTHING, Known
 from fhir_mapping.spec.keep import keep_elements
 from fhir_mapping.spec.model import Emit
 from fhir_mapping.spec.parts import Leaf
@@ -88,14 +88,14 @@ class SourceMapping:
     _nodes: Mapping[str, Node]
 
     def store(
-        self, spark: SparkSession, bronze: DataFrame, known: Known | None = None
+        self, spark: SparkSession, bronze: DataFrame, known: Known = NOTHING
     ) -> tuple[DataFrame, dict[str, Column]]:
         """Bronze rows with all that is worked out of them, and the columns of the mapped table (``stored``) in them.
 
         Args:
             known: what holds of all values that columns have in these rows; makes less work, nothing else.
         """
-        return self._plan.apply(spark, bronze, known or {}), dict(zip(self.stored.names, self._final, strict=True))
+        return self._plan.apply(spark, bronze, known), dict(zip(self.stored.names, self._final, strict=True))
 
     def apply(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
         """Bronze rows with their resources (columns of ``schema``)."""

@@ -60,7 +60,7 @@ def _analyte(plan: Plan, expression: Quantity) -> tuple[Column, list[str]]:
     if isinstance(expression.analyte, Lookup):
         lookup = expression.analyte
         text = source_text(plan, lookup.column, lookup.null_values, lookup.extract, lookup.normalise)
-        code = plan.lookup(lookup.lookup, text.key, text.column)[2]
+        code = plan.lookup(lookup.lookup, text.key, text.column, text.source)[2]
         return code, sorted({target.code for target in plan.maps[lookup.lookup].rows.values()})
     return F.lit(expression.analyte or ""), [expression.analyte] if expression.analyte else []
 

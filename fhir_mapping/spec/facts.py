@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +36,7 @@ _USUAL = USUAL.replace("\\z", "\\Z")
 
 Known = Mapping[str, Texts]
 """By source column."""
+NOTHING: Known = MappingProxyType({})
 
 
 def prepared(null_values: Sequence[str]) -> str:
@@ -73,7 +75,8 @@ def _shape(texts: pa.StringArray) -> tuple[bool, bool, bool]:
     if own.size and own.max() < 0x80 and (ends[1:] > ends[:-1]).all():
         is_folded = bool(letters[ends[:-1]].min() > 0x20 and letters[ends[1:] - 1].min() > 0x20)
         return is_folded, bool(own.min() > 0x20), not (own == ord("|")).any() and not (own == ord("\\")).any()
-    return tuple(not _any(pc.match_substring_regex(texts, one)) for one in (_MAY_CHANGE, _SPACES, _ESCAPED))
+    changed, spaced, escaped = (_any(pc.match_substring_regex(texts, one)) for one in (_MAY_CHANGE, _SPACES, _ESCAPED))
+    return not changed, not spaced, not escaped
 
 
 def conditions_of(known: Known, names: Iterable[str], fact: str) -> list[Condition]:

@@ -11,10 +11,11 @@ emit or element) is null where none of them holds, and costs nothing there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from operator import or_
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -26,7 +27,7 @@ from fhir_mapping.spec.conditions import Condition, columns_of
 from fhir_mapping.spec.facts import Known
 from fhir_mapping.spec.satisfy import Context
 from fhir_mapping.spec.text import bare, bare_value, fold, mask_values, prepared_column, trim_column
-from fhir_mapping.terminology.code_map import CodeMap
+from fhir_mapping.terminology.code_map import CodeMap, Target
 from lake.texts import Texts
 
 PLAUSIBLE_YEARS = (1850, 2100)
@@ -106,6 +107,14 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class OfFew:
+    """A column that is made for the prepared texts that a source column is known to have, or for any (None)."""
+
+    source: str
+    make: Callable[[Collection[str] | None], Column]
+
+
+@dataclass(frozen=True)
 class _Decided:
     """Tests that hold for no record, and for every one: what is asked for where none can hold need not be made."""
 
@@ -140,8 +149,8 @@ class Plan:
     tested: frozenset[str] = frozenset()
     _names: dict[Hashable, str] = field(default_factory=dict)
     _kinds: dict[str, DataType] = field(default_factory=dict)
-    _stages: dict[Stage, list[tuple[str, Column]]] = field(default_factory=dict)
-    _joins: list[tuple[str, str, str]] = field(default_factory=list)
+    _stages: dict[Stage, list[tuple[str, Column | OfFew]]] = field(default_factory=dict)
+    _joins: list[tuple[str, str, str, str]] = field(default_factory=list)
     _under: frozenset[str] = frozenset()
     _asked: dict[str, set[frozenset[str]]] = field(default_factory=dict)
     _simpler: dict[str, tuple[Simpler, ...]] = field(default_factory=dict)
@@ -167,7 +176,12 @@ class Plan:
             self._under = outer
 
     def define(
-        self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT, simpler: Sequence[Simpler] = ()
+        self,
+        stage: Stage,
+        key: Hashable,
+        column: Column | OfFew,
+        kind: DataType = _TEXT,
+        simpler: Sequence[Simpler] = (),
     ) -> Column:
         """The column of this key: the one that was defined first, or this one, computed at this stage.
 
@@ -177,7 +191,12 @@ class Plan:
         return F.col(self.name(stage, key, column, kind, simpler))
 
     def name(
-        self, stage: Stage, key: Hashable, column: Column, kind: DataType = _TEXT, simpler: Sequence[Simpler] = ()
+        self,
+        stage: Stage,
+        key: Hashable,
+        column: Column | OfFew,
+        kind: DataType = _TEXT,
+        simpler: Sequence[Simpler] = (),
     ) -> str:
         """Name of the column that ``define`` gives."""
         known = (stage, key)
@@ -236,24 +255,32 @@ class Plan:
         bare_values = [self.define(Stage.KNOWN, ("bare", one), bare_value(self.text(one))) for one in known]
         return mask_values(text, self.define(behind, ("bare", str(text)), bare(text)), values, bare_values)
 
-    def lookup(self, map_name: str, key: Hashable, text: Column) -> tuple[Column, Column, Column, Column]:
+    def lookup(
+        self, map_name: str, key: Hashable, text: Column, source: str = ""
+    ) -> tuple[Column, Column, Column, Column]:
         """The text that is looked up, and the system, code and display it maps to (null where unmapped).
 
-        ``text`` is of stage SPLIT or before; the results of stage PARSED or before.
+        Args:
+            text: of stage SPLIT or before; the results are of stage PARSED or before.
+            source: the source column that it is the prepared text of, or null; "" where it is not.
         """
         code_map = self.maps[map_name]
         known = ("join", map_name, key)
         limit = CASE_BRANCHES_OF_SOME if self._under else CASE_BRANCHES
-        is_case = known not in self._names and len(_sources(code_map, "code")) <= limit
+        is_case = known not in self._names and len(_sources(code_map.rows, "code")) <= limit
         is_case = is_case or (Stage.PARSED, (known, _PARTS[0])) in self._names
         asked = text if is_case and _is_stored(text) else self.define(Stage.ASKED, ("asked", key), text)
         if is_case:
-            parts = [self.define(Stage.PARSED, (known, part), _as_case(code_map, asked, part)) for part in _PARTS]
+            parts = [
+                self.define(Stage.PARSED, (known, part), OfFew(source, partial(_as_case, code_map, asked, part)))
+                for part in _PARTS
+            ]
         else:
             if known not in self._names:
                 self._names[known] = f"_m{len(self._joins)}"
                 self._kinds |= {f"{self._names[known]}_{part}": _TEXT for part in _PARTS}
-                self._joins.append((self._names[known], map_name, self._names[(Stage.ASKED, ("asked", key))]))
+                asked_name = self._names[(Stage.ASKED, ("asked", key))]
+                self._joins.append((self._names[known], map_name, asked_name, source))
             parts = [F.col(f"{self._names[known]}_{part}") for part in _PARTS]
         return asked, parts[0], parts[1], parts[2]
 
@@ -273,7 +300,7 @@ class Plan:
         named = [(f, keys.get(f.name) or keys[f.name.rpartition("_")[0]]) for f in fields]
         return [f"{f.name} {f.dataType.simpleString()} {key}" for f, key in named]
 
-    def apply(self, spark: SparkSession, df: DataFrame, known: Known) -> DataFrame:
+    def apply(self, spark: SparkSession, df: DataFrame, known: Known = facts.NOTHING) -> DataFrame:
         """``df`` with every column of the plan added.
 
         Args:
@@ -289,7 +316,7 @@ class Plan:
         }
         for stage in Stage:
             if stage is Stage.PARSED:
-                df = self._join(spark, df, decided)
+                df = self._join(spark, df, known, decided)
             if stages[stage]:
                 df = df.select("*", *stages[stage])
         return df
@@ -318,27 +345,35 @@ class Plan:
                 always.add(name)
         return _Decided(frozenset(never), frozenset(always))
 
-    def _made(self, name: str, column: Column, known: Known, decided: _Decided) -> Column:
+    def _made(self, name: str, column: Column | OfFew, known: Known, decided: _Decided) -> Column:
         """A column, null where nothing asks for it, in its simplest form."""
         if name in decided.never | decided.always:
             return F.lit(name in decided.always)
         asked = decided.left_of(self._asked[name])
         if not asked:
             return F.lit(None).cast(self._kinds[name])
+        if isinstance(column, OfFew):
+            column = column.make(self._few(column.source, known))
         made = next((one.column for one in self._simpler[name] if one.fits(known)), column)
         if frozenset() in asked:
             return made
         return F.when(fold_balanced(or_, sorted((self.all_hold(tests) for tests in asked), key=str)), made)
 
-    def _join(self, spark: SparkSession, df: DataFrame, decided: _Decided) -> DataFrame:
+    def _few(self, source: str, known: Known) -> tuple[str, ...] | None:
+        """The prepared texts that a source column has, where they are few and known."""
+        texts = known.get(source, _ANY)
+        return texts.few if facts.prepared(self.null_values) in texts.facts else None
+
+    def _join(self, spark: SparkSession, df: DataFrame, known: Known, decided: _Decided) -> DataFrame:
         frames: dict[str, DataFrame] = {}
-        for prefix, map_name, asked in self._joins:
-            if not decided.left_of(self._asked[asked]):
-                nothing = [F.lit(None).cast("string").alias(f"{prefix}_{part}") for part in _PARTS]
-                df = df.select("*", *nothing)
+        for prefix, map_name, asked, source in self._joins:
+            code_map, few = self.maps[map_name], self._few(source, known)
+            if few is not None or not decided.left_of(self._asked[asked]):
+                parts = {part: _as_case(code_map, F.col(asked), part, few or ()) for part in _PARTS}
+                df = df.select("*", *[column.alias(f"{prefix}_{part}") for part, column in parts.items()])
                 continue
             if map_name not in frames:
-                rows = [(s, t.system, t.code, t.display) for s, t in sorted(self.maps[map_name].rows.items())]
+                rows = [(s, t.system, t.code, t.display) for s, t in sorted(code_map.rows.items())]
                 frames[map_name] = spark.createDataFrame(rows, "s string, system string, code string, display string")
             names = [F.col("s").alias(f"{prefix}_s"), *[F.col(part).alias(f"{prefix}_{part}") for part in _PARTS]]
             right = F.broadcast(frames[map_name].select(*names))
@@ -354,23 +389,29 @@ def _is_stored(column: Column) -> bool:
     return re.fullmatch(rf"Column<'{_NAME.pattern}'>", str(column)) is not None
 
 
-def _as_case(code_map: CodeMap, asked: Column, part: str) -> Column:
-    """A small map as CASE: texts that it lacks first, then those that mean themselves, then a branch a meaning."""
-    if not code_map.rows:
-        return F.lit(None).cast("string")
-    case = F.when(asked.isNull() | ~asked.isin(sorted(code_map.rows)), F.lit(None).cast("string"))
-    same = sorted(source for source, target in code_map.rows.items() if getattr(target, part) == source)
+def _as_case(code_map: CodeMap, asked: Column, part: str, few: Collection[str] | None = None) -> Column:
+    """A small map as CASE: texts that it lacks first, then those that mean themselves, then a branch a meaning.
+
+    Args:
+        few: texts besides which none is asked for; None: any may be.
+    """
+    rows = {text: target for text, target in code_map.rows.items() if few is None or text in few}
+    nothing = F.lit(None).cast("string")
+    if not rows:
+        return nothing
+    case = F.when(asked.isNull() | ~asked.isin(sorted(rows)), nothing)
+    same = sorted(text for text, target in rows.items() if getattr(target, part) == text)
     if same:
         case = case.when(asked.isin(same), asked)
-    for meaning, texts in _sources(code_map, part).items():
+    for meaning, texts in _sources(rows, part).items():
         case = case.when(asked.isin(texts), F.lit(meaning))
     return case
 
 
-def _sources(code_map: CodeMap, part: str) -> dict[str, list[str]]:
+def _sources(rows: Mapping[str, Target], part: str) -> dict[str, list[str]]:
     """Of each meaning the texts that have it, but the one that it is itself."""
     found: dict[str, list[str]] = {}
-    for source, target in sorted(code_map.rows.items()):
+    for source, target in sorted(rows.items()):
         if (meaning := getattr(target, part)) != source:
             found.setdefault(meaning, []).append(source)
     return found

@@ -41,7 +41,7 @@ _START_AND_REST = re.compile(r"([A-Za-z0-9/:_-]+)\(\[\^\\r\\n\]\+\)")
 class Text:
     """Prepared text of an expression: a stored column, its key for reuse, and the rule its extraction may break.
 
-    ``source`` names the source column that it is the whole prepared text of; "" where it is not.
+    ``source`` names the source column that it is the whole prepared text of, or null; "" where it is not.
     """
 
     column: Column
@@ -66,7 +66,7 @@ def source_text(
     if null_values:
         text = F.when(~text.isin(sorted(fold(value) for value in null_values)), text)
     if extract is None:
-        return Text(plan.define(Stage.KEYED, key, text), key)
+        return Text(plan.define(Stage.KEYED, key, text), key, source=name)
     group = plan.define(Stage.KEYED, key, first_group(text, extract))
     broken = F.when(text.isNotNull() & group.isNull(), F.lit("no_match"))
     return Text(group, key, (plan.define(Stage.SPLIT, (*key, "rule"), broken),))
