@@ -155,6 +155,7 @@ class Plan:
     _asked: dict[str, set[frozenset[str]]] = field(default_factory=dict)
     _simpler: dict[str, tuple[Simpler, ...]] = field(default_factory=dict)
     _tests: dict[str, Condition] = field(default_factory=dict)
+    _prepared: dict[str, tuple[Column, tuple[Simpler, ...]]] = field(default_factory=dict)
 
     @contextmanager
     def only_where(self, tests: Iterable[str]) -> Iterator[None]:
@@ -217,16 +218,18 @@ class Plan:
 
     def text(self, name: str) -> Column:
         """A source column prepared for parsing: half-width, trimmed, null values gone."""
-        source = F.col(f"`{name}`").cast("string")
-        prepared = prepared_column(source, self.null_values)
-        simpler = [
-            Simpler(facts.EMPTY, (name,), F.lit(None).cast("string")),
-            Simpler(facts.prepared(self.null_values), (name,), source),
-        ]
+        if name not in self._prepared:
+            source = F.col(f"`{name}`").cast("string")
+            simpler = (
+                Simpler(facts.EMPTY, (name,), F.lit(None).cast("string")),
+                Simpler(facts.prepared(self.null_values), (name,), source),
+            )
+            self._prepared[name] = prepared_column(source, self.null_values), simpler
+        column, ways = self._prepared[name]
         if name not in self.tested:
-            return self.define(Stage.TEXT, ("text", name), prepared, simpler=simpler)
+            return self.define(Stage.TEXT, ("text", name), column, simpler=ways)
         with self.everywhere():
-            return self.define(Stage.TESTED, ("text", name), prepared, simpler=simpler)
+            return self.define(Stage.TESTED, ("text", name), column, simpler=ways)
 
     def free_text(self, name: str, mask: bool, names: tuple[str, ...] = ()) -> Column:
         """A source column as written but trimmed, null where ``text`` is, masked (see ``masked_text``)."""
