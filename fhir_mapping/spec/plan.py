@@ -399,14 +399,19 @@ def _as_case(code_map: CodeMap, asked: Column, part: str, few: Collection[str] |
         few: texts besides which none is asked for; None: any may be.
     """
     rows = {text: target for text, target in code_map.rows.items() if few is None or text in few}
+    meanings = _sources(rows, part)
+    same = sorted(text for text, target in rows.items() if getattr(target, part) == text)
     nothing = F.lit(None).cast("string")
     if not rows:
         return nothing
-    case = F.when(asked.isNull() | ~asked.isin(sorted(rows)), nothing)
-    same = sorted(text for text, target in rows.items() if getattr(target, part) == text)
+    if few is not None and len(few) in (len(same), *(len(texts) for texts in meanings.values())):
+        # All of them have one meaning, or each is its own.
+        return asked if len(few) == len(same) else F.when(asked.isNotNull(), F.lit(next(iter(meanings))))
+    lacked = asked.isNull() if few is not None else asked.isNull() | ~asked.isin(sorted(rows))
+    case = F.when(lacked, nothing)
     if same:
         case = case.when(asked.isin(same), asked)
-    for meaning, texts in _sources(rows, part).items():
+    for meaning, texts in meanings.items():
         case = case.when(asked.isin(texts), F.lit(meaning))
     return case
 
