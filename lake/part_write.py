@@ -34,6 +34,8 @@ GROUP_BYTES = 16 << 20
 FILE_BYTES = 100 << 20
 _REPEATED = 2
 """Times that a text of a dictionary stands in the rows, on average, if it is worth one."""
+_TRIED, _OFTEN = 4096, 4
+"""A column of texts is coded if of its first so many rows each text stands so often, on average."""
 LONG_VALUE = 100
 """Mean bytes from which values of a column hardly repeat (whole records): no dictionary is tried."""
 
@@ -135,7 +137,7 @@ def write_parquet(batches: Iterable[pa.RecordBatch], folder: Path, facts_of: Fac
     Args:
         facts_of: what the footers are to say of columns that come as dictionaries (see ``lake.texts``); None: nothing.
     """
-    groups = _groups(batches)
+    groups = _groups(batches) if facts_of is None else map(_coded, _groups(batches))
     for first in groups:
         file = folder / f"{uuid.uuid4()}.parquet"
         schema = _written(first)
@@ -163,6 +165,16 @@ def _written(table: pa.Table) -> pa.Schema:
             field = field if _REPEATED * sum(sizes) <= len(table) else field.with_type(field.type.value_type)
         fields.append(field)
     return pa.schema(fields)
+
+
+def _coded(group: pa.Table) -> pa.Table:
+    """Columns of texts that repeat as dictionaries, told by the first rows: the writer would make them anyway."""
+    columns = []
+    for field, column in zip(group.schema, group.columns, strict=True):
+        first = column.slice(0, _TRIED) if pa.types.is_string(field.type) else column.slice(0, 0)
+        is_repeated = len(first) and _OFTEN * len(first.unique()) <= len(first)
+        columns.append(column.combine_chunks().dictionary_encode() if is_repeated else column)
+    return pa.table(columns, names=group.column_names)
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
