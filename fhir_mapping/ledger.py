@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial, reduce
 from operator import add
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
@@ -35,12 +36,14 @@ from fhir_mapping.tables import (
     silver_types,
     superseded_table,
 )
-from lake.reader import batches, read_arrow
+from lake.data_files import NARROW_ROWS, DataFile, column_batches, data_files, is_empty
+from lake.reader import read_arrow
 from lake.tables import arrow_schema, read, write_arrow
 from lake.together import run_together
 
 FileKey = tuple[str, str]
 """Day of delivery and file name."""
+_Sums = dict[tuple[Any, ...], tuple[int, ...]]
 _FILE = ("_delivery_date", "_file_name")
 _NAMES = ("delivery_date", "source", "file_id", "file_name")
 
@@ -94,25 +97,25 @@ class _Became:
 
 def count_mapped(sources: Sequence[MappedSource]) -> list[FileCount]:
     """Count all mapped rows by file, those of files delivered twice too."""
-    found = run_together(partial(_count_source, source) for source in sources)
-    return [count for counts in found for count in counts]
+    parts = [(source.mapping.source, file) for source in sources for file in source.files()]
+    found: _Sums = {}
+    for (source, _), sums in zip(parts, run_together(partial(_count_mapped, file) for _, file in parts), strict=True):
+        _add(found, {(source, *key): numbers for key, numbers in sums.items()})
+    return [FileCount(source, (day, name), digest, *sums) for (source, day, name, digest), sums in found.items()]
 
 
-def _count_source(source: MappedSource) -> list[FileCount]:
-    def counted() -> Iterator[pa.Table]:
-        names = [*_FILE, DIGEST_FIELD, "_errors", "_skip", "_emitted"]
-        for batch in source.batches(names, coded=("_file_name", DIGEST_FIELD)):
-            quarantined = _is_filled(batch.column("_errors"))
-            flags = {
-                "records_in": pa.repeat(1, len(batch)),
-                "quarantined": quarantined,
-                "skipped": pc.and_(pc.invert(quarantined), batch.column("_skip").is_valid()),
-                "mapped": pc.fill_null(pc.greater(batch.column("_emitted"), 0), False),
-            }
-            yield pa.table({name: batch.column(name) for name in (*_FILE, DIGEST_FIELD)} | flags)
+def _count_mapped(file: DataFile) -> _Sums:
+    """Day, file name and digest: records, those quarantined, skipped and mapped, of a file of a mapped table."""
+    # What the footer tells to be empty, mostly the rules that were broken, is not read.
+    told = [name for name in ("_errors", "_skip") if not is_empty(file, name)]
 
-    rows = _sums(counted(), (*_FILE, DIGEST_FIELD), ("records_in", "quarantined", "skipped", "mapped"))
-    return [FileCount(source.mapping.source, (day, name), digest, *sums) for day, name, digest, *sums in rows]
+    def flags(batch: pa.RecordBatch) -> Iterable[np.ndarray]:
+        nowhere = np.zeros(len(batch), np.bool_)
+        quarantined = _is_filled(batch.column("_errors")) if "_errors" in told else nowhere
+        skipped = _flags(batch.column("_skip").is_valid()) if "_skip" in told else nowhere
+        return quarantined, skipped & ~quarantined, _flags(pc.greater(batch.column("_emitted"), 0))
+
+    return _sums(file, (*_FILE, DIGEST_FIELD), [*told, "_emitted"], flags)
 
 
 def check_mapped(
@@ -194,44 +197,71 @@ def _count_superseded(
 
 def _count_silver(zone: SiteZone, found: dict[FileKey, _Became]) -> None:
     """Resources in silver by file and type, and those that wait."""
-    types = silver_types(zone)
-    for name, rows in zip(types, run_together(partial(_count_type, zone, name) for name in types), strict=True):
-        for day, file_name, resources, waiting in rows:
-            file = found[day, file_name]
-            file.made[name] = resources
-            file.pending += waiting
+    parts = [(name, file) for name in silver_types(zone) for file in data_files(silver_table_path(zone, name))]
+    for (name, _), sums in zip(parts, run_together(partial(_count_type, file) for _, file in parts), strict=True):
+        for (day, file_name), (resources, waiting) in sums.items():
+            became = found[day, file_name]
+            became.made[name] = became.made.get(name, 0) + resources
+            became.pending += waiting
 
 
-def _count_type(zone: SiteZone, resource: str) -> list[tuple[Any, ...]]:
-    """Day, file name, resources of a type, and how many of them wait."""
+def _count_type(file: DataFile) -> _Sums:
+    """Day and file name: resources, and how many of them wait, of a file of a silver table."""
+    told = [] if is_empty(file, "_pending") else ["_pending"]
 
-    def counted() -> Iterator[pa.Table]:
-        for batch in batches(silver_table_path(zone, resource), [*_FILE, "_pending"], coded=("_file_name",)):
-            flags = {"resources": pa.repeat(1, len(batch)), "waiting": _is_filled(batch.column("_pending"))}
-            yield pa.table({name: batch.column(name) for name in _FILE} | flags)
+    def flags(batch: pa.RecordBatch) -> Iterable[np.ndarray]:
+        yield _is_filled(batch.column("_pending")) if told else np.zeros(len(batch), np.bool_)
 
-    return _sums(counted(), _FILE, ("resources", "waiting"))
+    return _sums(file, _FILE, told, flags)
 
 
-def _is_filled(lists: pa.Array) -> pa.Array:
+def _is_filled(lists: pa.Array) -> np.ndarray:
     """Whether a list has entries; false for null."""
-    return pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
+    return _flags(pc.greater(pc.list_value_length(lists), 0))
 
 
-def _sums(tables: Iterable[pa.Table], by: Sequence[str], flags: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The values of ``by`` and the sums of ``flags`` over all tables; each is added up as it comes."""
-    found: dict[tuple[Any, ...], tuple[int, ...]] = {}
-    for table in tables:
-        flagged = {name: table[name].cast(pa.int64()) for name in flags}
-        grouped = pa.table({name: table[name] for name in by} | flagged)
-        summed = grouped.group_by(list(by)).aggregate([(name, "sum") for name in flags])
+def _flags(flags: pa.Array) -> np.ndarray:
+    """Truth values as an array; false for null."""
+    return np.asarray(pc.fill_null(flags, False).to_numpy(zero_copy_only=False))
+
+
+def _sums(
+    file: DataFile, by: Sequence[str], others: Sequence[str], flags: Callable[[pa.RecordBatch], Iterable[np.ndarray]]
+) -> _Sums:
+    """Of the values of some columns: how many rows of a file have them, and how many of these have each flag.
+
+    Args:
+        by: columns of texts, each of few together with the others.
+        others: columns that ``flags`` reads.
+        flags: arrays of a truth value a row.
+    """
+    found: _Sums = {}
+    for batch in column_batches(file, [*by, *others], NARROW_ROWS):
+        columns = [_as_dictionary(batch.column(name)) for name in by]
+        sizes = [len(column.dictionary) for column in columns]
+        numbers = np.ravel_multi_index([column.indices.to_numpy() for column in columns], sizes)
+        counts = np.bincount(numbers)
+        there = np.flatnonzero(counts)
+        flagged = [np.bincount(numbers[flag], minlength=len(counts)) for flag in flags(batch)]
         # By column: a feed of small files has tens of thousands of rows here.
-        keys = zip(*(summed[name].to_pylist() for name in by), strict=True)
-        added = zip(*(summed[f"{name}_sum"].to_pylist() for name in flags), strict=True)
-        for key, numbers in zip(keys, added, strict=True):
-            sums = found.get(key)
-            found[key] = numbers if sums is None else tuple(map(add, sums, numbers))
-    return [(*key, *sums) for key, sums in found.items()]
+        places = zip(columns, np.unravel_index(there, sizes), strict=True)
+        keys = zip(*(column.dictionary.take(pa.array(place)).to_pylist() for column, place in places), strict=True)
+        sums = zip(*(numbers[there].tolist() for numbers in (counts, *flagged)), strict=True)
+        _add(found, dict(zip(keys, sums, strict=True)))
+    return found
+
+
+def _as_dictionary(texts: pa.Array) -> pa.DictionaryArray:
+    """Texts as a dictionary; null is one of its texts where there are nulls."""
+    if pa.types.is_dictionary(texts.type) and not texts.null_count:
+        return texts
+    return texts.cast(pa.string()).dictionary_encode(null_encoding="encode")
+
+
+def _add(found: _Sums, sums: _Sums) -> None:
+    for key, numbers in sums.items():
+        before = found.get(key)
+        found[key] = numbers if before is None else tuple(map(add, before, numbers))
 
 
 def _of_file(entry: FileEntry, found: _Became | None, erased: int) -> _Became:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -31,6 +30,7 @@ from fhir_mapping.spec.plan import Setting
 from fhir_mapping.tables import mapped_paths, mapped_table
 from fhir_mapping.terminology.code_map import load_map
 from fhir_mapping.versions import record_versions
+from lake.data_files import DataFile, data_files
 from lake.reader import batches
 from lake.tables import Table, drop, exists, read, replace
 from lake.texts import read_texts
@@ -84,11 +84,13 @@ class MappedSource:
         """Whether ``rows`` are all rows of the table, unchanged."""
         return self.rows is self.all_rows
 
-    def batches(
-        self, columns: Sequence[str], rows: pc.Expression | None = None, coded: Sequence[str] = ()
-    ) -> Iterator[pa.RecordBatch]:
-        """The table's own rows, all or those asked for, without the engine; ``coded`` columns as dictionaries."""
-        return batches(self.table.path, columns, rows, coded) if exists(self.table) else iter(())
+    def files(self) -> list[DataFile]:
+        """The data files of the table's own rows."""
+        return data_files(self.table.path) if exists(self.table) else []
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The table's own rows as ``lake.reader.batches`` reads them."""
+        return batches(self.table.path, columns) if exists(self.table) else iter(())
 
     @property
     def mapping(self) -> SourceMapping:

@@ -16,6 +16,7 @@ from fhir_mapping.ledger import FileCount
 from fhir_mapping.manifest import REFUSED, FileEntry
 from fhir_mapping.mapping import MappedSource
 from fhir_mapping.tables import WHOLE_FILE, quarantine_table
+from lake.data_files import DataFile, column_batches, is_empty
 from lake.tables import arrow_schema, write_arrow
 
 _COLUMNS = ("_delivery_date", "_file_id", "_file_name", "_record_no", "_errors", "_raw")
@@ -31,7 +32,9 @@ def write_quarantine(
     twice = [f"{e.delivery_date}/{e.file_name}" for e in manifest if e.is_duplicate]
 
     refused = pa.RecordBatch.from_pylist([_refused(entry) for entry in manifest if entry.status == REFUSED], schema)
-    broken = [_of_source(source, twice, schema) for source in sources if source.mapping.source in holding]
+    # Files are listed before the write: delta-rs, while it takes the rows, cannot be asked for a table.
+    holds = [(source.mapping.source, source.files()) for source in sources if source.mapping.source in holding]
+    broken = [_of_source(name, files, twice, schema) for name, files in holds]
     write_arrow(pa.RecordBatchReader.from_batches(schema, chain([refused], *broken)), target)
 
 
@@ -46,18 +49,16 @@ def _refused(entry: FileEntry) -> dict[str, object]:
     }
 
 
-def _of_source(source: MappedSource, twice: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _of_source(
+    source: str, files: Sequence[DataFile], twice: Sequence[str], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
     """The records of a source that broke rules, those of files delivered twice left out."""
-    found = source.batches(_COLUMNS, pc.list_value_length(pc.field("_errors")) > 0)
-
-    def made(batch: pa.RecordBatch) -> pa.RecordBatch:
-        files = pc.binary_join_element_wise(batch.column("_delivery_date"), batch.column("_file_name"), "/")
-        kept = batch.filter(pc.invert(pc.is_in(files, pa.array(twice, files.type))))
-        day, file_id, file_name, record_no, errors, raw = (kept.column(column) for column in _COLUMNS)
-        name = pa.repeat(source.mapping.source, len(kept))
-        columns = [day, name, file_id, file_name, record_no, errors, raw]
-        return pa.RecordBatch.from_arrays(
-            [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
-        )
-
-    return map(made, found)
+    for file in files:
+        for batch in () if is_empty(file, "_errors") else column_batches(file, _COLUMNS):
+            broken = batch.filter(pc.greater(pc.list_value_length(batch.column("_errors")), 0))
+            day, *others = (broken.column(column) for column in _COLUMNS)
+            columns = [day, pa.repeat(source, len(broken)), *others]
+            cast = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
+            made = pa.RecordBatch.from_arrays(cast, schema=schema)
+            names = pc.binary_join_element_wise(made.column("_delivery_date"), made.column("file_name"), "/")
+            yield made.filter(pc.invert(pc.is_in(names, pa.array(twice, names.type))))

@@ -23,7 +23,8 @@ from contracts.fhir import to_fhir_json
 from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.tables import silver_table_path, silver_types
-from lake.leaves import DataFile, Leaf, data_files, fillings, leaf_batches, shape_numbers, shape_of
+from lake.data_files import DataFile, data_files
+from lake.leaves import Leaf, fillings, leaf_batches, shape_numbers, shape_of
 from lake.together import run_together
 
 RULE = "fhir_invalid"

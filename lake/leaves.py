@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
-from deltalake import DeltaTable
+
+from lake.data_files import DataFile, chunk_batches, null_count
 
 Leaf = tuple[str, ...]
 
@@ -23,11 +22,6 @@ ENTRIES = 2
 
 _LIST_LEVELS = re.compile(r"\.list\.(element|item)(?=\.|$)")
 """What Parquet puts into the name of a leaf for each list on the way to it."""
-_BATCH_ROWS = 1 << 14
-"""More at a time are fresh memory each time, which costs the system more than the rows themselves."""
-_BATCH_BYTES = 32 << 20
-_REPEATED_BYTES = 8
-"""Mean bytes of a text in a file below which it stands there as a number of a dictionary's text."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +37,6 @@ class Filling:
     is_uniform: bool
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A data file of a table, and its footer."""
-
-    path: str
-    footer: pq.FileMetaData
-
-    @property
-    def rows(self) -> int:
-        return int(self.footer.num_rows)
-
-
-def data_files(path: Path) -> list[DataFile]:
-    """The files of a table's latest rows. Raises deltalake's TableNotFoundError when there is no table."""
-    return [DataFile(file, pq.read_metadata(file)) for file in DeltaTable(str(path)).file_uris()]
-
-
 def fillings(files: Iterable[DataFile]) -> dict[Leaf, Filling]:
     """How each leaf is filled, read from the footers alone; where one does not tell, it counts as neither.
 
@@ -68,9 +45,8 @@ def fillings(files: Iterable[DataFile]) -> dict[Leaf, Filling]:
     leaves: dict[Leaf, list[int | None]] = {}
     for group in (file.footer.row_group(number) for file in files for number in range(file.footer.num_row_groups)):
         for chunk in (group.column(number) for number in range(group.num_columns)):
-            told = chunk.statistics is not None and chunk.statistics.has_null_count
-            nulls = chunk.statistics.null_count if told else None
-            _count_leaf(leaves.setdefault(_leaf(chunk), [0, 0, 0]), group.num_rows, chunk.num_values, nulls)
+            sums = leaves.setdefault(_leaf(chunk.path_in_schema), [0, 0, 0])
+            _count_leaf(sums, group.num_rows, chunk.num_values, null_count(chunk))
     found = {}
     for leaf, (rows, values, nulls) in leaves.items():
         is_empty = nulls is not None and nulls == values
@@ -83,17 +59,7 @@ def leaf_batches(file: DataFile, leaves: Set[Leaf]) -> Iterator[pa.RecordBatch]:
 
     Texts that repeat may come as dictionaries. A batch has some ten thousand rows, fewer where they are long.
     """
-    for number in range(file.footer.num_row_groups):
-        group = file.footer.row_group(number)
-        chunks = [group.column(position) for position in range(group.num_columns)]
-        wanted = [chunk for chunk in chunks if _leaf(chunk) in leaves]
-        size = max(sum(chunk.total_uncompressed_size for chunk in wanted), 1)
-        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * group.num_rows // size))
-        repeated = [chunk.path_in_schema for chunk in wanted if _is_repeated(chunk)]
-        with pq.ParquetFile(file.path, metadata=file.footer, read_dictionary=repeated) as reader:
-            yield from reader.iter_batches(
-                rows, [number], [chunk.path_in_schema for chunk in wanted], use_threads=False
-            )
+    yield from chunk_batches(file, lambda path: _leaf(path) in leaves)
 
 
 def shape_of(batch: pa.RecordBatch, leaves: Set[Leaf]) -> list[npt.NDArray[np.integer | np.bool_]]:
@@ -146,13 +112,8 @@ def _flags(array: pa.Array, above: Leaf, leaves: Set[Leaf]) -> list[npt.NDArray[
     return found
 
 
-def _leaf(chunk: pq.ColumnChunkMetaData) -> Leaf:
-    return tuple(_LIST_LEVELS.sub("", chunk.path_in_schema).split("."))
-
-
-def _is_repeated(chunk: pq.ColumnChunkMetaData) -> bool:
-    is_text = chunk.physical_type == "BYTE_ARRAY"
-    return is_text and chunk.total_uncompressed_size < _REPEATED_BYTES * chunk.num_values
+def _leaf(path: str) -> Leaf:
+    return tuple(_LIST_LEVELS.sub("", path).split("."))
 
 
 def _count_leaf(sums: list[int | None], rows: int, values: int, nulls: int | None) -> None:

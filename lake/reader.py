@@ -8,9 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.fs as pa_fs
-from deltalake import DeltaTable
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import TableNotFoundError
 
 from contracts.errors import UsageError
@@ -32,28 +30,17 @@ def read_arrow(path: Path, columns: Sequence[str] | None = None, where: Where | 
     return table.to_pyarrow_table(columns=names, filters=filters(where)).select(names)
 
 
-def batches(
-    path: Path, columns: Sequence[str], rows: pc.Expression | None = None, coded: Sequence[str] = ()
-) -> Iterator[pa.RecordBatch]:
-    """The latest rows of a table batch by batch, in no particular order, read by all cores.
+def batches(path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The latest rows of a table batch by batch, in no particular order; texts may be views of texts.
 
-    Args:
-        columns: names wanted.
-        rows: which rows are wanted; None: all.
-        coded: columns of strings that are given as dictionaries: where texts repeat they are read faster so.
+    Read by delta-rs, which gives long texts as views of the file's own bytes and copies none.
 
     Raises:
         UsageError: no table at ``path``.
     """
-    # Arrow's own file system: delta-rs cannot be asked for files by rows that it is writing.
-    files = pa_fs.SubTreeFileSystem(str(path), pa_fs.LocalFileSystem())
-    # Here, since it imports pandas, which processes that read no batches do without.
-    from pyarrow.dataset import ParquetReadOptions
-
-    options = ParquetReadOptions(dictionary_columns=set(coded))
-    dataset = _open(path).to_pyarrow_dataset(filesystem=files, parquet_read_options=options)
-    found: Iterator[pa.RecordBatch] = dataset.scanner(columns=list(columns), filter=rows).to_batches()
-    return found
+    names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+    found = QueryBuilder().register("rows", _open(path)).execute(f"SELECT {names} FROM rows")
+    return iter(pa.RecordBatchReader.from_stream(found))
 
 
 def column_names(path: Path) -> list[str]:

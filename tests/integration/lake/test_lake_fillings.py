@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
-from lake.leaves import Filling, data_files, fillings
+from lake.data_files import data_files
+from lake.leaves import Filling, fillings
 from lake.tables import Table, arrow_schema, read, replace, write_arrow
 
 PAIR = StructType([StructField("a", StringType()), StructField("b", StringType())])

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lake import leaves
-from lake.leaves import DataFile, leaf_batches, shape_numbers, shape_of
+from lake import data_files
+from lake.data_files import DataFile
+from lake.leaves import leaf_batches, shape_numbers, shape_of
 
 CODING = pa.struct([("system", pa.string()), ("code", pa.string())])
 CONCEPT = pa.struct([("coding", pa.list_(CODING)), ("text", pa.string())])
@@ -91,7 +92,7 @@ def test_numbers_stay_apart_when_the_flags_are_more_than_fit_one_number() -> Non
 def test_batches_hold_all_values_of_the_leaves_and_stay_small_where_rows_are_long(
     monkeypatch: pytest.MonkeyPatch, file: DataFile, rows: list[dict[str, Any]]
 ) -> None:
-    monkeypatch.setattr(leaves, "_BATCH_BYTES", 500)
+    monkeypatch.setattr(data_files, "_BATCH_BYTES", 500)
     batches = list(leaf_batches(file, {("id",), ("code", "text")}))
     assert max(len(batch) for batch in batches) < 50
     texts = [row["code"] and {"text": row["code"]["text"]} for row in rows]

@@ -39,13 +39,20 @@ class Source:
         return "subject" if self.is_plain and self.reference(emit, element) else None
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        assert set(columns) == {"emit_patient", "emit_observation", *(["subject"] if self.is_plain else [])}
-        yield from (self.rows.slice(first, 1) for first in range(len(self.rows)))
+        yield from (self.rows.select(columns).slice(first, 2) for first in range(0, len(self.rows), 2))
 
 
-def rows(patients: list[int | None], observations: list[int | None], subjects: list[int | None]) -> pa.RecordBatch:
+STRING = pa.string()
+
+
+def rows(
+    patients: list[int | None],
+    observations: list[int | None],
+    subjects: list[int | None],
+    kind: pa.DataType = STRING,
+) -> pa.RecordBatch:
     columns = [[None if n is None else f"{n:032x}" for n in numbers] for numbers in (patients, observations, subjects)]
-    arrays = [pa.array(column, pa.string()) for column in columns]
+    arrays = [pa.array(column, kind) for column in columns]
     return pa.RecordBatch.from_arrays(arrays, ["emit_patient", "emit_observation", "subject"])
 
 
@@ -57,6 +64,7 @@ def seen(*sources: Source) -> Look:
     return look(cast(Sequence[MappedSource], sources))
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.string_view()], ids=str)
 @pytest.mark.parametrize(
     ("patients", "observations", "subjects", "repeated", "missing"),
     [
@@ -68,8 +76,8 @@ def seen(*sources: Source) -> Look:
         ([None, None, None], [None, None, 4 * BIG], [None, None, 5 * BIG], set(), {"Patient"}),
     ],
 )
-def test_repeated_and_missing_ids_are_told_by_type(patients, observations, subjects, repeated, missing) -> None:
-    assert seen(Source(rows(patients, observations, subjects))) == Look(frozenset(repeated), frozenset(missing))
+def test_repeated_and_missing_ids_are_told_by_type(patients, observations, subjects, repeated, missing, kind) -> None:
+    assert seen(Source(rows(patients, observations, subjects, kind))) == Look(frozenset(repeated), frozenset(missing))
 
 
 def test_ids_are_looked_for_in_all_sources() -> None:
@@ -77,6 +85,7 @@ def test_ids_are_looked_for_in_all_sources() -> None:
     second = Source(rows([None, None], [3 * BIG, 3 * BIG], [BIG, BIG]))
     assert seen(first, second) == Look(frozenset({"Observation"}), frozenset())
     assert seen(second).missing == {"Patient"}
+    assert seen(first, first).repeated == {"Patient"}
 
 
 def test_what_cannot_be_told_from_the_table_is_perhaps_so() -> None:
