@@ -6,6 +6,7 @@ A search of bytes proves nothing where they are compressed, so each kind of file
 from __future__ import annotations
 
 import gzip
+import json
 import sqlite3
 import zipfile
 import zlib
@@ -47,7 +48,7 @@ def find_traces(folder: Path, needles: Sequence[str], leave_out: Iterable[Path] 
 def _holds(path: Path, needles: Sequence[str]) -> bool:
     head = _head(path)
     if head == b"PAR1":
-        return any(_in_column(column, needles) for column in _columns(path))
+        return _in_footer(path, needles) or any(_in_column(column, needles) for column in _columns(path))
     if head.startswith(b"SQLi"):
         return any(needle in text for text in _cells(path) for needle in needles)
     return any(_in_bytes(content, needles) for content in _contents(path, head))
@@ -72,6 +73,13 @@ def _contents(path: Path, head: bytes) -> Iterator[bytes]:
 
 def _in_bytes(content: bytes, needles: Sequence[str]) -> bool:
     return any(needle.encode(codec, "replace") in content for needle in needles for codec in _CODECS)
+
+
+def _in_footer(path: Path, needles: Sequence[str]) -> bool:
+    """Whether what a Parquet file's footer says beside its columns has a text, plain or as JSON writes it."""
+    written = [*needles, *(json.dumps(needle, ensure_ascii=False)[1:-1] for needle in needles)]
+    metadata = pq.read_metadata(path).metadata or {}
+    return any(_in_bytes(content, written) for pair in metadata.items() for content in pair)
 
 
 def _columns(path: Path) -> Iterator[pa.Array]:

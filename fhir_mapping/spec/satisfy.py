@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.text import fold
 
 _MOST = 256
 """Alternatives beyond which a condition counts as one that can hold."""
+_ESCAPE = re.compile(r"\\(?:x\{([0-9A-Fa-f]+)\}|.)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,7 @@ class Constraint:
         return self.allowed is None or any(self._fits(text) for text in self.allowed - self.excluded)
 
     def _fits(self, text: str) -> bool:
-        # Python has no \\p{...}; such a pattern may match. Its \\Z is the engines' \\z.
-        known = [pattern.replace("\\z", "\\Z") for pattern in self.patterns if "\\p" not in pattern]
+        known = [plain for pattern in self.patterns if (plain := _in_python(pattern)) is not None]
         return all(re.fullmatch(pattern, text) for pattern in known)
 
 
@@ -76,14 +77,9 @@ class Context:
     def can_hold(self, condition: Condition | None = None) -> bool:
         """Whether some record satisfies all that is known, and ``condition``."""
         known = self.given(condition).conditions
-        alternatives: list[list[dict[str, Constraint]]] = [
-            list(_alternatives(one, holds, self.null_values)) for one, holds in known
-        ]
-        size = 1
-        for several in alternatives:
-            size *= max(len(several), 1)
-        if size > _MOST:
+        if prod(_most(one, holds) for one, holds in known) > _MOST:
             return True
+        alternatives = [list(_alternatives(one, holds, self.null_values)) for one, holds in known]
         return any(_consistent(choice) for choice in product(*alternatives))
 
 
@@ -98,6 +94,26 @@ def _consistent(parts: Iterable[dict[str, Constraint]]) -> bool:
         for column, constraint in part.items():
             known[column] = known[column].both(constraint) if column in known else constraint
     return all(constraint.can_hold() for constraint in known.values())
+
+
+def _in_python(pattern: str) -> str | None:
+    """A checked pattern in Python's dialect; None where that has no such thing, so that it may match."""
+    if re.search(r"\\[pP]|\|\|", pattern):
+        return None
+    return _ESCAPE.sub(_escape_in_python, pattern)
+
+
+def _escape_in_python(found: re.Match[str]) -> str:
+    return "\\Z" if found[0] == "\\z" else re.escape(chr(int(found[1], 16))) if found[1] else found[0]
+
+
+def _most(condition: Condition, holds: bool) -> int:
+    """How many ``_alternatives`` there are at most (one at least), without making them: they may be very many."""
+    if condition.not_ is not None:
+        return _most(condition.not_, not holds)
+    parts = condition.all_ if condition.all_ is not None else condition.any_
+    counts = [_most(part, holds) for part in parts or ()]
+    return prod(counts) if (condition.all_ is not None) == holds else max(sum(counts), 1)
 
 
 def _alternatives(condition: Condition, holds: bool, null_values: frozenset[str]) -> Iterator[dict[str, Constraint]]:
