@@ -24,7 +24,6 @@ from fhir_mapping.sources.cda_rows import Plan, extract
 from fhir_mapping.sources.parallel import in_threads, worker_count
 from fhir_mapping.sources.processes import in_process
 from fhir_mapping.sources.record import Block
-from fhir_mapping.spec.facts import facts_of
 from lake.part_write import write_parquet
 
 MANY_BYTES = 32 << 20
@@ -98,8 +97,7 @@ def _write(group: _Group) -> tuple[list[FileEntry], int]:
     delivered: list[Delivered] = []
     tallies: dict[str, Tally] = {file.name: Tally() for file in group.files}
     rows = with_lineage(_blocks(group, delivered), group.documents.schema, tallies)
-    told = partial(facts_of, group.documents.source.null_values)
-    write_parquet((batch.drop_columns(["_delivery_date"]) for batch in rows), group.folder, told)
+    write_parquet((batch.drop_columns(["_delivery_date"]) for batch in rows), group.folder)
     entries = [counted(found, tallies[found.entry.file_name]) for found in delivered]
     return entries, sum(tally.bad_records for tally in tallies.values())
 
