@@ -36,6 +36,11 @@ class Coded:
         found = pc.dictionary_encode(values, null_encoding="encode")
         return cls(found.dictionary, found.indices.to_numpy())
 
+    @classmethod
+    def same(cls, text: str, count: int) -> Coded:
+        """One text in so many rows."""
+        return cls(pa.array([text][:count], pa.string()), np.zeros(count, dtype=np.int32))
+
     @property
     def is_full(self) -> bool:
         """Whether every row has a text."""

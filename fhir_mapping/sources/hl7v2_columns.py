@@ -17,7 +17,7 @@ from fhir_mapping.sources.coded import CODED, Coded, combine
 from fhir_mapping.sources.hl7v2_around import Place, Rows
 from fhir_mapping.sources.hl7v2_parts import clean, take_part
 from fhir_mapping.sources.hl7v2_path import FieldPath, Value, system_uri, unit_text
-from fhir_mapping.sources.hl7v2_segments import code_of
+from fhir_mapping.sources.hl7v2_segments import Fields, code_of
 from fhir_mapping.sources.hl7v2_times import iso_times, order_times
 from fhir_mapping.sources.spans import coded
 from fhir_mapping.sources.texts import each_text
@@ -29,6 +29,8 @@ _OF_TEXT: dict[str, Callable[[pa.StringArray], pa.StringArray]] = {
     "unit": partial(each_text, function=unit_text),
 }
 """Forms that are a function of one text."""
+_FEW_KEYS = 8
+"""Numbers up to so many times their count are counted faster than sorted."""
 
 
 def read_columns(rows: Rows, values: Mapping[str, Value | str]) -> dict[str, pa.DictionaryArray]:
@@ -64,7 +66,7 @@ class _Columns:
         self._around = around
         self._read: dict[FieldPath, Coded] = {}
         self._fields: dict[tuple[Place, int], Coded] = {}
-        self._positions: dict[Place, tuple[np.ndarray, np.ndarray | None]] = {}
+        self._segments: dict[Place, tuple[Fields, np.ndarray | None]] = {}
 
     def value(self, value: Value) -> Coded:
         """What each row holds there."""
@@ -101,7 +103,7 @@ class _Columns:
             return names
         # MSH counts its own separator: its first field is none.
         header = pa.scalar(_HEADER if _HEADER in rows.names else None, pa.string())
-        own = rows.segments.parts(rows.at, 1).each(lambda texts: clean(take_part(texts, FieldPath(_HEADER, 1))))
+        own = Fields(rows.segments, rows.at).part(1).each(lambda texts: clean(take_part(texts, FieldPath(_HEADER, 1))))
         return combine(lambda texts, of: pc.if_else(pc.equal(of, _HEADER), header, texts), [own, names])
 
     def _nth_alike(self, parts: list[Coded]) -> Coded:
@@ -111,9 +113,8 @@ class _Columns:
         # Numbers of orders and of messages, side by side.
         group = np.where(rows.order > 0, rows.order + len(rows.segments.headers), rows.message)
         key = group * len(alike.texts) + alike.of_row
-        ordered = np.sort(key)
-        if (ordered[1:] != ordered[:-1]).all():
-            return Coded(pa.array(["1"][: len(key)], pa.string()), np.zeros(len(key), dtype=np.int32))
+        if _differ(key):
+            return Coded.same("1", len(key))
         place = np.argsort(key, kind="stable")
         begins = np.concatenate([[True], np.diff(key[place]) != 0])
         starts = np.flatnonzero(begins)
@@ -134,7 +135,7 @@ class _Columns:
 
     def _place(self, path: FieldPath | str) -> Coded:
         if isinstance(path, str):
-            return Coded(pa.array([path][: len(self.rows)], pa.string()), np.zeros(len(self.rows), dtype=np.int32))
+            return Coded.same(path, len(self.rows))
         if path not in self._read:
             self._read[path] = self._path(path)
         return self._read[path]
@@ -144,6 +145,8 @@ class _Columns:
         if self._around is not None and not _is_own(self.rows, place):
             outer, run = self._around
             return outer._place(path).at(run)
+        if _is_note(self.rows, place) and not len(self.rows.segments.positions(_NOTE)):
+            return Coded(pa.nulls(min(len(self.rows), 1), pa.string()), np.zeros(len(self.rows), dtype=np.int32))
         values = self._field(place, path.field).each(lambda texts: clean(take_part(texts, path)))
         return Coded.of(self._notes(values)) if _is_note(self.rows, place) else values
 
@@ -151,11 +154,12 @@ class _Columns:
         """A field of each row's segment, delimiters as they stand; of notes, one each."""
         key = (place, number)
         if key not in self._fields:
-            if place not in self._positions:
-                self._positions[place] = self._needed(place)
-            needed, row = self._positions[place]
+            if place not in self._segments:
+                needed, row = self._needed(place)
+                self._segments[place] = Fields(self.rows.segments, needed), row
+            fields, row = self._segments[place]
             # MSH counts its own separator.
-            found = self.rows.segments.parts(needed, number - (place[0] == _HEADER))
+            found = fields.part(number - (place[0] == _HEADER))
             self._fields[key] = found if row is None else found.at(row)
         return self._fields[key]
 
@@ -229,8 +233,18 @@ def _filled(texts: pa.StringArray) -> pa.StringArray:
     return pc.fill_null(texts, "")
 
 
+def _differ(keys: np.ndarray) -> bool:
+    """Whether no number, none of them negative, stands twice."""
+    if keys.max(initial=0) < _FEW_KEYS * len(keys):
+        return int(np.bincount(keys).max(initial=0)) <= 1
+    ordered = np.sort(keys)
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
 def _flags(values: np.ndarray) -> Coded:
-    return Coded.of(pc.if_else(pa.array(values), "true", "false"))
+    if values.all():
+        return Coded.same("true", len(values))
+    return Coded(pa.array(["false", "true"]), values.astype(np.int32))
 
 
 def _numbers(numbers: np.ndarray, mask: np.ndarray | None = None) -> Coded:

@@ -229,11 +229,13 @@ def _taken(rows: Rows, messages: Sequence[str]) -> tuple[Rows, np.ndarray]:
     nothing = np.zeros(len(rows), dtype=bool)
     if not messages:
         return rows, nothing
-    codes = read_columns(rows, {"code": _CODE})["code"].cast(pa.string())
-    is_taken = pc.is_in(pc.utf8_slice_codeunits(pc.utf8_upper(codes), 0, 3), value_set=pa.array(messages))
-    is_other = pc.and_(pc.is_valid(codes), pc.invert(is_taken)).to_numpy(zero_copy_only=False)
+    headers = Rows(rows.segments, (), rows.segments.headers)
+    codes = read_columns(headers, {"code": _CODE})["code"]
+    is_taken = pc.is_in(pc.utf8_slice_codeunits(pc.utf8_upper(codes.dictionary), 0, 3), value_set=pa.array(messages))
+    is_other = pc.fill_null(pc.invert(is_taken).take(codes.indices), False).to_numpy(zero_copy_only=False)
     if not is_other.any():
         return rows, nothing
+    is_other = is_other[rows.message]
     kept = ~is_other | rows.is_first
     return Rows(rows.segments, rows.names, rows.at[kept]), is_other[kept]
 

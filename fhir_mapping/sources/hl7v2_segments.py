@@ -29,6 +29,8 @@ _BREAKS = bytes.maketrans(b"\n\x0b\x1c", b"\r\r\r")
 _BATCH = ("FHS", "BHS", "BTS", "FTS")
 _MARKS = frozenset(name.encode() for name in ("MSH", *_BATCH))
 _HEADER = np.frombuffer(b"MSH|^~\\&", dtype=np.uint8)
+_SLICE = 1 << 17
+"""Bytes in which separators are looked for at a time: what is found stays in the processor's cache."""
 
 
 def opens_with_message(data: bytes) -> bool:
@@ -132,29 +134,54 @@ class Segments:
     @cached_property
     def bars(self) -> np.ndarray:
         """Where separators of fields stand in the buffer, ascending, and its end."""
-        found = np.flatnonzero(np.frombuffer(self.data, dtype=np.uint8) == ord("|"))
-        return np.append(found, len(self.data)).astype(np.int32)
+        is_bar = np.frombuffer(self.data, dtype=np.uint8) == ord("|")
+        bars = np.empty(np.count_nonzero(is_bar) + 1, dtype=np.int32)
+        first = 0
+        for start in range(0, len(is_bar), _SLICE):
+            found = np.flatnonzero(is_bar[start : start + _SLICE])
+            bars[first : first + len(found)] = found + start
+            first += len(found)
+        bars[-1] = len(self.data)
+        return bars
 
     @cached_property
     def first_bar(self) -> np.ndarray:
         """For each segment how many separators stand before it."""
-        return np.searchsorted(self.bars, self.start).astype(np.int32)
-
-    def parts(self, at: np.ndarray, number: int) -> Coded:
-        """Of segments the text behind the ``number``-th separator, up to the next; empty where there are fewer.
-
-        What stands before the first, number 0, is the name.
-        """
-        bar, last = self.first_bar[at] + number, len(self.bars) - 1
-        start = self.bars[np.minimum(bar - 1, last)] + 1 if number else self.start[at]
-        stop = np.minimum(self.bars[np.minimum(bar, last)], self.stop[at])
-        return coded(self.data, start, np.maximum(stop, start))
+        return np.searchsorted(self.bars, self.start)
 
     def positions(self, *names: str) -> np.ndarray:
         """Where segments of a name, or of several, stand, ascending."""
         if len(names) == 1:
             return np.flatnonzero(self.codes == code_of(names[0]))
         return np.flatnonzero(np.isin(self.codes, [code_of(name) for name in names]))
+
+
+class Fields:
+    """The fields of some segments; where each ends is looked up once.
+
+    Args:
+        at: positions of the segments, ascending.
+    """
+
+    def __init__(self, segments: Segments, at: np.ndarray) -> None:
+        self._segments = segments
+        self._bar = segments.first_bar[at]
+        self._stop = segments.stop[at]
+        self._ends = {-1: segments.start[at] - 1}
+
+    def part(self, number: int) -> Coded:
+        """The text behind the ``number``-th separator, up to the next; empty where there are fewer.
+
+        What stands before the first, number 0, is the name.
+        """
+        stop = self._end(number)
+        return coded(self._segments.data, np.minimum(self._end(number - 1) + 1, stop), stop)
+
+    def _end(self, number: int) -> np.ndarray:
+        if number not in self._ends:
+            bar = self._segments.bars.take(self._bar + number, mode="clip")
+            self._ends[number] = np.minimum(bar, self._stop)
+        return self._ends[number]
 
 
 def _codes(buffer: np.ndarray, start: np.ndarray) -> np.ndarray:
