@@ -25,21 +25,23 @@ class Coded:
     Attributes:
         texts: of each row at least, null where there is none; some may stand twice, and none that no row has.
         of_row: for each row its place in ``texts`` (int32).
+        is_once: whether it is known that no text stands twice.
     """
 
     texts: pa.StringArray
     of_row: np.ndarray
+    is_once: bool = False
 
     @classmethod
     def of(cls, values: pa.StringArray) -> Coded:
         """The texts of an array, each once."""
         found = pc.dictionary_encode(values, null_encoding="encode")
-        return cls(found.dictionary, found.indices.to_numpy())
+        return cls(found.dictionary, found.indices.to_numpy(), is_once=True)
 
     @classmethod
     def same(cls, text: str, count: int) -> Coded:
         """One text in so many rows."""
-        return cls(pa.array([text][:count], pa.string()), np.zeros(count, dtype=np.int32))
+        return cls(pa.array([text][:count], pa.string()), np.zeros(count, dtype=np.int32), is_once=True)
 
     @property
     def is_full(self) -> bool:
@@ -48,27 +50,32 @@ class Coded:
 
     def each(self, function: Callable[[pa.StringArray], pa.StringArray]) -> Coded:
         """The texts changed by a function that gives a text or null for each."""
-        return Coded(function(self.texts), self.of_row)
+        texts = function(self.texts)
+        return self if texts is self.texts else Coded(texts, self.of_row)
 
     def distinct(self) -> Coded:
         """The same with every text once, null among them."""
+        if self.is_once:
+            return self
         found = Coded.of(self.texts)
         return self if len(found.texts) == len(self.texts) else Coded(found.texts, found.of_row[self.of_row])
 
     def at(self, rows: np.ndarray) -> Coded:
         """The texts of these rows, in their order, all texts kept; null for a row -1."""
         if not len(rows) or rows.min() >= 0:
-            return Coded(self.texts, self.of_row[rows])
+            return Coded(self.texts, self.of_row[rows], self.is_once)
         place = np.append(self.of_row, np.int32(len(self.texts)))[rows]
         return Coded(pa.concat_arrays([self.texts, _NONE]), place)
 
     def to_arrow(self) -> pa.DictionaryArray:
         """One value a row, of type ``CODED``; the dictionary has no text twice and no null."""
-        found = pc.dictionary_encode(self.texts)
         place = pa.array(self.of_row)
+        if self.is_once and self.is_full:
+            return pa.DictionaryArray.from_arrays(place, self.texts, safe=False)
+        found = pc.dictionary_encode(self.texts)
         if len(found.dictionary) < len(self.texts):
             place = found.indices.take(place)
-        return pa.DictionaryArray.from_arrays(place, found.dictionary)
+        return pa.DictionaryArray.from_arrays(place, found.dictionary, safe=False)
 
 
 def combine(function: Callable[..., pa.StringArray], parts: Sequence[Coded]) -> Coded:

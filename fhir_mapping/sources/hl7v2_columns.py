@@ -76,7 +76,8 @@ class _Columns:
         if value.form in _OF_TEXT:
             return parts[0].each(_OF_TEXT[value.form])
         if value.form == "join":
-            return combine(_join, parts)
+            texts = [part for part in parts if part.texts.null_count < len(part.texts)] or parts[:1]
+            return combine(_join, texts) if len(texts) > 1 else texts[0].each(clean)
         if value.form == "nth":
             return self._nth_alike(parts)
         return combine(_order, parts)

@@ -19,9 +19,10 @@ def take_part(values: pa.StringArray, path: FieldPath) -> pa.StringArray:
     """Of raw fields the repetition, component and sub-component of a path."""
     if path.key is not None:
         values = _keyed(values, path.key, path.keys)
+    elif path.repetition == 0 and path.component is None:
+        return pc.replace_substring(values, "~", "\n") if may_hold(values, "~") else values
     elif path.repetition == 0:
-        values = pc.replace_substring(values, "~", "\n") if path.component is None else _joined(values, path)
-        return values
+        return _joined(values, path)
     else:
         values = _nth(values, "~", path.repetition)
     return _component(values, path)

@@ -55,9 +55,9 @@ def coded(buffer: bytes, start: np.ndarray, stop: np.ndarray) -> Coded:
         return Coded.same("", len(start))
     words = _load(buffer, start) & _BYTES.take(length)
     if (words == words[0]).all():
-        return Coded(_words(words[:1]), np.zeros(len(words), dtype=np.int32))
+        return Coded(_words(words[:1]), np.zeros(len(words), dtype=np.int32), is_once=True)
     found = pc.dictionary_encode(pa.array(words))
-    return Coded(_words(found.dictionary.to_numpy()), found.indices.to_numpy())
+    return Coded(_words(found.dictionary.to_numpy()), found.indices.to_numpy(), is_once=True)
 
 
 def _in_order(buffer: bytes, start: np.ndarray, stop: np.ndarray) -> pa.StringArray:
