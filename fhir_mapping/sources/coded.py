@@ -69,6 +69,8 @@ class Coded:
 
     def to_arrow(self) -> pa.DictionaryArray:
         """One value a row, of type ``CODED``; the dictionary has no text twice and no null."""
+        if self.texts.null_count == len(self.texts):
+            return pa.nulls(len(self.of_row), CODED)
         place = pa.array(self.of_row)
         if self.is_once and self.is_full:
             return pa.DictionaryArray.from_arrays(place, self.texts, safe=False)

@@ -43,12 +43,10 @@ def read_columns(rows: Rows, values: Mapping[str, Value | str]) -> dict[str, pa.
     runs, run = rows.runs({segment for segment, _ in around})
     outer = _Columns(runs)
     own = _Columns(rows, (outer, run))
-    of_row = pa.array(run)
     found = {}
     for name, value in values.items():
         if isinstance(value, Value) and value.form != "nth" and _places(value) <= around:
-            column = _column(outer, value)
-            found[name] = pa.DictionaryArray.from_arrays(column.indices.take(of_row), column.dictionary)
+            found[name] = outer.value(value).at(run).to_arrow()
         else:
             found[name] = _column(own, value)
     return found

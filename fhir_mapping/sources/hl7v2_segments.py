@@ -134,12 +134,14 @@ class Segments:
     @cached_property
     def bars(self) -> np.ndarray:
         """Where separators of fields stand in the buffer, ascending, and its end."""
-        is_bar = np.frombuffer(self.data, dtype=np.uint8) == ord("|")
-        bars = np.empty(np.count_nonzero(is_bar) + 1, dtype=np.int32)
+        buffer, bar = np.frombuffer(self.data, dtype=np.uint8), ord("|")
+        starts = range(0, len(buffer), _SLICE)
+        count = sum(np.count_nonzero(buffer[start : start + _SLICE] == bar) for start in starts)
+        bars = np.empty(count + 1, dtype=np.int32)
         first = 0
-        for start in range(0, len(is_bar), _SLICE):
-            found = np.flatnonzero(is_bar[start : start + _SLICE])
-            bars[first : first + len(found)] = found + start
+        for start in starts:
+            found = np.flatnonzero(buffer[start : start + _SLICE] == bar)
+            np.add(found, start, out=bars[first : first + len(found)], casting="same_kind")
             first += len(found)
         bars[-1] = len(self.data)
         return bars
