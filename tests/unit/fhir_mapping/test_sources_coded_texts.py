@@ -30,11 +30,19 @@ def test_texts_are_cut_at_any_place_and_of_any_length() -> None:
     found = cut(BUFFERS, start, stop, which)
     found.validate(full=True)
     assert found.to_pylist() == wanted
-    own = which == 0
-    for kept in (own, own & (stop - start <= 12)):
-        texts = coded(BUFFERS[0], start[kept], stop[kept])
-        assert texts.to_arrow().cast(pa.string()).to_pylist() == [wanted[i] for i in np.flatnonzero(kept)]
-        assert len(set(texts.texts.to_pylist())) == len(texts.texts)
+
+
+@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 20])
+@pytest.mark.parametrize(
+    "line", ["5.60 mmol/L, 5.60 mmol/L, 5.61", "血糖 血 血糖 12345678 1234567", "aaaaaaaaaaaaaaaaa"]
+)
+def test_texts_one_behind_the_other_are_told_apart(line: str, length: int) -> None:
+    parts = [line[first : first + length] for first in range(0, len(line), length + 1)]
+    stop = np.cumsum([len(part.encode()) + 1 for part in parts]) - 1
+    start = np.array([end - len(part.encode()) for part, end in zip(parts, stop.tolist(), strict=True)])
+    texts = coded("|".join(parts).encode(), start.astype(np.int32), stop.astype(np.int32))
+    assert texts.to_arrow().cast(pa.string()).to_pylist() == parts
+    assert sorted(texts.texts.to_pylist()) == sorted(set(parts))
 
 
 def is_text(data: bytes) -> bool:
@@ -85,10 +93,13 @@ TIMES = [
     "2024",
     "２０２４０１０１",
 ]
+TIMES += ["113.1", "7", "150-400", "1500", "+", " 2024", "\u20032024", "\u2003", "é20240101"]
 TIMES += [" 20240101", "2024010102", "2024-01-", "１２３４5６７8é"]
 
 
-@pytest.mark.parametrize("texts", [TIMES, TIMES[:1], TIMES[1:3], TIMES[4:6], [None], []])
+@pytest.mark.parametrize(
+    "texts", [TIMES, TIMES[:1], TIMES[1:3], TIMES[4:6], ["7", None, "5.6"], ["", None], [None], []]
+)
 def test_times_together_are_what_each_is_alone(texts: list[str | None]) -> None:
     values = pa.array(["20231231", *texts], pa.string()).slice(1)
     assert iso_times(values).to_pylist() == [text if text is None else iso_time(text) for text in texts]
