@@ -13,6 +13,7 @@ from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from contracts.errors import SchemaDriftError
 from contracts.fhir import awaited
@@ -28,7 +29,7 @@ from fhir_mapping.quarantine import write_quarantine
 from fhir_mapping.silver_parts import DAY, Digests, Parts, digests_by_type, note_parts, stale_days
 from fhir_mapping.spec.compile import DIGEST_FIELD
 from fhir_mapping.spec.model import Emit
-from fhir_mapping.spec.tree import struct_type
+from fhir_mapping.spec.tree import filled, struct_type
 from fhir_mapping.standing import emits_of, id_of, union, write_pending, write_superseded
 from fhir_mapping.tables import RECORD, pending_table, silver_table, silver_types, superseded_table
 from lake.reader import read_arrow
@@ -114,25 +115,30 @@ class _Writer:
         target = silver_table(self.zone, resource)
         create(target)
         for batch in in_batches(self.manifest, days):
-            made = self._made(resource, batch)
+            shape = self._shape(resource) if len(batch) == 1 else struct_type(resource)
+            made = self._made(resource, batch, shape)
             if made:
                 rows, columns = made[0] if len(made) == 1 else _together(made)
-                replace(self.spark, rows, target, {DAY: batch}, columns)
+                lineage = [target.schema[name] for name in columns if name not in shape.names]
+                replace(self.spark, rows, target, {DAY: batch}, columns, StructType([*shape.fields, *lineage]))
             else:
                 write_arrow(arrow_schema(target).empty_table(), target, where={DAY: batch})
 
-    def _made(self, resource: str, days: Sequence[str]) -> list[tuple[DataFrame, dict[str, Column]]]:
+    def _shape(self, resource: str) -> StructType:
+        """The part of a resource's type that the specs fill."""
+        trees = [source.mapping.tree(emit) for source, emit, _ in emits_of(self.sources, resource)]
+        return filled(struct_type(resource), trees)
+
+    def _made(self, resource: str, days: Sequence[str], shape: StructType) -> list[tuple[DataFrame, dict[str, Column]]]:
         """The resources of a type that stand, of some days of delivery: of each emit its rows, and silver's columns.
 
         What stands and what waits is found before the resources are put together: mapped rows are narrower.
         """
-        whole = struct_type(resource)
         found = []
         for source, emit, emitted in emits_of(self.sources, resource):
             rows = self._standing(resource, emit, emitted.where(F.col(DAY).isin(list(days))))
             rows, pending = self._with_pending(resource, source, emit, rows)
-            made = source.mapping.elements(emit)
-            columns = {f.name: made.get(f.name, F.lit(None).cast(f.dataType)) for f in whole.fields}
+            columns = source.mapping.elements(emit, shape)
             columns |= {"_site": F.lit(self.site), **{name: F.col(name) for name in RECORD}}
             columns |= {"_spec": F.lit(emit.name), DIGEST_FIELD: F.lit(emit.digest)}
             columns |= {"_terminology_version": F.col("_terminology_version"), "_pending": pending}

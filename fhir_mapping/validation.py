@@ -24,7 +24,7 @@ from contracts.zone import SiteZone
 from fhir_mapping.spec.tree import struct_type
 from fhir_mapping.tables import silver_table_path, silver_types
 from lake.data_files import DataFile, data_files
-from lake.leaves import Leaf, fillings, leaf_batches, shape_numbers, shape_of
+from lake.leaves import Leaf, fillings, leaf_batches, leaves_of, shape_numbers, shape_of
 from lake.together import run_together
 
 RULE = "fhir_invalid"
@@ -55,10 +55,13 @@ class _Silver:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row that was picked: of all of its shape in a batch that with the least id, or one of the sample."""
+    """A row that was picked: of all of its shape in a batch that with the least id, or one of the sample.
+
+    ``shape`` begins with the leaves of the row's file: a flag means the same in files of the same leaves.
+    """
 
     id: str
-    shape: tuple[int, ...]
+    shape: tuple[object, ...]
     is_sampled: bool
     values: dict[str, Any]
 
@@ -103,6 +106,7 @@ def _open(zone: SiteZone, resource: str) -> _Silver:
 def _pick(table: _Silver, file: DataFile, share: float) -> list[_Row]:
     """Rows of a file: the sample, and from each batch one row of each shape. Only they become Python objects."""
     found = []
+    there = leaves_of(file) & table.used
     for batch in leaf_batches(file, table.used):
         ids = batch.column("id")
         shape = shape_of(batch, table.varying)
@@ -111,7 +115,7 @@ def _pick(table: _Silver, file: DataFile, share: float) -> list[_Row]:
         told = zip(*(flag[places.to_numpy()].tolist() for flag in shape), strict=True) if shape else [()] * len(places)
         values = batch.take(places).to_pylist()
         for flags, is_sampled, row in zip(told, sampled.take(places).to_pylist(), values, strict=True):
-            found.append(_Row(row["id"], flags, is_sampled, row))
+            found.append(_Row(row["id"], (there, *flags), is_sampled, row))
     return found
 
 
@@ -121,9 +125,9 @@ def _least(ids: pa.Array, shapes: np.ndarray) -> pa.Array:
     return found.column("id_min")
 
 
-def _representatives(rows: Iterable[_Row]) -> dict[tuple[int, ...], str]:
+def _representatives(rows: Iterable[_Row]) -> dict[tuple[object, ...], str]:
     """The least id of each shape."""
-    found: dict[tuple[int, ...], str] = {}
+    found: dict[tuple[object, ...], str] = {}
     for row in rows:
         found[row.shape] = min(row.id, found.get(row.shape, row.id))
     return found

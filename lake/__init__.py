@@ -9,7 +9,7 @@ the names of tables (contracts.zone).
     tables       Table, read, replace, merge, write_arrow: schema checked, all-nullable, never an append
     reader       read_arrow, part_files, version, digest: no PySpark, for processes that start no engine
     data_files   data_files, column_batches: the files of a table one by one, no engine either
-    leaves       fillings, leaf_batches, shape_of: leaves of nested columns in them
+    leaves       fillings, leaf_batches, leaves_of, shape_of: leaves of nested columns in them
     together     run_together: several jobs of one engine at a time
     maintenance  history, compact, vacuum: no engine either
     hashing      HMAC-SHA-256 as a column

@@ -40,18 +40,26 @@ class Filling:
 def fillings(files: Iterable[DataFile]) -> dict[Leaf, Filling]:
     """How each leaf is filled, read from the footers alone; where one does not tell, it counts as neither.
 
-    Partition columns stand in no file and are left out.
+    Leaves that a file lacks are empty in it. Those that stand in no file, as partition columns, are left out.
     """
     leaves: dict[Leaf, list[int | None]] = {}
-    for group in (file.footer.row_group(number) for file in files for number in range(file.footer.num_row_groups)):
+    groups = [file.footer.row_group(number) for file in files for number in range(file.footer.num_row_groups)]
+    every = sum(group.num_rows for group in groups)
+    for group in groups:
         for chunk in (group.column(number) for number in range(group.num_columns)):
             sums = leaves.setdefault(_leaf(chunk.path_in_schema), [0, 0, 0])
             _count_leaf(sums, group.num_rows, chunk.num_values, null_count(chunk))
     found = {}
     for leaf, (rows, values, nulls) in leaves.items():
         is_empty = nulls is not None and nulls == values
-        found[leaf] = Filling(is_empty, is_empty or (nulls == 0 and values == rows))
+        found[leaf] = Filling(is_empty, is_empty or (nulls == 0 and values == rows == every))
     return found
+
+
+def leaves_of(file: DataFile) -> frozenset[Leaf]:
+    """The leaves that stand in a file; its rows have no value of others."""
+    schema = file.footer.schema
+    return frozenset(_leaf(schema.column(number).path) for number in range(len(schema.names)))
 
 
 def leaf_batches(file: DataFile, leaves: Set[Leaf]) -> Iterator[pa.RecordBatch]:

@@ -61,6 +61,21 @@ def check_names(found: Iterable[str], declared: StructType, place: Path, what: s
         raise _drift(place, what, faults)
 
 
+def check_part(found: StructType, declared: StructType, place: Path, what: str) -> None:
+    """Raise SchemaDriftError unless each column and field of ``found`` is declared, at every depth in this order."""
+    if not _is_part(found, declared):
+        raise _drift(place, what, ["it has columns or fields that are not declared, or in another order"])
+
+
+def _is_part(found: DataType, declared: DataType) -> bool:
+    if isinstance(found, StructType) and isinstance(declared, StructType):
+        names = [name for name in declared.names if name in found.names]
+        return names == found.names and all(_is_part(found[name].dataType, declared[name].dataType) for name in names)
+    if isinstance(found, ArrayType) and isinstance(declared, ArrayType):
+        return _is_part(found.elementType, declared.elementType)
+    return found == declared
+
+
 def _drift(place: Path, what: str, faults: Sequence[str]) -> SchemaDriftError:
     return SchemaDriftError(
         f"table '{place.name}': {what} differs from its declared schema: {'; '.join(faults)}. "

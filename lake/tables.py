@@ -25,7 +25,7 @@ from pyspark.sql.types import ArrayType, DataType, StringType, StructType
 from contracts.errors import DataError, SchemaDriftError
 from lake.part_write import GROUP_ROWS, is_one_part, replace_part, replace_part_arrow, replace_part_files
 from lake.partitions import Where, check_where, predicate
-from lake.schemas import check_names, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
+from lake.schemas import check_names, check_part, check_same, from_arrow, from_delta, nullable, to_arrow, to_delta
 from lake.texts import FactsOf
 
 _OUTSIDE = "cloister:row-outside-where"
@@ -90,6 +90,7 @@ def replace(
     table: Table,
     where: Where | None = None,
     columns: Mapping[str, Column] | None = None,
+    filled: StructType | None = None,
 ) -> None:
     """Make ``df`` the whole content of the table, or of the partitions ``where`` names. Atomic; safe to repeat.
 
@@ -99,9 +100,11 @@ def replace(
         columns: what the columns of the table are made of in ``df``; default: they are its own, which the engine is
             asked for (of a wide plan that takes as long as half of its planning). Given ones are checked as they are
             written.
+        filled: with ``columns``, and where ``where`` names one partition: the part of the declared schema that they
+            make. Its other columns and fields, at any depth, are null in every row, and stand in no file.
 
     Raises:
-        SchemaDriftError: ``df``, or the table on disk, is not as declared. Nothing is written.
+        SchemaDriftError: ``df``, ``filled`` or the table on disk is not as declared. Nothing is written.
         DataError: a row of ``df`` is outside ``where``. Nothing is written.
     """
     if where is not None:
@@ -110,14 +113,16 @@ def replace(
         check_same(df.schema, table.schema, table.path, "what is to be written")
         columns = {name: F.col(f"`{name}`") for name in table.schema.names}
     else:
-        check_names(columns, table.schema, table.path, "what is to be written")
+        check_part(filled or table.schema, table.schema, table.path, "what is to be written")
+        check_names(columns, filled or table.schema, table.path, "what is to be written")
     disk = create(table)
     try:
         if where is None and not table.partition_by:
             replace_part(df.select(*_nullable_nested(columns, table.schema)), table.schema, table.path, disk, None)
         elif where is not None and is_one_part(where, table.partition_by):
             ((column, (value,)),) = where.items()
-            schema = StructType([field for field in table.schema.fields if field.name != column])
+            declared = nullable(filled or table.schema)
+            schema = StructType([field for field in declared.fields if field.name != column])
             first = schema.names[0]
             # Made of the partition column too, so that its check is made, and it need not be written.
             checked = {**columns, first: _inside(columns[column], [value], columns[first])}
@@ -129,7 +134,7 @@ def replace(
             raise _outside(table, where) from None
         if _OTHER_FIELDS in str(error):
             found = df.select(*[column.alias(name) for name, column in columns.items()]).schema
-            check_same(found, table.schema, table.path, "what is to be written")
+            check_same(found, filled or table.schema, table.path, "what is to be written")
         raise
 
 

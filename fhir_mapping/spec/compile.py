@@ -100,21 +100,22 @@ class SourceMapping:
     def apply(self, spark: SparkSession, bronze: DataFrame) -> DataFrame:
         """Bronze rows with their resources (columns of ``schema``)."""
         lineage = [F.col(field.name) for field in _LINEAGE]
-        structs = [
-            F.when(
-                F.col(emit.column).isNotNull(),
-                F.struct(F.lit(emit.digest).alias(DIGEST_FIELD), *self.elements(emit).values()),
-            ).alias(emit.column)
-            for emit in self.emits
-        ]
+        structs = []
+        for emit in self.emits:
+            elements = self.elements(emit, emitted_type(self.tree(emit)))
+            struct = F.struct(F.lit(emit.digest).alias(DIGEST_FIELD), *elements.values())
+            structs.append(F.when(F.col(emit.column).isNotNull(), struct).alias(emit.column))
         rows, columns = self.store(spark, bronze)
         stored = rows.select(*[column.alias(name) for name, column in columns.items()])
         return stored.select(*lineage, *structs)
 
-    def elements(self, emit: Emit) -> dict[str, Column]:
-        """The mapped top fields of an emit's resource, from rows of the mapped table where its id is not null."""
-        node = self._nodes[emit.column]
-        return dict(zip(emitted_type(node).names, emitted(node), strict=True))
+    def tree(self, emit: Emit) -> Node:
+        """What an emit's resource is made of."""
+        return self._nodes[emit.column]
+
+    def elements(self, emit: Emit, shape: StructType) -> dict[str, Column]:
+        """The fields of a shape of an emit's resource, from rows of the mapped table where its id is not null."""
+        return dict(zip(shape.names, emitted(self.tree(emit), shape), strict=True))
 
     def reference(self, emit: Emit, element: str) -> Column | None:
         """The text of a reference (``Patient/...``) that an emit's resource holds; None where it is not mapped."""
@@ -181,7 +182,7 @@ def compile_source(
     specs = sorted({f"{emit.spec}={emit.digest}" for emit in emits})
     for one in compiled:
         one.node.parts["id"] = Leaf(F.col(one.emit.column))
-    values = plan.used(column for one in compiled for column in emitted(one.node))
+    values = plan.used(column for one in compiled for column in emitted(one.node, emitted_type(one.node)))
     kept_text = "" if setting.free_text is None else ",".join(sorted(setting.free_text))
     years = "{}-{}".format(*setting.years)
     told = [

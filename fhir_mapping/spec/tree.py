@@ -1,17 +1,18 @@
 """A resource as a tree of leaves, and the tree as one struct column in silver's shape.
 
-An element appears when one of its leaves that are no constants has a value. Only the resource's own mapped elements
-are fields of the emitted struct; below them every field of silver's shape is there, so silver takes them as they are.
+An element appears when one of its leaves that are no constants has a value. A tree is emitted in a shape: silver's
+whole type of the resource, or a part of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, StructType
+from pyspark.sql.types import ArrayType, DataType, StructField, StructType
 
 from contracts.fhir.elements import TYPES, Element
 from contracts.fhir.paths import Step
@@ -85,16 +86,36 @@ def struct_type(type_name: str, identifying: bool = False) -> StructType:
 
 
 def emitted_type(node: Node) -> StructType:
-    """Type of the struct that ``emitted`` makes: the mapped elements, in FHIR's order."""
+    """The mapped elements of a resource, in FHIR's order; below them every field of silver's shape is there."""
     whole = node.shape
     names = [field.name for field in whole.fields if _owner(field.name, whole) in node.parts]
     return StructType([whole[name] for name in names])
 
 
-def emitted(node: Node) -> list[Column]:
-    """Columns of ``emitted_type``'s fields."""
-    whole = node.shape
-    return [column for column in _fields(node, whole) if column is not None]
+def filled(whole: StructType, nodes: Sequence[Node]) -> StructType:
+    """The part of a type that some of the nodes fill, at every depth; its other fields are null in all of them."""
+    fields = []
+    for spark_field in whole.fields:
+        owner = _owner(spark_field.name, whole)
+        parts = [node.parts[owner] for node in nodes if owner in node.parts]
+        if parts:
+            fields.append(StructField(spark_field.name, _filled(spark_field.dataType, parts)))
+    return StructType(fields)
+
+
+def _filled(kind: DataType, parts: Sequence[Leaf | Node | list[Node]]) -> DataType:
+    below = [node for part in parts for node in (part if isinstance(part, list) else [part]) if isinstance(node, Node)]
+    if not below:
+        return kind
+    if isinstance(kind, ArrayType):
+        return ArrayType(_filled(kind.elementType, below))
+    assert isinstance(kind, StructType)
+    return filled(kind, below)
+
+
+def emitted(node: Node, shape: StructType) -> list[Column]:
+    """Columns of the fields of a shape, null where their element is not mapped."""
+    return _fields(node, shape)
 
 
 def required_rules(node: Node, path: str, present: Column | None) -> list[tuple[Column, str]]:
@@ -195,21 +216,21 @@ def _owner(name: str, whole: StructType) -> str:
     return stem if stem != name and stem in whole.names else name
 
 
-def _fields(node: Node, whole: StructType, given: Column | None = None) -> list[Column | None]:
-    """One column a field of ``whole``, None where its element is not mapped; ``given`` holds wherever they are used."""
-    found: list[Column | None] = []
-    for spark_field in whole.fields:
-        owner = _owner(spark_field.name, whole)
+def _fields(node: Node, shape: StructType, given: Column | None = None) -> list[Column]:
+    """One column a field of ``shape``; ``given`` holds wherever they are used."""
+    found = []
+    for spark_field in shape.fields:
+        owner, kind = _owner(spark_field.name, shape), spark_field.dataType
         part = node.parts.get(owner)
         if part is None:
-            found.append(None)
+            column = F.lit(None).cast(kind)
         elif isinstance(part, Leaf):
-            column = part.column if owner == spark_field.name or part.text is None else part.text
-            found.append(_leaf(column, spark_field.dataType).alias(spark_field.name))
+            column = _leaf(part.column if owner == spark_field.name or part.text is None else part.text, kind)
         elif isinstance(part, list):
-            found.append(_list(part, spark_field.dataType, given).alias(spark_field.name))
+            column = _list(part, kind, given)
         else:
-            found.append(_struct(part, given).alias(spark_field.name))
+            column = _struct(part, kind, given)
+        found.append(column.alias(spark_field.name))
     return found
 
 
@@ -220,21 +241,19 @@ def _leaf(column: Column, kind: DataType) -> Column:
     return column.cast(kind)
 
 
-def _struct(node: Node, given: Column | None) -> Column:
-    whole, present = node.shape, node.present()
-    columns = [
-        F.lit(None).cast(field.dataType).alias(field.name) if column is None else column
-        for field, column in zip(whole.fields, _fields(node, whole, given if present is None else present), strict=True)
-    ]
-    return _where(present, F.struct(*columns), given)
+def _struct(node: Node, kind: DataType, given: Column | None) -> Column:
+    assert isinstance(kind, StructType)
+    present = node.present()
+    return _where(present, F.struct(*_fields(node, kind, given if present is None else present)), given)
 
 
 def _list(nodes: list[Node], kind: DataType, given: Column | None) -> Column:
     """Entries that are there, in order; null when none is."""
+    assert isinstance(kind, ArrayType)
     presence = _present_part(nodes)
     # Cast, because one engine panics over an array whose entries differ in what can be null.
     around = given if presence is None else presence
-    entries = [_struct(node, around).cast(node.shape) for node in nodes]
+    entries = [_struct(node, kind.elementType, around).cast(kind.elementType) for node in nodes]
     if len(nodes) == 1:
         return _only(entries[0], None if _is_same(presence, given) else presence).cast(kind)
     several = F.filter(F.array(*entries), lambda entry: entry.isNotNull())

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from small_site import (
     ENCOUNTER,
     PATIENT,
@@ -269,3 +270,16 @@ def test_silver_passes_an_independent_validator_and_a_fault_is_named_without_its
     with pytest.raises(DataError, match=r"Patient\.birthDate") as error:
         validate_sample(zone)
     assert "1949" not in str(error.value)
+
+
+def test_rows_of_files_with_other_leaves_are_other_shapes(spark, zone: SiteZone) -> None:
+    table = silver_table(zone, "Patient")
+    for day, name, value, first in ((MONDAY, "gender", "male", 0), (TUESDAY, "birthDate", "31.12.1949", 8)):
+        rows = spark.createDataFrame(
+            [(f"{first + n}", value, day) for n in range(8)], f"id string, {name} string, day string"
+        )
+        columns = {"id": F.col("id"), name: F.col(name), "_delivery_date": F.col("day")}
+        filled = StructType([table.schema[column] for column in columns])
+        replace(spark, rows, table, {"_delivery_date": [day]}, columns, filled)
+    with pytest.raises(DataError, match=r"1 faults in 2 resources .*Patient\.birthDate"):
+        validate_sample(zone, share=0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
 from lake.data_files import data_files
-from lake.leaves import Filling, fillings
+from lake.leaves import Filling, fillings, leaves_of
 from lake.tables import Table, arrow_schema, read, replace, write_arrow
 
 PAIR = StructType([StructField("a", StringType()), StructField("b", StringType())])
@@ -54,6 +55,17 @@ def test_footers_tell_which_leaves_are_empty_and_which_are_filled_alike(spark, t
     target = Table(tmp_path / "target", SCHEMA, partition_by=("day",))
     replace(spark, read(spark, source), target)
     assert fillings(data_files(target.path)) == EXPECTED
+
+
+def test_a_leaf_that_a_file_lacks_is_empty_in_it(spark, tmp_path: Path) -> None:
+    table = Table(tmp_path / "table", SCHEMA, partition_by=("day",))
+    for day, names in (("1", ["day", "full"]), ("2", ["day", "full", "half"])):
+        rows = spark.createDataFrame([(day, 1, "h")], "day string, full long, half string")
+        filled = StructType([SCHEMA[name] for name in names])
+        replace(spark, rows, table, {"day": [day]}, {name: F.col(name) for name in names}, filled)
+    files = data_files(table.path)
+    assert fillings(files) == {("full",): Filling(False, True), ("half",): Filling(False, False)}
+    assert {leaves_of(file) for file in files} == {frozenset({("full",)}), frozenset({("full",), ("half",)})}
 
 
 def test_a_footer_without_statistics_tells_nothing(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -134,6 +135,42 @@ def test_columns_given_apart_keep_the_contract(
         assert "secret-id" not in str(caught.value)
     assert contents(table) == [("secret-id", "d1", 1)]
     assert [row.name.text for row in read(spark, table).collect()] == ["x"]
+
+
+def test_columns_and_fields_that_nothing_fills_stand_in_no_file_and_read_as_null(
+    spark: SparkSession, table: Table
+) -> None:
+    rule = StructType([RULE["path"]])
+    name = StructType([StructField("rules", ArrayType(rule))])
+    filled = StructType([SCHEMA["id"], SCHEMA["day"], StructField("name", name)])
+    made = F.struct(F.array(F.struct(F.lit("id").alias("path"))).alias("rules"))
+    columns = {"id": F.col("id"), "day": F.col("day"), "name": F.when(F.col("id") != "none", made)}
+    replace(spark, frame(spark, ("full", "d1", 1)), table, {"day": ["d1"]})
+    rows = frame(spark, ("part", "d2", 2), ("none", "d2", 2))
+    replace(spark, rows, table, {"day": ["d2"]}, columns, filled)
+    (file,) = table.path.glob("day=d2/*.parquet")
+    assert pq.read_schema(file).names == ["id", "name"]
+    found = read_arrow(table.path).sort_by("id")
+    assert found.schema.equals(arrow_schema(table))
+    full = {"text": "x", "rules": [{"rule": "required", "path": "id"}]}
+    wanted = [
+        {"id": "full", "day": "d1", "n": 1, "name": full, "codes": ["A", "B"]},
+        {"id": "none", "day": "d2", "n": None, "name": None, "codes": None},
+        {"id": "part", "day": "d2", "n": None, "codes": None}
+        | {"name": {"text": None, "rules": [{"rule": None, "path": "id"}]}},
+    ]
+    assert found.to_pylist() == wanted
+    assert [row.asDict(recursive=True) for row in read(spark, table).orderBy("id").collect()] == wanted
+    asked = read(spark, table).where("n is null and name.text is null").select("id", F.explode_outer("codes"))
+    assert sorted(map(tuple, asked.collect())) == [("none", None), ("part", None)]
+    other = StructType([SCHEMA["id"], SCHEMA["day"], StructField("name", StructType([StructField("b", name)]))])
+    for wrong in (other, StructType(list(reversed(filled.fields)))):
+        with pytest.raises(SchemaDriftError, match="not declared, or in another order"):
+            replace(spark, rows, table, {"day": ["d2"]}, columns, wrong)
+    with pytest.raises(SchemaDriftError, match="missing column name"):
+        replace(spark, rows, table, {"day": ["d2"]}, {key: columns[key] for key in ("id", "day")}, filled)
+    with pytest.raises(SchemaDriftError, match="missing column n"):
+        replace(spark, rows, table, {"day": ["d1", "d2"]}, columns, filled)
 
 
 def test_columns_may_be_given_in_any_order(spark: SparkSession, table: Table) -> None:
