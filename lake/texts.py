@@ -16,6 +16,9 @@ import pyarrow.parquet as pq
 
 from lake.reader import part_files
 
+REPEATED = "repeated"
+"""Each text stands in so many rows of a row group, on average, that to work something out once a text is less work."""
+_OFTEN = 8
 FEW, FEW_BYTES = 16, 256
 """So many texts, of so many bytes together, are named one by one."""
 _KEY = b"cloister.texts.1"
@@ -72,11 +75,14 @@ class TextsOfFile:
 
     def _told(self, chunk: pa.DictionaryArray) -> Texts:
         if chunk.null_count == len(chunk):
-            return Texts(frozenset(self._facts_of(pa.array([], pa.string()))), len(chunk) > 0, ())
+            return Texts(frozenset(self._facts_of(pa.array([], pa.string()))) | {REPEATED}, len(chunk) > 0, ())
         texts = chunk.dictionary.drop_null() if chunk.dictionary.null_count else chunk.dictionary
         has_nulls = chunk.null_count > 0 or len(texts) < len(chunk.dictionary)
         few = _if_few(texts.to_pylist()) if len(texts) <= FEW else None
-        return Texts(frozenset(self._facts_of(texts)), has_nulls, few)
+        told = frozenset(self._facts_of(texts))
+        if _OFTEN * len(texts) <= len(chunk) - chunk.null_count:
+            told |= {REPEATED}
+        return Texts(told, has_nulls, few)
 
 
 def read_texts(path: Path, column: str, values: Iterable[str]) -> Mapping[str, Texts]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from lake.hashing import hmac_sha256, hmac_sha256_column
+from lake.hashing import hmac_sha256, hmac_sha256_column, hmac_sha256_repeated_column
 
 ID_DIGITS = 32
 
@@ -31,19 +31,24 @@ def resource_id_column(
     item: str | None = None,
     *,
     is_plain: bool = False,
+    is_repeated: bool = False,
 ) -> Column:
     """``resource_id`` as a column; null when any part of the key is null.
 
     Args:
         item: a last, constant part.
         is_plain: the values are known to have nothing to escape.
+        is_repeated: the key is known to be the same in many rows.
     """
     parts = [F.lit(f"{site}|{resource}|{identity}")]
     for value in values:
         parts += [F.lit("|"), value if is_plain else _escape_column(value)]
     if item is not None:
         parts.append(F.lit("|" + _escape(item)))
-    return F.left(hmac_sha256_column(key, F.concat(*parts)), F.lit(ID_DIGITS))
+    message = F.concat(*parts)
+    if is_repeated:
+        return hmac_sha256_repeated_column(key, message, ID_DIGITS)
+    return F.left(hmac_sha256_column(key, message), F.lit(ID_DIGITS))
 
 
 def _escape(value: str) -> str:

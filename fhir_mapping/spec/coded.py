@@ -17,6 +17,7 @@ from fhir_mapping.spec.model import SHARED_IDENTITY
 from fhir_mapping.spec.parts import Leaf, Part, Steps
 from fhir_mapping.spec.plan import Plan, Simpler, Stage, fold_balanced
 from fhir_mapping.spec.reading import Text, free_text, read_decimal, source_text
+from lake.texts import REPEATED
 
 UCUM = "http://unitsofmeasure.org"
 _JSON_ENDS = '^\\[[ ]*"?|"?[ ]*\\]\\z'
@@ -129,8 +130,13 @@ def id_name(
     columns = [text.column for text in texts]
     made = resource_id_column(key, site, resource, identity, columns, item)
     plain = resource_id_column(key, site, resource, identity, columns, item, is_plain=True)
-    unescaped = Simpler(facts.UNESCAPED, tuple(text.source for text in texts), plain)
-    return plan.name(Stage.PARSED, name, made, simpler=[unescaped])
+    sources = tuple(text.source for text in texts)
+    simpler = [Simpler((facts.UNESCAPED,), sources, plain)]
+    if len(columns) == 1:
+        # Of several columns it is not known how often their texts repeat together.
+        once = resource_id_column(key, site, resource, identity, columns, item, is_plain=True, is_repeated=True)
+        simpler.insert(0, Simpler((facts.UNESCAPED, REPEATED), sources, once))
+    return plan.name(Stage.PARSED, name, made, simpler=simpler)
 
 
 def _asked(plan: Plan, expression: Lookup, text: Text) -> tuple[list[tuple[tuple, Column]], list[Column]]:

@@ -77,15 +77,15 @@ _ANY = Texts()
 
 @dataclass(frozen=True)
 class Simpler:
-    """A column that gives what another does where a fact holds of all texts of some source columns."""
+    """A column that gives what another does where facts hold of all texts of some source columns."""
 
-    fact: str
+    facts: tuple[str, ...]
     names: tuple[str, ...]
     column: Column
 
     def fits(self, known: Known) -> bool:
-        """Whether the fact is known of every one of the columns."""
-        return all(self.fact in known.get(name, _ANY).facts for name in self.names)
+        """Whether the facts are known of every one of the columns."""
+        return all(known.get(name, _ANY).facts.issuperset(self.facts) for name in self.names)
 
 
 @dataclass(frozen=True)
@@ -221,8 +221,8 @@ class Plan:
         if name not in self._prepared:
             source = F.col(f"`{name}`").cast("string")
             simpler = (
-                Simpler(facts.EMPTY, (name,), F.lit(None).cast("string")),
-                Simpler(facts.prepared(self.null_values), (name,), source),
+                Simpler((facts.EMPTY,), (name,), F.lit(None).cast("string")),
+                Simpler((facts.prepared(self.null_values),), (name,), source),
             )
             self._prepared[name] = prepared_column(source, self.null_values), simpler
         column, ways = self._prepared[name]
@@ -237,7 +237,7 @@ class Plan:
         written = trim_column(F.col(f"`{name}`"))
         shown = written
         if mask:
-            simpler = [Simpler(facts.prepared(self.null_values), (name,), F.col(f"`{name}`"))]
+            simpler = [Simpler((facts.prepared(self.null_values),), (name,), F.col(f"`{name}`"))]
             stored = self.define(Stage.TEXT, ("written", name), written, simpler=simpler)
             shown = self.masked_text(stored, Stage.KNOWN, names, name)
         return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))

@@ -103,12 +103,12 @@ def read_text(plan: Plan, text: Text, element: Element) -> Part:
         value, kind = numbers.integer_value(text.column), IntegerType()
         least = _LEAST.get(element.type, -(2**31))
         rule = F.when(text.column.isNotNull() & (value.isNull() | (value < least)), F.lit("not_an_integer"))
-    simpler = [Simpler(facts.ONE_WORD, (text.source,), text.column)] if element.type == "code" else []
+    simpler = [Simpler((facts.ONE_WORD,), (text.source,), text.column)] if element.type == "code" else []
     value = plan.define(Stage.CHECKED, (*text.key, "as", element.type), value, kind, simpler)
     if rule is None:
         return Part({(): Leaf(value)}, text.rules)
     is_spaceless = _PATTERNS.get(element.type) == _NO_SPACE
-    unbroken = [Simpler(facts.ONE_WORD, (text.source,), F.lit(None).cast("string"))] if is_spaceless else []
+    unbroken = [Simpler((facts.ONE_WORD,), (text.source,), F.lit(None).cast("string"))] if is_spaceless else []
     broken = plan.define(Stage.CHECKED, (*text.key, "as", element.type, "rule"), rule, simpler=unbroken)
     return Part({(): Leaf(F.when(broken.isNull(), value))}, (*text.rules, broken))
 
@@ -120,7 +120,7 @@ def read_date(plan: Plan, text: Text, element: Element, formats: tuple[str, ...]
     if dates.knows_usual(formats):
         # A number, since one engine makes an AND of a CASE of truth values.
         mark = F.when(dates.is_usual(text.column), F.lit(1))
-        all_usual = [Simpler(facts.USUAL_DATE, (text.source,), F.when(text.column.isNotNull(), F.lit(1)))]
+        all_usual = [Simpler((facts.USUAL_DATE,), (text.source,), F.when(text.column.isNotNull(), F.lit(1)))]
         usual = plan.define(Stage.ASKED, (*text.key, "usual date"), mark, IntegerType(), all_usual).isNotNull()
     form = plan.define(Stage.PARSED, key, dates.canonical(text.column, formats, usual))
     instant = element.type == "instant"
