@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column
@@ -35,7 +34,7 @@ def hmac_sha256_repeated_column(key: bytes, column: Column, digits: int) -> Colu
     """
     inner, outer = (bytes(byte ^ pad for byte in _padded(key)) for pad in (0x36, 0x5C))
 
-    def of_texts(texts: Any) -> Any:
+    def of_texts(texts: pa.Array) -> pa.Array:
         coded = texts.cast(pa.string()).dictionary_encode()
         begun, ended = hashlib.sha256(inner), hashlib.sha256(outer)
         made = []
