@@ -1,10 +1,19 @@
 """HMAC-SHA-256 against RFC 4231 and against Python's own."""
 
+from collections.abc import Callable
+
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from lake.hashing import hmac_sha256, hmac_sha256_column
+from lake.hashing import hmac_sha256, hmac_sha256_column, hmac_sha256_repeated_column
+
+
+def once_a_text(key: bytes, column: Column) -> Column:
+    return hmac_sha256_repeated_column(key, column, 64)
+
+
+WAYS = pytest.mark.parametrize("way", [hmac_sha256_column, once_a_text])
 
 # RFC 4231, test cases 1, 2, 6 and 7 (those whose data is text): key, data, HMAC-SHA-256
 RFC_4231 = [
@@ -24,18 +33,35 @@ RFC_4231 = [
 ]
 
 
+@WAYS
 @pytest.mark.parametrize(("key", "message", "expected"), RFC_4231)
 def test_python_and_column_give_the_published_values(
-    spark: SparkSession, key: bytes, message: str, expected: str
+    spark: SparkSession, key: bytes, message: str, expected: str, way: Callable[[bytes, Column], Column]
 ) -> None:
-    rows = spark.createDataFrame([(message,)], "m string").select(hmac_sha256_column(key, F.col("m")))
+    rows = spark.createDataFrame([(message,)], "m string").select(way(key, F.col("m")))
     assert hmac_sha256(key, message) == expected
     assert rows.collect()[0][0] == expected
 
 
-def test_the_column_equals_python_for_chinese_and_empty_text_and_keeps_null(spark: SparkSession) -> None:
+@WAYS
+def test_the_column_equals_python_for_chinese_and_empty_text_and_keeps_null(
+    spark: SparkSession, way: Callable[[bytes, Column], Column]
+) -> None:
     key = bytes(range(32))
-    texts = ["发热三天", "", "𠮷", "north|Patient|patient_no=1"]
+    texts = ["发热三天", "", "𠮷", "发热三天", "north|Patient|patient_no=1", "", "发热三天"]
     rows = spark.createDataFrame([(text,) for text in [*texts, None]], "m string")
-    found = [row[0] for row in rows.select(hmac_sha256_column(key, F.col("m"))).collect()]
+    found = [row[0] for row in rows.select(way(key, F.col("m"))).collect()]
     assert found == [*[hmac_sha256(key, text) for text in texts], None]
+
+
+def test_once_a_text_is_the_same_in_thousands_of_rows_some_of_them_without(spark: SparkSession) -> None:
+    key = b"key of a site"
+    numbers = spark.range(20_000).select(
+        F.when(F.col("id") % 7 > 0, (F.col("id") / 12).cast("int").cast("string")).alias("m")
+    )
+    made = numbers.select(
+        hmac_sha256_repeated_column(key, F.col("m"), 32).alias("once"),
+        F.left(hmac_sha256_column(key, F.col("m")), F.lit(32)).alias("each"),
+    )
+    assert made.where(F.col("once").isNotNull()).count() == 20_000 - 20_000 // 7 - 1
+    assert made.where(~F.col("once").eqNullSafe(F.col("each"))).count() == 0
