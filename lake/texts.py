@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import reduce
 from pathlib import Path
 
 import pyarrow as pa
@@ -93,8 +92,13 @@ def read_texts(path: Path, column: str, values: Iterable[str]) -> Mapping[str, T
         values: of the parts.
     """
     parts = part_files(path, column)
-    told = [_of_file(path / name) for value in values for name in parts.get(value, ())]
-    return reduce(_both, told) if told else {}
+    found: Mapping[str, Texts] | None = None
+    for name in (name for value in values for name in parts.get(value, ())):
+        told = _of_file(path / name)
+        found = told if found is None else {one: found[one].and_of(told[one]) for one in found.keys() & told.keys()}
+        if not found:
+            break
+    return found or {}
 
 
 def _of_file(file: Path) -> Mapping[str, Texts]:
@@ -103,10 +107,6 @@ def _of_file(file: Path) -> Mapping[str, Texts]:
         name: Texts(frozenset(one["facts"]), one["has_nulls"], None if one["few"] is None else tuple(one["few"]))
         for name, one in json.loads(body).items()
     }
-
-
-def _both(one: Mapping[str, Texts], other: Mapping[str, Texts]) -> Mapping[str, Texts]:
-    return {name: one[name].and_of(other[name]) for name in one.keys() & other.keys()}
 
 
 def _if_few(texts: Collection[str]) -> tuple[str, ...] | None:
