@@ -15,7 +15,7 @@ from lake import texts as texts_module
 from lake.maintenance import compact
 from lake.reader import part_files, read_arrow
 from lake.tables import Table, write_arrow
-from lake.texts import FEW, FEW_BYTES, Texts, TextsOfFile, read_texts
+from lake.texts import FEW, FEW_BYTES, REPEATED, Texts, TextsOfFile, read_texts
 from lake.texts import _of_file as of_file
 
 CODED = pa.dictionary(pa.int32(), pa.string())
@@ -59,16 +59,25 @@ def test_a_dictionary_says_which_texts_and_whether_nulls_occur() -> None:
 
 def test_of_a_column_without_texts_everything_holds() -> None:
     for nothing in (coded(None, None, of=["unused"]), coded(None, of=[]), coded(0, 0, of=[None])):
-        assert told_of(nothing) == Texts(below(0), True, ())
-    assert told_of(coded(of=["unused"])) == Texts(below(0), False, ())
+        assert told_of(nothing) == Texts(below(0) | {REPEATED}, True, ())
+    assert told_of(coded(of=["unused"])) == Texts(below(0) | {REPEATED}, False, ())
     assert told_of(coded(None, of=[]), coded(0, of=["a"])) == Texts(below(2), True, ("a",))
+
+
+def test_texts_that_stand_in_eight_rows_each_are_repeated() -> None:
+    often = [text for text in ("a", "b") for _ in range(8)]
+    assert REPEATED in told_of(coded(*[0] * 8, *[1] * 8, of=["a", "b"])).facts
+    assert REPEATED not in told_of(coded(*[0] * 8, *[1] * 7, of=["a", "b"])).facts
+    assert REPEATED not in told_of(coded(*[0] * 8, *[1] * 7, None, of=["a", "b"])).facts
+    assert REPEATED in told_of(pa.array(often).dictionary_encode(), coded(None, of=[])).facts
+    assert REPEATED not in told_of(pa.array(often).dictionary_encode(), coded(0, of=["a"])).facts
 
 
 def test_a_slice_says_what_its_own_rows_have() -> None:
     whole = coded(0, None, 1, None, None, of=["a", "bb"])
     assert told_of(whole.slice(0, 1)) == Texts(below(3), False, ("a", "bb"))
     assert told_of(whole.slice(1, 2)) == Texts(below(3), True, ("a", "bb"))
-    assert told_of(whole.slice(3)) == Texts(below(0), True, ())
+    assert told_of(whole.slice(3)) == Texts(below(0) | {REPEATED}, True, ())
     part = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(["long", "a", "bb"]).slice(1))
     assert told_of(part) == Texts(below(3), False, ("a", "bb"))
 
