@@ -52,7 +52,7 @@ def _true_of(texts: list[str]) -> set[str]:
 def test_a_fact_that_is_told_is_true() -> None:
     random_ = random.Random(7)
     told_at_all: set[str] = set()
-    for _ in range(1500):
+    for _ in range(600):
         texts = {random_.choice([*NULL_VALUES, *DATES, "x", "阳性", "Ｘ", " "]) for _ in range(random_.randint(1, 3))}
         if random_.random() < 0.8:
             texts.add("".join(random_.choices(EDGES if random_.random() < 0.4 else "ab1-", k=random_.randint(0, 4))))
