@@ -133,7 +133,7 @@ key = ["visit_no"]
 "encounter" = { reference = "Encounter", key = ["dept"] }
 "component[0].code.coding[0].code" = { column = "dept" }
 "component[0].code.coding[0].system" = { column = "dept", on_error = "null" }
-"component[0].valueString" = { column = "dept", when = { present = "dept" } }
+"component[0].valueString" = { const = "there", when = { present = "dept" } }
 "component[1].code.text" = { column = "dept", when = { not = { column = "dept", not_in = ["内科"] } } }
 """
 TEXTS_OF_DAYS: tuple[list[str | None], ...] = (
@@ -141,7 +141,7 @@ TEXTS_OF_DAYS: tuple[list[str | None], ...] = (
     ["内科"],
     [" 内科"],
     ["内科|外科", "外科"],
-    ["3.4", "5", "03.04"],
+    ["3.4", "5"],
     ["-", "内科"],
     ["ＮＵＬＬ"],
     ["\u3000"],
@@ -149,8 +149,8 @@ TEXTS_OF_DAYS: tuple[list[str | None], ...] = (
     ["a\u3000b"],
     ["a\\b"],
     ["a＼b"],
-    ["2024-03-01", None],
-    ["2024-03-01", "2024-02-30"],
+    ["2024-03-01T08:00:00", None],
+    ["2024-03-01T08:00:00", "2024-02-30T08:00:00"],
     [None],
 )
 """What a column holds on a day, alone."""
