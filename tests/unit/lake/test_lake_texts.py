@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -47,9 +46,7 @@ def told(*groups: pa.Table) -> Mapping[str, Texts]:
 
 
 def told_of(*chunks: pa.Array) -> Texts:
-    """What is told of a column, but whether its texts repeat."""
-    found = told(pa.table({"a": pa.chunked_array(chunks)}))["a"]
-    return replace(found, facts=found.facts - {REPEATED})
+    return told(pa.table({"a": pa.chunked_array(chunks)}))["a"]
 
 
 def test_a_dictionary_says_which_texts_and_whether_nulls_occur() -> None:
@@ -83,12 +80,6 @@ def test_a_slice_says_what_its_own_rows_have() -> None:
     assert told_of(whole.slice(3)) == Texts(below(0) | {REPEATED}, True, ())
     part = pa.DictionaryArray.from_arrays(pa.array([0], pa.int32()), pa.array(["long", "a", "bb"]).slice(1))
     assert told_of(part) == Texts(below(3), False, ("a", "bb"))
-
-
-def test_texts_repeat_where_they_do_so_in_each_chunk() -> None:
-    often, seldom = coded(*[0] * 20, None, of=["a"]), coded(0, 0, None, None, of=["a"])
-    for chunks, is_told in (([often], True), ([often, coded(None, of=[])], True), ([often, seldom], False)):
-        assert (REPEATED in told(pa.table({"a": pa.chunked_array(chunks)}))["a"].facts) == is_told
 
 
 def test_chunks_and_groups_are_joined() -> None:
