@@ -75,3 +75,11 @@ def columns_of(condition: Condition | None) -> set[str]:
     for part in (*(condition.all_ or ()), *(condition.any_ or ()), *((condition.not_,) if condition.not_ else ())):
         found |= columns_of(part)
     return found
+
+
+def matched_columns(condition: Condition) -> set[str]:
+    """Every source column of which a condition asks whether it matches a pattern."""
+    found = {condition.column} if condition.matches is not None and condition.column is not None else set()
+    for part in (*(condition.all_ or ()), *(condition.any_ or ()), *((condition.not_,) if condition.not_ else ())):
+        found |= matched_columns(part)
+    return found

@@ -8,12 +8,15 @@ import re
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from fhir_mapping.identity.ids import ID_DIGITS, resource_id
+from fhir_mapping.rules import conditions
 from fhir_mapping.spec import text as text_module
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.dates import USUAL
 from fhir_mapping.spec.facts import EMPTY, ONE_WORD, UNESCAPED, USUAL_DATE, conditions_of, facts_of, prepared
+from fhir_mapping.spec.plan import Plan
 from fhir_mapping.spec.satisfy import Context
 from fhir_mapping.spec.text import fold
 from lake import texts as texts_module
@@ -125,6 +128,15 @@ def test_of_texts_that_are_not_prepared_no_condition_is_decided() -> None:
 def test_a_pattern_that_python_reads_otherwise_may_match(pattern: str, text: str) -> None:
     few = Texts(frozenset([PREPARED]), False, (text,))
     assert _can_hold(few, {"column": "a", "matches": pattern})
+
+
+def test_no_pattern_is_tried_on_delivered_texts(spark: SparkSession) -> None:
+    plan = Plan(NULL_VALUES, {}, tested=frozenset(["a", "b"]))
+    slow = Condition.model_validate({"any": [{"column": "a", "matches": "(?:(?:a+)+)+b"}, {"absent": "b"}]})
+    conditions.tests_of(plan, slow)
+    rows = spark.createDataFrame([("a" * 100, "x")], "a string, b string")
+    few = {"a": Texts(frozenset([PREPARED]), False, ("a" * 100,)), "b": Texts(frozenset([PREPARED]), False, ("x",))}
+    assert [row[-1] for row in plan.apply(spark, rows, few).collect()] == [False]
 
 
 def test_a_condition_of_very_many_alternatives_is_left_undecided() -> None:
