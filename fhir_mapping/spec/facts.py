@@ -29,7 +29,7 @@ USUAL_DATE = "usual date"
 """``dates.is_usual``."""
 
 _MAY_CHANGE = f"[\u3000\uff01-\uff5e]|^[{SPACE}]|[{SPACE}]\\z|^\\z"
-_SPACES = "[ \t\r\n\u3000]|^\\z"
+_SPACES = "[ \t\r\n\f\v\u3000]|^\\z"
 _ESCAPED = r"[|\\｜＼]"
 _USUAL = USUAL.replace("\\z", "\\Z")
 

@@ -45,7 +45,7 @@ def _true_of(texts: list[str]) -> set[str]:
     holds = {
         EMPTY: not texts,
         PREPARED: all(_prepared(text) == text for text in texts),
-        ONE_WORD: all(re.fullmatch(r"[^ \t\r\n]+", value) for value in values),
+        ONE_WORD: all(re.fullmatch(r"[^ \t\r\n\f\v]+", value) for value in values),
         UNESCAPED: not any(map(_is_escaped, values)),
         USUAL_DATE: all(re.match(USUAL.replace("\\z", "\\Z"), text) for text in texts),
     }
