@@ -40,15 +40,16 @@ class Filling:
 def fillings(files: Iterable[DataFile]) -> dict[Leaf, Filling]:
     """How each leaf is filled, read from the footers alone; where one does not tell, it counts as neither.
 
-    Leaves that a file lacks are empty in it. Those that stand in no file, as partition columns, are left out.
+    Leaves that a file lacks are empty in it. Partition columns are left out, even where they stand in it.
     """
     leaves: dict[Leaf, list[int | None]] = {}
-    groups = [file.footer.row_group(number) for file in files for number in range(file.footer.num_row_groups)]
-    every = sum(group.num_rows for group in groups)
-    for group in groups:
+    groups = [(file, file.footer.row_group(number)) for file in files for number in range(file.footer.num_row_groups)]
+    every = sum(group.num_rows for _, group in groups)
+    for file, group in groups:
         for chunk in (group.column(number) for number in range(group.num_columns)):
-            sums = leaves.setdefault(_leaf(chunk.path_in_schema), [0, 0, 0])
-            _count_leaf(sums, group.num_rows, chunk.num_values, null_count(chunk))
+            if chunk.path_in_schema not in file.partition:
+                sums = leaves.setdefault(_leaf(chunk.path_in_schema), [0, 0, 0])
+                _count_leaf(sums, group.num_rows, chunk.num_values, null_count(chunk))
     found = {}
     for leaf, (rows, values, nulls) in leaves.items():
         is_empty = nulls is not None and nulls == values

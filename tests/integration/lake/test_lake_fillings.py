@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, LongType, StringType, StructField, StructType
 
-from lake.data_files import data_files
+from lake.data_files import DataFile, data_files
 from lake.leaves import Filling, fillings, leaves_of
 from lake.tables import Table, arrow_schema, read, replace, write_arrow
 
@@ -72,3 +73,10 @@ def test_a_footer_without_statistics_tells_nothing(tmp_path: Path) -> None:
     table = Table(tmp_path / "table", SCHEMA)
     write_arrow(pa.Table.from_pylist(ROWS, schema=arrow_schema(table)), table)
     assert set(fillings(data_files(table.path)).values()) == {Filling(False, False)}
+
+
+def test_a_partition_column_that_stands_in_a_file_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "part.parquet"
+    pq.write_table(pa.table({"day": ["1", "1"], "full": [1, 2]}), path)
+    file = DataFile(str(path), pq.read_metadata(path), {"day": "1"})
+    assert fillings([file]) == {("full",): Filling(False, True)}
