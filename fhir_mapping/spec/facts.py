@@ -20,7 +20,7 @@ from fhir_mapping.spec.text import SPACE, fold
 from lake.texts import Texts
 
 EMPTY = "empty"
-"""None occurs."""
+"""No text occurs."""
 ONE_WORD = "one word"
 """Prepared it has no ASCII white space, and at least one character."""
 UNESCAPED = "unescaped"
