@@ -6,7 +6,7 @@ not the table's (files delivered twice, references that lead to another person),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +22,10 @@ from lake.together import run_together
 _WORDS = ID_DIGITS // 8
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
 """Odd numbers; they spread two words of eight digits over 64 bits."""
+
+
+_BLOCK = 1 << 22
+"""Hashes of a block: 32 MiB, from which on the C library gives memory back when it is freed."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +83,57 @@ def _columns(source: MappedSource) -> _Columns:
 
 def _told(resource: str, columns: Sequence[_Columns]) -> tuple[bool, bool]:
     """Whether some id of a type perhaps stands more than once, and whether some is asked for and perhaps not there."""
-    emitted: list[np.ndarray] = []
-    asked: list[np.ndarray] = []
+    emitted, asked = _Gathered(), _Gathered()
     for one in columns:
         own, others = ([name for name, of in names.items() if of == resource] for names in (one.emitted, one.asked))
         for batch in one.source.batches(list(dict.fromkeys([*own, *others]))) if own or others else ():
-            emitted += [_of_ids(batch.column(name)) for name in own]
-            asked += [_without_runs(_of_ids(batch.column(name))) for name in others]
-    ids = _joined(emitted)
+            for name in own:
+                emitted.add(_of_ids(batch.column(name)))
+            for name in others:
+                asked.add(_without_runs(_of_ids(batch.column(name))))
+    ids = emitted.joined()
     ids.sort()
-    return bool((ids[1:] == ids[:-1]).any()), not _are_in(_once(asked), ids)
+    is_missing = any(not _are_in(_once(some), ids) for some in asked.taken())
+    return bool((ids[1:] == ids[:-1]).any()), is_missing
 
 
-def _once(hashes: Iterable[np.ndarray]) -> np.ndarray:
+class _Gathered:
+    """Hashes in blocks of one size: joined, no memory is taken twice, and freed ones go back to the system."""
+
+    def __init__(self) -> None:
+        self._blocks: list[np.ndarray] = []
+        self._used = _BLOCK
+
+    def add(self, hashes: np.ndarray) -> None:
+        while hashes.size:
+            if self._used == _BLOCK:
+                self._blocks.append(np.empty(_BLOCK, np.uint64))
+                self._used = 0
+            some = hashes[: _BLOCK - self._used]
+            self._blocks[-1][self._used : self._used + some.size] = some
+            self._used += some.size
+            hashes = hashes[some.size :]
+
+    def taken(self) -> Iterator[np.ndarray]:
+        """What there is, block by block, each let go when the next is asked for."""
+        while self._blocks:
+            block = self._blocks.pop()
+            yield block[: self._used]
+            self._used = _BLOCK
+
+    def joined(self) -> np.ndarray:
+        """All in one array, in no particular order."""
+        found = np.empty(len(self._blocks) * _BLOCK - (_BLOCK - self._used), np.uint64)
+        end = 0
+        for block in self.taken():
+            found[end : end + block.size] = block
+            end += block.size
+        return found
+
+
+def _once(hashes: np.ndarray) -> np.ndarray:
     """Each hash once, ascending. Most that are alike follow one another, as the rows of a message do."""
-    found = _without_runs(_joined(hashes))
+    found = _without_runs(hashes)
     found.sort()
     return _without_runs(found)
 
@@ -109,10 +149,6 @@ def _are_in(hashes: np.ndarray, others: np.ndarray) -> bool:
         return not hashes.size
     places = np.searchsorted(others, hashes)
     return bool((others[np.minimum(places, others.size - 1)] == hashes).all())
-
-
-def _joined(hashes: Iterable[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty(0, np.uint64), *hashes])
 
 
 def _of_ids(ids: pa.Array) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
+from fhir_mapping import id_hashes
 from fhir_mapping.id_hashes import Look, look
 from fhir_mapping.mapping import MappedSource
 
@@ -86,6 +88,26 @@ def test_ids_are_looked_for_in_all_sources() -> None:
     assert seen(first, second) == Look(frozenset({"Observation"}), frozenset())
     assert seen(second).missing == {"Patient"}
     assert seen(first, first).repeated == {"Patient"}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_blocks_of_any_size_say_the_same(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(id_hashes, "_BLOCK", size)
+    draw = random.Random(size)
+    told = set()
+    for _ in range(60):
+        drawn = [[draw.choice([None, *(BIG * n for n in range(1, 9))]) for _ in range(5)] for _ in range(2)]
+        patients, subjects = (
+            drawn[0],
+            [other if draw.random() < 0.7 else patient for patient, other in zip(*drawn, strict=True)],
+        )
+        ids = [one for one in patients if one is not None]
+        missing = {one for one in subjects if one is not None} - set(ids)
+        found = seen(Source(rows(patients, [None] * 5, subjects)))
+        expected = (len(set(ids)) < len(ids), bool(missing))
+        assert ("Patient" in found.repeated, "Patient" in found.missing) == expected
+        told.add(expected)
+    assert len(told) == 4
 
 
 def test_what_cannot_be_told_from_the_table_is_perhaps_so() -> None:
