@@ -221,3 +221,16 @@ def test_an_order_without_pid_is_kept_for_a_patient_without_a_name():
     found = convert("ORM^O01", "ORC|NW|O1", "OBR|1|O1||X^Chest^L")
     assert one(found, "ServiceRequest")["subject"] == {"reference": f"Patient/{one(found, 'Patient')['id']}"}
     assert not all_of(convert("ORU^R01", "OBX|1|NM|1^One^L||5||||||F"), "Patient")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "drug", "dose", "unit", "rate"),
+    [("RDE^O11", "RXE", 2, 3, 5, 23), ("OMP^O09", "RXO", 1, 2, 4, 21), ("RGV^O15", "RXG", 4, 5, 7, 15)],
+)
+def test_the_rate_of_an_infusion_stands_beside_its_dose(kind, name, drug, dose, unit, rate):
+    fields = {drug: "NS^Saline^L", dose: "1000", unit: "mL", rate: "125", rate + 1: "mL/h^millilitre an hour^UCUM"}
+    segment = "|".join([name, *[fields.get(i, "") for i in range(1, rate + 2)]])
+    found = one(convert(kind, PID, "ORC|NW|P1", segment), "MedicationRequest")
+    (amount,) = found["dosageInstruction"][0]["doseAndRate"]
+    assert amount["doseQuantity"]["value"] == 1000
+    assert (amount["rateQuantity"]["value"], amount["rateQuantity"]["code"]) == (125, "mL/h")
