@@ -234,3 +234,9 @@ def test_the_rate_of_an_infusion_stands_beside_its_dose(kind, name, drug, dose, 
     (amount,) = found["dosageInstruction"][0]["doseAndRate"]
     assert amount["doseQuantity"]["value"] == 1000
     assert (amount["rateQuantity"]["value"], amount["rateQuantity"]["code"]) == (125, "mL/h")
+
+
+@pytest.mark.parametrize("unit", ["MIN", "minutes", "M"])
+def test_minutes_of_an_appointment_are_told_in_several_ways(unit):
+    found = convert("SIU^S12", f"SCH|A1|F1|||||||30|{unit}|^^^20240510090000^20240510093000", PID)
+    assert one(found, "Appointment")["minutesDuration"] == 30
