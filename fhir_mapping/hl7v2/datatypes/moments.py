@@ -15,6 +15,12 @@ _DTM = re.compile(
     r"(?P<year>\d{4})(?:-?(?P<month>\d\d)(?:-?(?P<day>\d\d)(?:[T ]?(?P<hour>\d\d)(?::?(?P<minute>\d\d)"
     r"(?::?(?P<second>\d\d)(?P<fraction>\.\d+)?)?)?)?)?)?\s*(?P<offset>Z|[+-]\d\d:?\d\d)?"
 )
+_PUNCTUATED = re.compile(
+    r"(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2})(?:(?: *T *| +)(\d{1,2})(?::(\d{1,2})(?::(\d{1,2}))?)?)?)?"
+    r"((?:\.\d+)?\s*(?:Z|[+-]\d\d:?\d\d)?)",
+    re.ASCII,
+)
+_CHINESE = str.maketrans("年月日号时点分秒", "--  ::: ")
 _TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.\d+)?)?)?(?:[+-]\d{4})?")
 
 
@@ -23,7 +29,7 @@ def moment(context: Context, raw: str) -> str | None:
     text = context.text(context.split(raw)[0])
     if text is None:
         return None
-    match = _DTM.fullmatch(_ascii(text))
+    match = _DTM.fullmatch(_plain(text))
     built = _build(context, match) if match else None
     if built is None:
         context.problem("bad_date")
@@ -50,7 +56,7 @@ def instant(context: Context, raw: str) -> str | None:
 
 def time(context: Context, raw: str) -> str | None:
     """A FHIR ``time``; of a whole time stamp its time."""
-    text = _ascii(context.text(context.split(raw)[0]) or "")
+    text = _plain(context.text(context.split(raw)[0]) or "")
     if len(text) > 6 and (stamp := _DTM.fullmatch(text)) and stamp["hour"]:
         text = stamp["hour"] + (stamp["minute"] or "00") + (stamp["second"] or "00")
     match = _TM.fullmatch(text)
@@ -62,11 +68,16 @@ def time(context: Context, raw: str) -> str | None:
     return f"{match[1]}:{match[2] or '00'}:{match[3] or '00'}"
 
 
-def _ascii(text: str) -> str:
-    """Full-width digits and marks as the plain ones; ``2024/03/01`` as ``2024-03-01``."""
+def _plain(text: str) -> str:
+    """Other ways to write a time as HL7's: full-width digits, ``2024/3/1 8:05``, ``2024年3月1日 8时5分``."""
     if not text.isascii():
         text = "".join(chr(ord(c) - 0xFEE0) if "\uff01" <= c <= "\uff5e" else c for c in text)
-    return re.sub(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", text) if "/" in text else text
+        text = " ".join(text.translate(_CHINESE).split()).rstrip("-:")
+    if not (match := _PUNCTUATED.fullmatch(text)):
+        return text
+    year, month, day, hour, minute, second, rest = match.groups(default="")
+    date = "".join([year, month.zfill(2), day and day.zfill(2)])
+    return date + "".join(part.zfill(2) for part in (hour, minute, second) if part) + rest
 
 
 def _build(context: Context, match: re.Match[str]) -> str | None:

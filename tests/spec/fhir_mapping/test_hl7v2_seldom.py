@@ -240,3 +240,25 @@ def test_the_rate_of_an_infusion_stands_beside_its_dose(kind, name, drug, dose, 
 def test_minutes_of_an_appointment_are_told_in_several_ways(unit):
     found = convert("SIU^S12", f"SCH|A1|F1|||||||30|{unit}|^^^20240510090000^20240510093000", PID)
     assert one(found, "Appointment")["minutesDuration"] == 30
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1990年3月7日", "1990-03-07"),
+        ("１９９０年０３月", "1990-03"),
+        ("1990/3/7", "1990-03-07"),
+        ("1990.03.07", "1990-03-07"),
+        ("1990-3-7 8:09", "1990-03-07T08:09:00+01:00"),
+        ("1990年3月7日 8时9分5秒", "1990-03-07T08:09:05+01:00"),
+        ("1990-03-07T08:09:05.25Z", "1990-03-07T08:09:05.25Z"),
+    ],
+)
+def test_times_are_read_with_points_and_chinese_words(written, read):
+    found = convert("ADT^A08", PID + "|" * 21 + written)
+    assert one(found, "Patient")["deceasedDateTime"] == read and not problems(found)
+
+
+@pytest.mark.parametrize("written", ["1990年13月7日", "07/03/1990", "1990-3-7.5", "1990-2-30", "昨天"])
+def test_what_is_no_time_is_a_problem(written):
+    assert ("bad_date", "PID-29") in problems(convert("ADT^A08", PID + "|" * 21 + written))
