@@ -93,10 +93,10 @@ def concept(context: Context, raw: str, codes: str = "") -> Fragment | None:
         own = _beside(standard, own)
         if not text and first.get("display") and first not in own and first["display"] != standard["display"]:
             text = first["display"]
-    if first and first in own and first.keys() == {"code"} and _CHINESE.search(first["code"]):
+    if first and first.keys() == {"code"} and _CHINESE.search(first["code"]):
         # Words where a code belongs, as Chinese senders write them.
         text = text or first["code"]
-        own.remove(first)
+        own = [one for one in own if one is not first]
     found: Fragment = {}
     if own:
         found["coding"] = own

@@ -262,3 +262,23 @@ def test_times_are_read_with_points_and_chinese_words(written, read):
 @pytest.mark.parametrize("written", ["1990年13月7日", "07/03/1990", "1990-3-7.5", "1990-2-30", "昨天"])
 def test_what_is_no_time_is_a_problem(written):
     assert ("bad_date", "PID-29") in problems(convert("ADT^A08", PID + "|" * 21 + written))
+
+
+def test_chinese_words_in_coded_fields_get_the_standard_codes_and_stay_as_text():
+    found = convert(
+        "ADT^A01",
+        "PID|1||P1||张三||19900307|男|||||||汉语|20^已婚",
+        "NK1|1|李四|配偶",
+        "PV1|1|住院",
+        "AL1|1|药物过敏|^青霉素|重度|皮疹",
+        "IN1|1|01^城镇职工|YB" + "|" * 13 + "张三|本人",
+    )
+    patient = one(found, "Patient")
+    assert patient["maritalStatus"]["coding"][0]["code"] == "M" and patient["maritalStatus"]["text"] == "已婚"
+    assert one(found, "Encounter")["class"]["code"] == "IMP"
+    (relative,) = one(found, "RelatedPerson")["relationship"]
+    assert relative["coding"][0]["code"] == "SPS" and relative["text"] == "配偶"
+    allergy = one(found, "AllergyIntolerance")
+    assert (allergy["category"], allergy["criticality"], allergy["type"]) == (["medication"], "high", "allergy")
+    assert one(found, "Coverage")["relationship"]["coding"][0]["code"] == "self"
+    assert not problems(found)
