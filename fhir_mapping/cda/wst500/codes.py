@@ -6,20 +6,12 @@ import re
 from typing import Any
 
 from fhir_mapping.cda.coded import coding
-from fhir_mapping.cda.element import Element, squeeze
-from fhir_mapping.terminology.code_system import code_systems
+from fhir_mapping.cda.element import Element
+from fhir_mapping.terminology.editions import diagnosis_edition, procedure_edition
 
 _ICD10 = re.compile(r"[A-TV-Z]\d{2}(\.[0-9x]{1,3}([xX+*]?\d{0,3}([+*])?)?)?([+*†])?$")
 _ICD9 = re.compile(r"\d{2}\.\d{1,4}([xX]\d{2,3})?$")
 _ICD10_ROOT, _ICD9_ROOT = "2.16.156.10011.2.3.3.11", "2.16.156.10011.2.3.3.12"
-_EDITIONS = (
-    ("国家临床版2", "icd10_cn_clinical_2"),
-    ("国临版2", "icd10_cn_clinical_2"),
-    ("国家临床版1", "icd10_cn_clinical_1"),
-    ("医保版2", "icd10_cn_insurance_2"),
-    ("北京临床版", "icd10_cn_beijing_6"),
-)
-_PROCEDURE_EDITIONS = (("国家临床版3", "icd9cm3_cn_clinical_3"), ("医保版2", "icd9cm3_cn_insurance_2"))
 
 
 def diagnosis_coding(element: Element) -> dict[str, str]:
@@ -34,7 +26,7 @@ def diagnosis_coding(element: Element) -> dict[str, str]:
     code = found["code"]
     oid = (element.get("codeSystem") or "").strip()
     if _ICD10.match(code) or oid.startswith(_ICD10_ROOT):
-        found["system"] = _edition(element, _EDITIONS) or f"urn:oid:{_ICD10_ROOT}"
+        found["system"] = diagnosis_edition(_said(element)) or f"urn:oid:{_ICD10_ROOT}"
     return _ordered(found)
 
 
@@ -45,14 +37,12 @@ def procedure_coding(element: Element) -> dict[str, str]:
         return {}
     oid = (element.get("codeSystem") or "").strip()
     if oid.startswith(_ICD9_ROOT) or (_ICD9.match(found["code"]) and oid.startswith("2.16.156.10011")):
-        found["system"] = _edition(element, _PROCEDURE_EDITIONS) or f"urn:oid:{_ICD9_ROOT}"
+        found["system"] = procedure_edition(_said(element)) or f"urn:oid:{_ICD9_ROOT}"
     return _ordered(found)
 
 
-def _edition(element: Element, editions: tuple[tuple[str, str], ...]) -> str:
-    said = squeeze(f"{element.get('codeSystemName') or ''} {element.get('codeSystemVersion') or ''}").replace(" ", "")
-    said = re.sub(r"[（(）)vV]", "", said)
-    return next((code_systems()[name].uri for words, name in editions if words in said), "")
+def _said(element: Element) -> str:
+    return f"{element.get('codeSystemName') or ''} {element.get('codeSystemVersion') or ''}"
 
 
 def _ordered(found: dict[str, str]) -> dict[str, str]:

@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from fhir_mapping.hl7v2.datatypes import codes, numbers
 from fhir_mapping.hl7v2.message import Segment
 from fhir_mapping.hl7v2.walk import Draft, Walk, handles, key_of, without_number
+from fhir_mapping.terminology.code_system import code_systems
+from fhir_mapping.terminology.editions import diagnosis_edition, procedure_edition
 
 _ORDERS = frozenset({"ORM", "OML", "OMG", "OMI", "OMP", "OMB", "RDE", "RDS", "RGV", "RAS", "ORR", "ORL", "ORG", "PPR"})
 _WITH_REASON = frozenset({"ServiceRequest", "MedicationRequest", "MedicationAdministration", "SupplyRequest"})
 _VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+
+
+@dataclass(frozen=True)
+class _ChineseList:
+    """The list that Chinese codes of a kind belong to.
+
+    Attributes:
+        shape: codes that no other list has.
+        root: the system where no edition is named.
+        edition: the system of the edition that a text names, or empty.
+        named: beginnings of the systems that senders name for want of a better one.
+    """
+
+    shape: re.Pattern[str]
+    root: str
+    edition: Callable[[str], str]
+    named: tuple[str, ...]
+
+
+_DIAGNOSES = _ChineseList(
+    re.compile(r"[A-TV-Z]\d{2}\.(?:(?:\d{3}|[xX]\d{2})[xX]\d{3}|[xX]\d{2})(?:[+*†].*)?"),
+    code_systems()["icd10_gbt"].uri,
+    diagnosis_edition,
+    ("urn:id:", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.156.10011.2.3.3.11"),
+)
+_PROCEDURES = _ChineseList(
+    re.compile(r"\d{2}\.\d{2,4}[xX]\d{2,3}"),
+    code_systems()["icd9cm3_gbt"].uri,
+    procedure_edition,
+    ("urn:id:", "http://hl7.org/fhir/sid/icd-9", "urn:oid:2.16.156.10011.2.3.3.12"),
+)
 
 
 @handles("AL1", "IAM")
@@ -62,7 +99,7 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
     text = key_of(segment, *(n for n in range(2, len(segment.fields)) if n not in (6, 15) and segment.raw(n)))
     found = walk.draft("Condition", str(patient.root["id"]), key_of(segment, 3, 4, 20), text=text)
     walk.apply("DG1[Condition]", segment, found)
-    _name_system(walk, segment, found)
+    _name_system(walk, segment, found, _DIAGNOSES)
     walk.notes = found
     if segment.raw(21)[:1] == "D":
         return
@@ -80,12 +117,23 @@ def diagnosis(walk: Walk, segment: Segment) -> None:
         walk.link(found, "encounter", walk.visit)
 
 
-def _name_system(walk: Walk, segment: Segment, draft: Draft) -> None:
-    """Until 2.3 the coding method (field 2) named the code system; it does where the code itself does not."""
-    system = walk.context.tables.systems.get(segment.raw(2).strip().upper())
+def _name_system(walk: Walk, segment: Segment, draft: Draft, chinese: _ChineseList) -> None:
+    """Until 2.3 the coding method (field 2) named the code system; it does where the code itself does not.
+
+    A code of a Chinese list, told by its shape or by what the sender calls it, has the system of that edition.
+    """
+    method = segment.raw(2).strip()
+    system = walk.context.tables.systems.get(method.upper())
     for coding in draft.root.get("code", {}).get("coding", [])[:1]:
-        if system and "code" in coding:
+        if "code" not in coding:
+            continue
+        if system:
             coding.setdefault("system", system)
+        if coding.get("system", "urn:id:").startswith(chinese.named):
+            parts = walk.context.parts(segment.raw(3))
+            said = " ".join([method, *(walk.context.at(parts, n) or "" for n in (3, 7))])
+            found = chinese.edition(said) or (chinese.root if chinese.shape.fullmatch(coding["code"]) else "")
+            coding.update({"system": found} if found else {})
 
 
 def _use(walk: Walk, segment: Segment) -> dict[str, object]:
@@ -148,7 +196,7 @@ def procedure(walk: Walk, segment: Segment) -> None:
     patient = walk.ensure_patient()
     found = walk.draft("Procedure", str(patient.root["id"]), key_of(segment, 3, 5, 19), text=without_number(segment))
     walk.apply("PR1[Procedure]", segment, found)
-    _name_system(walk, segment, found)
+    _name_system(walk, segment, found, _PROCEDURES)
     if segment.raw(20)[:1] == "D":
         found.root["status"] = "entered-in-error"
     walk.link(found, "encounter", walk.visit)

@@ -282,3 +282,34 @@ def test_chinese_words_in_coded_fields_get_the_standard_codes_and_stay_as_text()
     assert (allergy["category"], allergy["criticality"], allergy["type"]) == (["medication"], "high", "allergy")
     assert one(found, "Coverage")["relationship"]["coding"][0]["code"] == "self"
     assert not problems(found)
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "system"),
+    [
+        ("DG1|1|ICD-10|H81.400x003^眩晕", "urn:oid:2.16.156.10011.2.3.3.11"),
+        ("DG1|1||I10.x00x002^高血压^ICD10", "urn:oid:2.16.156.10011.2.3.3.11"),
+        ("DG1|1|国家临床版2.0|I10.x00x002^高血压", "urn:cn:nhc:icd-10:clinical:2"),
+        ("DG1|1||J18.900^肺炎^医保版V2.0", "urn:cn:nhsa:icd-10:2"),
+        ("DG1|1||J18.900^肺炎^ICD10^^^^国家临床版2.0", "urn:cn:nhc:icd-10:clinical:2"),
+        ("DG1|1||J18.9^Pneumonia^ICD10", "http://hl7.org/fhir/sid/icd-10"),
+        ("DG1|1||T36.0X1A^Poisoning^I10C", "http://hl7.org/fhir/sid/icd-10-cm"),
+    ],
+)
+def test_a_chinese_diagnosis_has_the_system_of_its_edition(diagnosis, system):
+    (coding,) = one(convert("ADT^A01", PID, "PV1|1|I", diagnosis), "Condition")["code"]["coding"]
+    assert coding["system"] == system
+
+
+@pytest.mark.parametrize(
+    ("procedure", "system"),
+    [
+        ("PR1|1|ICD9-CM-3|33.2401^支气管镜检查", "urn:oid:2.16.156.10011.2.3.3.12"),
+        ("PR1|1||33.2400x001^支气管镜检查", "urn:oid:2.16.156.10011.2.3.3.12"),
+        ("PR1|1||33.2401^支气管镜检查^国家临床版3.0", "urn:cn:nhc:icd-9-cm-3:clinical:3"),
+        ("PR1|1||99213^Visit^C4", "http://www.ama-assn.org/go/cpt"),
+    ],
+)
+def test_a_chinese_procedure_has_the_system_of_its_edition(procedure, system):
+    (coding,) = one(convert("ADT^A01", PID, "PV1|1|I", procedure), "Procedure")["code"]["coding"]
+    assert coding["system"] == system
