@@ -118,13 +118,16 @@ def role(context: Context, raw: str) -> Fragment | None:
 
 
 def located_role(context: Context, raw: str) -> Fragment | None:
-    """NDL: name, from, to, and a place in components 4 to 11."""
+    """NDL: name, from, to, and a place in components 4 to 11; ``S01^Li`` is a name whose parts are components."""
     parts = context.split(raw)
-    person = people.numbered(context, parts[0])
+    start, end = context.raw_at(parts, 2), context.raw_at(parts, 3)
+    is_name = bool(start) and not start[0].isdigit() and context.message.delimiters.subcomponent not in parts[0]
+    person = people.numbered(context, raw if is_name else parts[0])
     if person is None:
         return None
     found: Fragment = {"resourceType": "PractitionerRole", "practitioner": person}
-    start, end = context.raw_at(parts, 2), context.raw_at(parts, 3)
+    if is_name:
+        return found
     found["period"] = identifiers.cleaned(
         {
             "start": moments.moment(context, start) if start else None,

@@ -313,3 +313,11 @@ def test_a_chinese_diagnosis_has_the_system_of_its_edition(diagnosis, system):
 def test_a_chinese_procedure_has_the_system_of_its_edition(procedure, system):
     (coding,) = one(convert("ADT^A01", PID, "PV1|1|I", procedure), "Procedure")["code"]["coding"]
     assert coding["system"] == system
+
+
+@pytest.mark.parametrize("person", ["S01^李检验", "S01&李检验^20240301080000", "S01^SMITH^JOHN"])
+def test_an_interpreter_of_results_keeps_the_name_however_it_is_cut(person):
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L" + "|" * 28 + person)
+    (name,) = one(found, "Practitioner")["name"]
+    assert name.get("text", name.get("family")) in ("李检验", "SMITH")
+    assert not problems(found)
