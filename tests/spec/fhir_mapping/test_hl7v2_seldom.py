@@ -321,3 +321,16 @@ def test_an_interpreter_of_results_keeps_the_name_however_it_is_cut(person):
     (name,) = one(found, "Practitioner")["name"]
     assert name.get("text", name.get("family")) in ("李检验", "SMITH")
     assert not problems(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "system"),
+    [
+        ("MDC", "urn:iso:std:iso:11073:10101"),
+        ("lnc", "http://loinc.org"),
+        ("ICD9CM", "http://hl7.org/fhir/sid/icd-9-cm"),
+    ],
+)
+def test_further_names_of_code_systems_are_known(name, system):
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L", f"OBX|1|NM|147842^Heart rate^{name}||80||||||F")
+    assert one(found, "Observation")["code"]["coding"][0]["system"] == system
