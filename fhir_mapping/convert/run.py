@@ -109,8 +109,7 @@ def _convert_tables(
     with (shop / "out" / QUARANTINE).open("wb") as stream:
         for file, record, outcome in run.quarantined():
             stream.writelines(quarantine_lines(file, record, outcome))
-    others = Inputs((), (*inputs.others, *run.others)).others
-    (shop / "out" / LEDGER).write_bytes(ledger(options, entries, others))
+    (shop / "out" / LEDGER).write_bytes(ledger(options, entries, inputs.others))
     return entries
 
 

@@ -20,6 +20,7 @@ from fhir_mapping.convert.reports import FileEntry, Tally
 from fhir_mapping.convert.tables import RowReader, Specs, read_rows
 from fhir_mapping.convert.task import Converter, Task, TaskResult
 from fhir_mapping.document import Problem
+from fhir_mapping.landing import NO_SOURCE
 
 _TARGETS = 1000
 """Targets of one Provenance: a file of a million rows does not become one line of a hundred megabytes."""
@@ -44,17 +45,16 @@ class TableRun:
         alone = {path for path in given if not path.is_dir()}
         # a later file replaces an earlier one by its name, which a pseudonym does not tell
         ordered = sorted(inputs.files, key=lambda file: stem_of(options.format, file.name))
-        named = [(file, specs.sources_of(options.format, file, file.path in alone)) for file in ordered]
-        self._files = [file for file, sources in named if sources]
-        self._sources = [sources for _, sources in named if sources]
-        self.others = tuple(file.name for file, sources in named if not sources)
-        if not self._files:
+        self._files = ordered
+        self._sources = [specs.sources_of(options.format, file, file.path in alone) for file in ordered]
+        if not any(self._sources):
             raise UsageError(
                 f"no source of format {options.format} in {options.spec} names these files: "
-                f"{', '.join(file.name for file, _ in named[:5])}. Mend `files` of the source."
+                f"{', '.join(file.name for file in ordered[:5])}. Mend `files` of the source."
             )
         self._told = sorted(range(len(self._files)), key=lambda index: self._files[index].stem)
-        self._outcomes: dict[int, list[RecordOutcome]] = {index: [] for index in range(len(self._files))}
+        unclaimed = RecordOutcome("quarantined", faults=(Problem(NO_SOURCE, ""),))
+        self._outcomes = {index: [] if sources else [unclaimed] for index, sources in enumerate(self._sources)}
         self._standing: dict[str, _Standing] = {}
 
     def run(self, spark: object, processes: int, progress: Callable[[int, int], None]) -> None:

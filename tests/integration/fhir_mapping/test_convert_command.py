@@ -356,12 +356,16 @@ def test_a_later_table_replaces_an_earlier_one_whatever_its_pseudonym(tmp_path: 
 def test_tables_give_one_file_a_type_and_each_resource_once(tmp_path: Path) -> None:
     _table_specs(tmp_path / "spec")
     rows = "visit,patient,name,sex,at\nv1,p1,张三,男,2024-02-01\nv2,p1,张三丰,男,2024-01-01\nv3,p2,李四,女,2024-02-30\n"
-    (tmp_path / "visits1.csv").write_bytes(rows.encode("gb18030"))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "visits1.csv").write_bytes(rows.encode("gb18030"))
+    (tmp_path / "in" / "labs.csv").write_text("a,b\n1,2\n")
     command = [sys.executable, "-c", "from pipelines.cli.main import main; main()", "map", "convert", "--format", "csv"]
-    given = [str(tmp_path / "visits1.csv"), "--spec", str(tmp_path / "spec"), "--out", str(tmp_path / "out")]
+    given = [str(tmp_path / "in"), "--spec", str(tmp_path / "spec"), "--out", str(tmp_path / "out")]
     done = subprocess.run([*command, *given, "--processes", "1"], capture_output=True, text=True, check=True)
-    assert "3 records: 2 mapped to 4 resources, 1 quarantined" in done.stdout
+    assert "2 files, 4 records: 2 mapped to 4 resources, 2 quarantined" in done.stdout
     names = {"Patient.ndjson", "Encounter.ndjson", "Provenance.ndjson", "ledger.json", "quarantine.ndjson"}
     assert set(_bytes(tmp_path / "out")) == names
     patients = [json.loads(line) for line in (tmp_path / "out" / "Patient.ndjson").read_bytes().splitlines()]
     assert [patient["name"][0]["text"] for patient in patients] == ["张三"], "the latest record counts"
+    held = [json.loads(line) for line in (tmp_path / "out" / "quarantine.ndjson").read_bytes().splitlines()]
+    assert {(line["file"], line["rule"]) for line in held} >= {("labs.csv", "no_source")}
