@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from fhir_mapping.cda.coded import identifiers
@@ -99,6 +100,10 @@ class Sections:
             found += laboratory.observations(facts, ctx, section.element, self.report)
         found += treatment.flat_procedures([f for f in every if f.part in treatment.PROCEDURE_PARTS], ctx)
         found += treatment.orders([f for f in every if f.part in treatment.ORDER_PARTS], ctx)
+        ordered = {fact.group for fact in every if fact.part in _OF_ORDERS}
+        for fact in every:
+            if fact.part == "order_kind" and fact.group not in ordered:
+                found += generic.observation(replace(fact, below=[]), ctx)
         allergies = [f for f in every if f.part in treatment.ALLERGY_PARTS]
         found += treatment.allergies(allergies, ctx) if allergies else []
         self.report.facts += [f for f in every if f.part in laboratory.REPORT_PARTS]

@@ -267,3 +267,16 @@ def test_a_finding_by_a_local_code_belongs_to_the_visit_and_an_arrow_means_high(
     by_visit, high = found["Observation"]
     assert by_visit["encounter"] == {"reference": f"Encounter/{found['Encounter'][0]['id']}"}
     assert high["interpretation"][0]["coding"][0]["code"] == "H"
+
+
+def test_an_order_is_kept_when_only_its_kind_is_told_or_the_element_is_that_of_the_kind():
+    alone = document(
+        "C0002", entry(element("DE06.00.289.00", coded("02", "检验类医嘱"), "医嘱项目类型")), section="18776-5"
+    )
+    (kind,) = alone["Observation"]
+    assert kind["valueCodeableConcept"]["coding"][0]["display"] == "检验类医嘱"
+    named = document("C0002", entry(element("DE06.00.289.00", words("胸部CT"), "医嘱项目内容")), section="18776-5")
+    assert [one["code"]["text"] for one in named["ServiceRequest"]] == ["胸部CT"] and "Observation" not in named
+    both = group(element("DE06.00.289.00", coded("02", "检验类")), element("DE06.00.288.00", words("血常规")))
+    found = document("C0002", entry(both), section="18776-5")
+    assert found["ServiceRequest"][0]["category"][0]["coding"][0]["code"] == "02" and "Observation" not in found
