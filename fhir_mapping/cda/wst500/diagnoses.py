@@ -175,7 +175,11 @@ def _link(one: _Diagnosis, condition: str, ctx: Context, loinc: str) -> None:
     if not ctx.encounter:
         return
     entry: dict[str, Any] = {"condition": {"reference": condition}}
-    use = next((row["diagnosis_use"] for row in rows("cn_sections") if row["loinc"] == loinc), "")
+    uses = [row for row in rows("cn_sections") if row["diagnosis_use"]]
+    labels = " ".join(fact.label for slot, fact in one.slots.items() if slot in ("code", "name"))
+    # The front page lists the diagnoses of the discharge under another section: their elements' names tell.
+    named = next((row["diagnosis_use"] for row in uses if row["words"] in labels), "")
+    use = named or next((row["diagnosis_use"] for row in uses if row["loinc"] == loinc), "")
     if use:
         entry["use"] = {"coding": [{"system": _ROLE, "code": use}]}
     if any("主要诊断" in fact.label + qualifier(fact) for fact in one.slots.values()):

@@ -280,3 +280,15 @@ def test_an_order_is_kept_when_only_its_kind_is_told_or_the_element_is_that_of_t
     both = group(element("DE06.00.289.00", coded("02", "检验类")), element("DE06.00.288.00", words("血常规")))
     found = document("C0002", entry(both), section="18776-5")
     assert found["ServiceRequest"][0]["category"][0]["coding"][0]["code"] == "02" and "Observation" not in found
+
+
+def test_the_name_of_an_element_tells_the_use_of_a_diagnosis_where_the_section_does_not():
+    main = group(
+        element("DE05.01.025.00", words("重症肺炎"), "出院诊断-主要诊断名称"),
+        element("DE05.01.024.00", coded("J18.901"), "出院诊断-主要诊断疾病编码"),
+    )
+    first = element("DE05.01.024.00", coded("J18.900"), "门（急）诊诊断疾病编码")
+    numbers = '<id root="2.16.156.10011.1.12" extension="Z1"/>'
+    found = document("C0032", entry(main) + entry(first), section="11450-4", numbers=numbers)
+    discharge, visit = found["Encounter"][0]["diagnosis"]
+    assert (discharge["use"]["coding"][0]["code"], discharge["rank"]) == ("DD", 1) and "use" not in visit
