@@ -194,8 +194,11 @@ def _time(found: Resource, report: Report, document: Node, ctx: Context) -> None
 
 
 def _findings(report: Report, found: Resource, ctx: Context) -> list[str]:
-    """The findings in words (客观所见) as an Observation of the report."""
+    """The findings in words (客观所见) as an Observation of the report, with the method that no item has."""
     made = []
+    of_items = {str(ctx.resource(one).get("method", {}).get("text", "")) for one in report.results}
+    methods = [words for fact in report.facts if fact.part == "report_method" and (words := fact.words(ctx))]
+    method = "; ".join(dict.fromkeys(words for words in methods if words not in of_items))
     for fact in report.facts:
         text = fact.words(ctx) if fact.part == "report_findings" else ""
         if text:
@@ -210,6 +213,7 @@ def _findings(report: Report, found: Resource, ctx: Context) -> list[str]:
                 encounter=found.get("encounter"),
                 effectiveDateTime=found.get("effectiveDateTime"),
                 valueString=text,
+                method={"text": method} if method else None,
             )
             made.append(ctx.add(one))
     return made

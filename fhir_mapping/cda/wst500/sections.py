@@ -130,7 +130,10 @@ class Sections:
     def finish(self) -> None:
         """The document's report, once all sections were read."""
         taken = identifiers(header_ids(self.root, "specimen"))
-        if len(self.report.specimens) == 1 and taken:
+        if taken and not self.report.specimens:
+            one = {"resourceType": "Specimen", "identifier": taken, "subject": {"reference": self.ctx.patient}}
+            self.report.specimens.append(self.ctx.add(one))
+        elif len(self.report.specimens) == 1 and taken:
             self.ctx.resource(self.report.specimens[0])["identifier"] = taken
         numbers = identifiers([*header_ids(self.root, "report"), *header_ids(self.root, "order")])
         made = laboratory.add_report(self.report, self.root, self.ctx, numbers)

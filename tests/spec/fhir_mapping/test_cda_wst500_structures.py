@@ -292,3 +292,13 @@ def test_the_name_of_an_element_tells_the_use_of_a_diagnosis_where_the_section_d
     found = document("C0032", entry(main) + entry(first), section="11450-4", numbers=numbers)
     discharge, visit = found["Encounter"][0]["diagnosis"]
     assert (discharge["use"]["coding"][0]["code"], discharge["rank"]) == ("DD", 1) and "use" not in visit
+
+
+def test_an_examination_keeps_its_method_and_the_number_of_its_specimen():
+    told = [("DE02.10.027.00", "内镜活检"), ("DE04.50.131.00", "胃窦溃疡"), ("DE04.50.132.00", "建议复查")]
+    entries = "".join(entry(element(code, words(text))) for code, text in told)
+    found = document("C0006", entries, numbers='<id root="2.16.156.10011.1.14" extension="B1"/>')
+    assert found["Observation"][0]["method"] == {"text": "内镜活检"}
+    (specimen,) = found["Specimen"]
+    assert specimen["identifier"][0]["value"] == "B1"
+    assert found["DiagnosticReport"][0]["specimen"] == [{"reference": f"Specimen/{specimen['id']}"}]
