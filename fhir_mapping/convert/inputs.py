@@ -6,6 +6,7 @@ Under a folder the relative path is kept (``DIR/sub/X.json`` for ``sub/X.hl7``);
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import os
 from collections.abc import Iterator, Sequence
@@ -48,7 +49,7 @@ class InputFile:
 
     Attributes:
         path: where it is read.
-        name: as given, or relative to the folder that was given.
+        name: as given, or relative to the folder that was given, as text.
         stem: of its outputs below DIR: ``sub/X``; of pseudonymous output ``called``.
         called: how output and reports call it: ``name``, or a keyed hash of it.
     """
@@ -91,13 +92,14 @@ def find_inputs(format: Format, given: Sequence[Path], out: Path) -> Inputs:
     for path in given:
         if path.is_dir():
             for inside in _walk(path, out.resolve()):
-                name = inside.relative_to(path).as_posix()
-                if extension(format, inside.name):
+                name = "/".join(_text(part) for part in inside.relative_to(path).parts)
+                if extension(format, inside.name) and not _is_special(inside):
                     files.append(InputFile(inside, name, stem_of(format, name), name))
                 else:
                     others.append(name)
         elif path.exists():
-            files.append(InputFile(path, path.name, stem_of(format, path.name), path.name))
+            name = _text(path.name)
+            files.append(InputFile(path, name, stem_of(format, name), name))
         else:
             raise UsageError(f"{path} does not exist. Give files or folders to convert.")
     _refuse_collisions(files)
@@ -115,6 +117,20 @@ def _walk(folder: Path, out: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if (here / name).resolve() != out)
         for name in sorted(names):
             yield here / name
+
+
+def _text(name: str) -> str:
+    """A file's name as text: in UTF-8, else in GB18030, as Chinese programs pack it; other bytes become ``\\xff``."""
+    raw = os.fsencode(name)
+    for encoding in ("utf-8", "gb18030"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return raw.decode(encoding)
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, socket or device: reading one may never end."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def extension(format: Format, name: str) -> str | None:

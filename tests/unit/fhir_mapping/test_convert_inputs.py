@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,21 @@ def test_under_a_folder_the_relative_path_is_kept_and_a_file_keeps_its_name(tmp_
 def test_other_files_of_a_folder_are_listed(tmp_path: Path) -> None:
     folder = _touch(tmp_path / "in", "a.xml", "notes.pdf", "sub/readme.md")
     assert find_inputs("cda", [folder], tmp_path / "out").others == ("notes.pdf", "sub/readme.md")
+
+
+def test_names_that_are_no_utf_8_are_read_as_gb18030_and_others_are_spelled_out(tmp_path: Path) -> None:
+    folder = os.fsencode(_touch(tmp_path / "科", "utf8.csv").resolve())
+    for name in ("门诊.csv".encode("gb18030"), b"\xff.csv"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"x")
+    found = find_inputs("csv", [tmp_path], tmp_path / "out").files
+    assert {file.name for file in found} == {"科/utf8.csv", "科/门诊.csv", "科/\\xff.csv"}
+    assert all(file.path.read_bytes() == b"x" and file.stem == file.name[:-4] for file in found)
+
+
+def test_a_pipe_in_a_folder_is_no_input(tmp_path: Path) -> None:
+    os.mkfifo(_touch(tmp_path, "a.hl7") / "b.hl7")
+    found = find_inputs("hl7v2", [tmp_path], tmp_path / "out")
+    assert [file.name for file in found.files] == ["a.hl7"] and found.others == ("b.hl7",)
 
 
 def test_the_output_folder_is_no_input(tmp_path: Path) -> None:
