@@ -20,6 +20,7 @@ from typing import BinaryIO
 from contracts.errors import UsageError
 from contracts.region import Site, Source
 from contracts.zone import SiteZone
+from fhir_mapping.file_names import name_text
 from fhir_mapping.manifest import ACCEPTED, REFUSED, FileEntry
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.reader import inspect
@@ -91,7 +92,7 @@ def listed_files(zone: SiteZone, site: Site, day: str) -> list[Listed]:
             f"There are {len(landing_days(zone))}."
         )
     start = len(str(folder)) + 1
-    found = ((path, _text(path[start:]), size) for path, size in _files(folder))
+    found = ((path, name_text(path[start:]), size) for path, size in _files(folder))
     return sorted((Listed(path, name, size, claim(site, name)) for path, name, size in found), key=attrgetter("name"))
 
 
@@ -145,11 +146,6 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
             else:
                 if stat.S_ISREG(about.st_mode) and not name.startswith("."):
                     yield path, about.st_size
-
-
-def _text(name: str) -> str:
-    """A name that is not UTF-8 must still be a row of a table."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _look(site: Site, day: str, file: Listed) -> Delivered:

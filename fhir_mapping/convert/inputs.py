@@ -6,7 +6,6 @@ Under a folder the relative path is kept (``DIR/sub/X.json`` for ``sub/X.hl7``);
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from contracts.errors import UsageError
 from fhir_mapping.convert.options import Format
+from fhir_mapping.file_names import name_text
 
 _MESSAGE_TYPES = (
     ".adt",
@@ -92,13 +92,13 @@ def find_inputs(format: Format, given: Sequence[Path], out: Path) -> Inputs:
     for path in given:
         if path.is_dir():
             for inside in _walk(path, out.resolve()):
-                name = "/".join(_text(part) for part in inside.relative_to(path).parts)
+                name = name_text(inside.relative_to(path).as_posix())
                 if extension(format, inside.name) and not _is_special(inside):
                     files.append(InputFile(inside, name, stem_of(format, name), name))
                 else:
                     others.append(name)
         elif path.exists():
-            name = _text(path.name)
+            name = name_text(path.name)
             files.append(InputFile(path, name, stem_of(format, name), name))
         else:
             raise UsageError(f"{path} does not exist. Give files or folders to convert.")
@@ -117,15 +117,6 @@ def _walk(folder: Path, out: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if (here / name).resolve() != out)
         for name in sorted(names):
             yield here / name
-
-
-def _text(name: str) -> str:
-    """A file's name as text: in UTF-8, else in GB18030, as Chinese programs pack it; other bytes become ``\\xff``."""
-    raw = os.fsencode(name)
-    for encoding in ("utf-8", "gb18030"):
-        with contextlib.suppress(UnicodeDecodeError):
-            return raw.decode(encoding)
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def _is_special(path: Path) -> bool:

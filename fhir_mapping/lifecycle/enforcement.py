@@ -21,6 +21,7 @@ import pyarrow as pa
 from contracts.errors import DataError
 from contracts.region import Site
 from contracts.zone import SiteZone
+from fhir_mapping.file_names import name_text
 from fhir_mapping.landing import Delivered, claim, delivered_files, landing_days
 from fhir_mapping.lifecycle import marker
 from fhir_mapping.lifecycle.erased import (
@@ -178,7 +179,7 @@ def _cut_file(
         [
             Erasure(
                 delivery_date=entry.delivery_date,
-                file_name=target.relative_to(zone.landing / entry.delivery_date).as_posix(),
+                file_name=name_text(target.relative_to(zone.landing / entry.delivery_date).as_posix()),
                 source=entry.source,
                 file_id=entry.file_id,
                 sha256_before=entry.sha256,
@@ -224,8 +225,9 @@ def safe_name(name: str, suppression: Suppression) -> str:
 
 def _target(delivered: Delivered, site: Site, suppression: Suppression) -> Path:
     """Where the file goes: its own place, or another where its name tells of the person, of the same source."""
-    name = safe_name(delivered.path.name, suppression)
-    if name == delivered.path.name:
+    told = name_text(delivered.path.name)
+    name = safe_name(told, suppression)
+    if name == told:
         return delivered.path
     folder = Path(delivered.entry.file_name).parent
     mark = delivered.entry.sha256[:12]

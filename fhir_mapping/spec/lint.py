@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from contracts.errors import SpecError, UsageError
 from contracts.feature_rules import forbidden_text, text_words
 from contracts.region import Site, Source, load_region, read_toml, with_template
+from fhir_mapping.file_names import name_text
 from fhir_mapping.landing import claim
 from fhir_mapping.spec.check import maps_of
 from fhir_mapping.spec.finding import Finding, TomlFile
@@ -205,8 +206,8 @@ def _lint_data(every: Sequence[_SiteLint], data: Sequence[Path]) -> Iterator[Fin
             columns = sorted({u.column for _, u in looked.usages if u.source == source.name})
             reason = seen[id(looked)].add(source, content, columns)
             if reason:
-                yield TomlFile(file).find(("files",), "error", "refused_file", f"{path.name}: {reason}")
-            yield from untouched(file, source, path.name, content)
+                yield TomlFile(file).find(("files",), "error", "refused_file", f"{name_text(path.name)}: {reason}")
+            yield from untouched(file, source, name_text(path.name), content)
     met: dict[Path, set[str]] = {}
     for looked in every:
         for emit, usage in looked.usages:
@@ -234,7 +235,7 @@ def _files(data: Sequence[Path]) -> Iterator[Path]:
 
 def _claim(looked: _SiteLint, path: Path) -> tuple[Path, Source] | None:
     site = Site(name="lint", title="", folder=looked.folder, sources=tuple(looked.sources.values()))
-    source = claim(site, path.name.removesuffix(".gz"))
+    source = claim(site, name_text(path.name).removesuffix(".gz"))
     if isinstance(source, str):
         return None
     return next((file, one) for file, one in looked.sources.items() if one is source or one == source)
