@@ -29,15 +29,15 @@ def test_a_name_is_text_whatever_its_bytes(raw: bytes, text: str) -> None:
 def test_a_delivered_file_is_claimed_by_the_text_of_its_name(tmp_path: Path) -> None:
     day = tmp_path / "landing" / "2024-03-01"
     day.mkdir(parents=True)
-    Path(os.fsdecode(os.fsencode(day) + "/门诊_1.csv".encode("gb18030"))).write_bytes(b"visit_no\nV1\n")
+    Path(os.fsdecode(os.fsencode(day) + "/门诊_1.csv".encode("gb18030"))).write_bytes(b"no\nV1\n")
     told = {
         "system": "his",
         "entity": "visit",
         "files": ["门诊*.csv"],
         "format": "csv",
-        "column": [{"name": "visit_no"}],
+        "column": [{"name": "no"}],
     }
     source = Source.model_validate(told)
     site = Site(name="north", title="North", folder=tmp_path, sources=(source,))
     (found,) = delivered_files(SiteZone(tmp_path, "north"), site, "2024-03-01")
-    assert (found.entry.file_name, found.entry.source) == ("门诊_1.csv", "his__visit")
+    assert (found.entry.file_name, found.entry.source) == ("门诊_1.csv", "his__v")
