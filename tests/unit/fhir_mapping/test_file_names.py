@@ -40,4 +40,4 @@ def test_a_delivered_file_is_claimed_by_the_text_of_its_name(tmp_path: Path) -> 
     source = Source.model_validate(told)
     site = Site(name="north", title="North", folder=tmp_path, sources=(source,))
     (found,) = delivered_files(SiteZone(tmp_path, "north"), site, "2024-03-01")
-    assert (found.entry.file_name, found.entry.source) == ("门诊_1.csv", "his__v")
+    assert (found.entry.file_name, found.entry.source) == ("门诊_1.csv", "his__visit")
