@@ -41,6 +41,8 @@ _NAMES = {
 }
 _NOT_ONE_TO_ONE = frozenset({"big5", "euc_kr"})
 _DECLARED = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t]*MSH([^\w\s])([^\r\n]*)")
+_MOSTLY = {UTF_8: 0.5, GB18030: 0.9}
+"""From which share of whole characters on text is in an encoding; bytes of other text are often whole in GB18030."""
 _BAD = re.compile("[\ud800-\udfff\x00]")
 _WIDE = re.compile("[\u0800-\uffff\U00010000-\U0010ffff]")
 
@@ -152,19 +154,29 @@ def _guess(data: bytes) -> str:
         return declared
     if declared and declared != UTF_8 and _is_valid(data, declared):
         return declared
-    return _likeliest(data)
+    return _likeliest(data, declared)
 
 
-def _likeliest(data: bytes) -> str:
+def _likeliest(data: bytes, declared: str | None) -> str:
     """Not UTF-8 as a whole: judged by its lines that are not ASCII."""
     lines = [line for line in re.split(rb"[\r\n]", data) if not line.isascii()]
     utf8 = sum(_is_valid(line, UTF_8) for line in lines)
     if 2 * utf8 >= len(lines):
         return UTF_8
+    # One broken character spoils its line, not what the others are: read as Windows-1252 they all would be wrong.
+    for codec in (UTF_8, GB18030):
+        if codec in (UTF_8, declared) and _share_of_text(data, codec) > _MOSTLY[codec]:
+            return codec
     chinese = sum(_is_chinese(line) for line in lines)
     if 2 * chinese >= len(lines):
         return GB18030
     return WINDOWS
+
+
+def _share_of_text(data: bytes, codec: str) -> float:
+    """Of the characters beyond ASCII those that are no broken bytes."""
+    beyond = [character for character in data.decode(codec, "surrogateescape") if character > "\x7f"]
+    return sum(not "\ud800" <= character <= "\udfff" for character in beyond) / len(beyond)
 
 
 def _is_valid(data: bytes, codec: str) -> bool:

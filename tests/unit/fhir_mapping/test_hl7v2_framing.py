@@ -70,3 +70,19 @@ def test_bytes_that_are_no_text_are_shown_and_reported():
     (item,) = split_messages(A01.encode() + b"NTE|1||\xff\xfe\x00 \\ \r", "utf-8")
     assert item.error == "bad_encoding"
     assert "\\xff\\xfe\\x00 \\\\" in item.text
+
+
+@pytest.mark.parametrize(("declared", "codec"), [("UNICODE UTF-8", "utf-8"), ("", "utf-8"), ("GBK", "gb18030")])
+def test_a_broken_character_does_not_make_the_others_wrong(declared, codec):
+    text = f"MSH|^~\\&|HIS|H1|||20240301||ADT^A01|1|P|2.4||||||{declared}\rPID|1||7||张三|||||北京市海淀区中关村大街\r"
+    whole = "关".encode(codec)
+    broken = text.encode(codec).replace(whole, b"\xff" if codec == "gb18030" else whole[:2])
+    (item,) = split_messages(broken)
+    assert item.error == "bad_encoding" and "张三" in item.text and "\\xff" in item.text.replace("\\xe5\\x85", "\\xff")
+
+
+@pytest.mark.parametrize("declared", ["", "UNICODE UTF-8", "8859/1"])
+def test_latin_letters_are_read_whatever_the_header_says(declared):
+    text = f"MSH|^~\\&|HIS|H1|||20240301||ADT^A01|1|P|2.4||||||{declared}\rPID|1||7||Müller^Jürgen|||||Straße 1\r"
+    (item,) = split_messages(text.encode("latin-1"))
+    assert item.error is None and "Müller^Jürgen" in item.text
