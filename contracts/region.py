@@ -211,6 +211,11 @@ class Source(Frozen):
         return self
 
     @property
+    def identifying(self) -> tuple[str, ...]:
+        """Names of the columns whose values are masked in free text."""
+        return tuple(column.name for column in self.column if column.identifying)
+
+    @property
     def name(self) -> str:
         """``his__visit``: what specs call ``source``."""
         return f"{self.system}__{self.entity}"

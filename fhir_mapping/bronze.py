@@ -23,7 +23,7 @@ from fhir_mapping.lifecycle.erased import as_delivered, read_erasures
 from fhir_mapping.manifest import ACCEPTED, FileEntry, record_day
 from fhir_mapping.sources.record import Block
 from fhir_mapping.sources.together import read_files
-from fhir_mapping.spec.facts import facts_of
+from fhir_mapping.spec.facts import facts_of_group
 from lake.tables import Table, arrow_schema, write_arrow, write_files
 from lake.together import run_together
 
@@ -99,7 +99,8 @@ def ingest_day(zone: SiteZone, site: Site, day: str) -> IngestReport:
         else:
             own = [delivered for delivered in found if delivered.entry.source == source.name]
             rows = pa.RecordBatchReader.from_batches(schema, with_lineage(_blocks(own), schema, tallies))
-            write_arrow(rows, target, where={"_delivery_date": [day]}, facts_of=partial(facts_of, source.null_values))
+            facts_of = partial(facts_of_group, source.null_values, source.identifying)
+            write_arrow(rows, target, where={"_delivery_date": [day]}, facts_of=facts_of)
 
     run_together(partial(read_source, source) for source in site.sources)
     entries = [counted(delivered, tallies[delivered.entry.file_name]) for delivered in found]

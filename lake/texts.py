@@ -23,8 +23,9 @@ FEW, FEW_BYTES = 16, 256
 _KEY = b"cloister.texts.1"
 """Another number where a fact comes to mean something else: then what was written before says nothing."""
 
-FactsOf = Callable[[pa.StringArray], Collection[str]]
-"""Names of what holds of every one of some distinct texts; asked with none too, of which everything holds."""
+FactsOf = Callable[[Mapping[str, pa.StringArray]], Mapping[str, Collection[str]]]
+"""Names of what holds of every one of the distinct texts that a column of a row group has, perhaps beside those of the
+other columns, by column; asked with no texts too, of which everything holds."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,20 @@ class TextsOfFile:
 
     def see(self, group: pa.Table) -> None:
         """Look at the dictionaries of a row group; a column that is no dictionary in each of them is left out."""
-        for name, column in zip(group.column_names, group.columns, strict=True):
-            if not pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type.value_type):
-                self._others.add(name)
-            for chunk in column.chunks if name not in self._others else ():
-                told = self._told(chunk)
-                self._found[name] = self._found[name].and_of(told) if name in self._found else told
+        columns = dict(zip(group.column_names, group.columns, strict=True))
+        self._others |= {name for name, column in columns.items() if not _is_coded(column.type)}
+        coded = {name: column for name, column in columns.items() if _is_coded(column.type)}
+        texts = {name: _texts_of(column) for name, column in coded.items()}
+        facts = self._facts_of(texts)
+        for name, column in coded.items():
+            told = _told(column, texts[name], facts.get(name, ()))
+            self._found[name] = self._found[name].and_of(told) if name in self._found else told
 
     def footer(self) -> dict[bytes, bytes]:
         """Key and value for the file's footer."""
         told = {name: texts for name, texts in self._found.items() if name not in self._others}
         body = {name: asdict(texts) | {"facts": sorted(texts.facts)} for name, texts in told.items()}
         return {_KEY: json.dumps(body, ensure_ascii=False).encode()}
-
-    def _told(self, chunk: pa.DictionaryArray) -> Texts:
-        if chunk.null_count == len(chunk):
-            return Texts(frozenset(self._facts_of(pa.array([], pa.string()))) | {REPEATED}, len(chunk) > 0, ())
-        texts = chunk.dictionary.drop_null() if chunk.dictionary.null_count else chunk.dictionary
-        has_nulls = chunk.null_count > 0 or len(texts) < len(chunk.dictionary)
-        few = _if_few(texts.to_pylist()) if len(texts) <= FEW else None
-        told = frozenset(self._facts_of(texts))
-        if _OFTEN * len(texts) <= len(chunk) - chunk.null_count:
-            told |= {REPEATED}
-        return Texts(told, has_nulls, few)
 
 
 def read_texts(path: Path, column: str, values: Iterable[str]) -> Mapping[str, Texts]:
@@ -107,6 +99,28 @@ def _of_file(file: Path) -> Mapping[str, Texts]:
         name: Texts(frozenset(one["facts"]), one["has_nulls"], None if one["few"] is None else tuple(one["few"]))
         for name, one in json.loads(body).items()
     }
+
+
+def _is_coded(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) and pa.types.is_string(kind.value_type)
+
+
+def _texts_of(column: pa.ChunkedArray) -> pa.StringArray:
+    """The texts that rows have, each once, perhaps more."""
+    found: list[pa.StringArray] = []
+    for chunk in column.chunks:
+        # Chunks mostly share one dictionary.
+        if chunk.null_count < len(chunk) and not (found and chunk.dictionary.equals(found[-1])):
+            found.append(chunk.dictionary)
+    texts = found[0] if len(found) == 1 else pa.concat_arrays([pa.array([], pa.string()), *found]).unique()
+    return texts.drop_null() if texts.null_count else texts
+
+
+def _told(column: pa.ChunkedArray, texts: pa.StringArray, facts: Collection[str]) -> Texts:
+    has_nulls = column.null_count > 0 or any(chunk.dictionary.null_count for chunk in column.chunks)
+    few = _if_few(texts.to_pylist()) if len(texts) <= FEW else None
+    is_repeated = _OFTEN * len(texts) <= len(column) - column.null_count
+    return Texts(frozenset(facts) | ({REPEATED} if is_repeated else set()), has_nulls, few)
 
 
 def _if_few(texts: Collection[str]) -> tuple[str, ...] | None:

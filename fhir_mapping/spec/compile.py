@@ -172,7 +172,7 @@ def compile_source(
     Raises:
         SpecError: a spec does not fit FHIR, its source or the others of its source.
     """
-    masked = None if setting.identifying else tuple(column.name for column in source.column if column.identifying)
+    masked = None if setting.identifying else source.identifying
     plan = Plan(source.null_values, dict(maps), masked, setting.years, tested_columns(emits))
     compiled = [_compile_emit(plan, setting, source, emit, maps) for emit in emits]
     used = {name: maps[name] for emit in emits for name in maps_of(emit)}

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.dates import USUAL
-from fhir_mapping.spec.text import SPACE, fold
+from fhir_mapping.spec.text import SPACE, bare_form, fold, mask_numbers
 from lake.texts import Texts
 
 EMPTY = "empty"
@@ -32,7 +32,13 @@ _MAY_CHANGE = f"[\u3000\uff01-\uff5e]|^[{SPACE}]|[{SPACE}]\\z|^\\z"
 _SPACES = "[ \t\r\n\f\v\u3000]|^\\z"
 _ESCAPED = r"[|\\｜＼]"
 _USUAL = USUAL.replace("\\z", "\\Z")
-
+_LETTERS, _VALUES = 1 << 14, 1 << 10
+"""Of columns with more bytes of texts, or with more values that begin as a text goes on, it is not asked what would be
+masked."""
+_NEXT = "\0"
+"""What stands between texts that are looked through together: no part of a number, and kept in a bare text."""
+_HEADS = (1, 2, 4, 6, 9, None)
+"""So many characters of each value are looked for first: nearly all values need no closer look."""
 
 Known = Mapping[str, Texts]
 """By source column."""
@@ -42,6 +48,27 @@ NOTHING: Known = MappingProxyType({})
 def prepared(null_values: Sequence[str]) -> str:
     """Name of the fact that ``text.prepared_column`` leaves the texts as they are."""
     return f"prepared {hashlib.sha256(repr(_absent(null_values)).encode()).hexdigest()[:16]}"
+
+
+def unmasked(masked: Iterable[str]) -> str:
+    """Name of the fact that ``text.mask_values`` leaves the texts as they are, whatever values their records have in
+    these columns."""
+    return f"unmasked {hashlib.sha256(repr(sorted(masked)).encode()).hexdigest()[:16]}"
+
+
+def facts_of_group(
+    null_values: Sequence[str], masked: Sequence[str], columns: Mapping[str, pa.StringArray]
+) -> dict[str, list[str]]:
+    """Names of the facts that hold of the distinct texts, not null, of columns of some rows.
+
+    Args:
+        null_values: the source's texts that mean no value.
+        masked: columns whose values are masked in free text.
+    """
+    found = {name: facts_of(null_values, texts) for name, texts in columns.items()}
+    for name in _unmasked(masked, columns):
+        found[name].append(unmasked(masked))
+    return found
 
 
 def facts_of(null_values: Sequence[str], texts: pa.StringArray) -> list[str]:
@@ -77,6 +104,46 @@ def _shape(texts: pa.StringArray) -> tuple[bool, bool, bool]:
         return is_folded, bool(own.min() > 0x20), not (own == ord("|")).any() and not (own == ord("\\")).any()
     changed, spaced, escaped = (_any(pc.match_substring_regex(texts, one)) for one in (_MAY_CHANGE, _SPACES, _ESCAPED))
     return not changed, not spaced, not escaped
+
+
+def _unmasked(masked: Sequence[str], columns: Mapping[str, pa.StringArray]) -> list[str]:
+    """The columns, none of ``masked``, of whose texts ``unmasked`` holds; fewer where it takes long to tell."""
+    texts = {name: _joined(column) for name, column in columns.items() if name not in masked}
+    # Several columns often have the same texts.
+    bare = {text: bare_form(text) for text in set(texts.values()) if text is not None and mask_numbers(text) == text}
+    found = [_found_in(_NEXT.join(bare.values()), columns.get(name)) for name in masked]
+    return [
+        name
+        for name, text in texts.items()
+        if text in bare and all(values is not None and not _has_one(bare[text], values) for values in found)
+    ]
+
+
+def _joined(texts: pa.StringArray) -> str | None:
+    """The texts one behind the other; None of more than are looked at."""
+    if len(texts) and pc.sum(pc.binary_length(texts)).as_py() > _LETTERS:
+        return None
+    return _NEXT.join(texts.to_pylist())
+
+
+def _found_in(text: str, values: pa.StringArray | None) -> list[str] | None:
+    """Bare values of a column that a bare text has; None: any may be in it."""
+    if values is None:
+        return None
+    found: list[str] = []
+    for length in _HEADS:
+        heads = values if length is None else pc.utf8_slice_codeunits(values, 0, length)
+        distinct = heads.unique()
+        if len(distinct) > _VALUES:
+            return None
+        there = [head for head in distinct.to_pylist() if bare_form(fold(head)) in text]
+        values = values.filter(pc.is_in(heads, pa.array(there, pa.string())))
+        found = [bare_form(fold(value)) for value in there if len(fold(value)) > 1]
+    return [value for value in found if value]
+
+
+def _has_one(text: str, values: Sequence[str]) -> bool:
+    return any(value in text for value in values)
 
 
 def conditions_of(known: Known, names: Iterable[str], fact: str) -> list[Condition]:

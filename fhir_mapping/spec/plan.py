@@ -240,7 +240,17 @@ class Plan:
             simpler = [Simpler((facts.prepared(self.null_values),), (name,), F.col(f"`{name}`"))]
             stored = self.define(Stage.TEXT, ("written", name), written, simpler=simpler)
             shown = self.masked_text(stored, Stage.KNOWN, names, name)
-        return self.define(Stage.KEYED, ("free", name, mask, names), F.when(self.text(name).isNotNull(), shown))
+        free = F.when(self.text(name).isNotNull(), shown)
+        return self.define(Stage.KEYED, ("free", name, mask, names), free, simpler=self._as_it_is(name, mask, names))
+
+    def _as_it_is(self, name: str, mask: bool, names: tuple[str, ...]) -> tuple[Simpler, ...]:
+        """The source column itself, where nothing in it would be prepared or masked."""
+        told = [facts.prepared(self.null_values)]
+        if mask and self.masked is not None:
+            if not {*self.masked, name}.issuperset(names):
+                return ()
+            told.append(facts.unmasked(self.masked))
+        return (Simpler(tuple(told), (name,), F.col(f"`{name}`")),)
 
     def masked_text(self, text: Column, behind: Stage, names: tuple[str, ...], own: str | None = None) -> Column:
         """Free text with the record's own names and numbers, and what looks like a number of a person, as ``***``.

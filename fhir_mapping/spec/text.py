@@ -61,6 +61,8 @@ MARK = (
 """A mark or white space: which of them stands between the words of a name differs from writer to writer."""
 _BETWEEN_WORDS = "".join(re.findall(MARK, "".join(map(chr, (*range(0x3100), *range(0xFF01, 0xFF10)))))) + "\u2212"
 """What a text is without, bare: every mark, and all that stands between the groups of a number."""
+_NO_MARKS = dict.fromkeys(map(ord, _BETWEEN_WORDS)) | {ord("\u03c2"): "\u03c3"}
+"""A sigma at the end of a word is a sigma: what is the end of a value may be the middle of a word of the text."""
 _NARROW_MARK, _WIDE_MARK = "[!-,./:-@\\[-`{-~]", "[\uff01-\uff5e]"
 """Marks of values that are told from wide ones; a hyphen or space is a gap."""
 _SUSPECT = f"{SIX_DIGITS}|[\u3000\uff01-\uff5e]"
@@ -75,7 +77,7 @@ _NO_NUMBER = f"{_BEFORE}(?:[0-9]{{0,5}}[Xx]?|[0-9]*[^0-9{_BETWEEN}][^{_BETWEEN}]
 
 def half_width(text: str) -> str:
     """Full-width ASCII made half-width, character by character: places stay."""
-    return text.translate(_TABLE)
+    return text if text.isascii() else text.translate(_TABLE)
 
 
 def in_groups(value: str) -> str | None:
@@ -124,6 +126,11 @@ def prepared_column(column: Column, null_values: Iterable[str]) -> Column:
 def bare(column: Column) -> Column:
     """A text in small letters, without marks and white space: as equal names and numbers are, however written."""
     return F.translate(F.lower(column), _BETWEEN_WORDS, "")
+
+
+def bare_form(text: str) -> str:
+    """``bare`` in Python, of a text that may be in full width still; of a text's beginning it gives the beginning."""
+    return half_width(text).lower().translate(_NO_MARKS)
 
 
 def bare_value(value: Column) -> Column:

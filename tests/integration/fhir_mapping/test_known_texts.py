@@ -33,7 +33,7 @@ from fhir_mapping.mapping import compile_site, map_day
 from fhir_mapping.silver import build_silver
 from fhir_mapping.spec.compile import SourceMapping
 from fhir_mapping.spec.conditions import Condition
-from fhir_mapping.spec.facts import ONE_WORD, UNESCAPED, USUAL_DATE, facts_of, prepared
+from fhir_mapping.spec.facts import ONE_WORD, UNESCAPED, USUAL_DATE, facts_of_group, prepared, unmasked
 from fhir_mapping.spec.text import fold
 from lake.reader import read_arrow
 from lake.tables import Table, read, write_arrow
@@ -168,6 +168,8 @@ def _region(folder: Path, specs: Mapping[str, str]) -> Region:
     write_region(folder, specs, VISIT_COLUMNS, MAPS)
     sources = folder / "sites" / "north" / "sources"
     visit = (sources / "visit.toml").read_text(encoding="utf-8")
+    for column, kind in (("name", "name"), ("phone", "number")):
+        visit = visit.replace(f'name = "{column}"\n', f'name = "{column}"\nidentifying = "{kind}"\n')
     (sources / "visit.toml").write_text('null_values = ["-", "ＮＵＬＬ "]\n' + visit, encoding="utf-8")
     (sources / "result.toml").write_text('null_values = ["ＮＵＬＬ "]\n' + RESULTS, encoding="utf-8")
     return load_region(folder)
@@ -228,7 +230,9 @@ def _write_days(random_: random.Random, source: Source, table: Table, pools: dic
             columns[column.name] = pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), dictionary)
         data = pa.table({name: columns[name] for name in table.schema.names})
         data = data.set_column(0, "_delivery_date", data[0].cast(coded))
-        write_arrow(data, table, {"_delivery_date": [day]}, partial(facts_of, source.null_values))
+        write_arrow(
+            data, table, {"_delivery_date": [day]}, partial(facts_of_group, source.null_values, source.identifying)
+        )
     return days
 
 
@@ -246,12 +250,68 @@ def test_of_each_fact_alone_the_table_is_the_same(spark: SparkSession, tmp_path:
         own |= {"_file_id": one, "_file_name": one, "_raw": one, "dept": dept, "visit_no": one}
         data = pa.table({name: own.get(name, empty) for name in table.schema.names})
         null_values = ("y",) if day == days[-1] else source.null_values
-        write_arrow(data, table, {"_delivery_date": [day]}, partial(facts_of, null_values))
+        write_arrow(data, table, {"_delivery_date": [day]}, partial(facts_of_group, null_values, source.identifying))
     without = _mapped(spark, mapping, table, None)
     for day, texts in zip(days, TEXTS_OF_DAYS, strict=True):
         places = [place for place, other in enumerate(without["_delivery_date"]) if other == day]
         found = _mapped(spark, mapping, table, read_texts(table.path, "_delivery_date", [day]), day)
         assert found == {name: [values[place] for place in places] for name, values in without.items()}, texts
+
+
+NOTES = """
+source = "his__visit"
+resource = "Observation"
+key = ["visit_no"]
+
+[elements]
+"status" = { const = "final" }
+"code.text" = { column = "complaint" }
+"note[0].text" = { column = "complaint", mask_names = ["dept"] }
+"component[0].code.text" = { column = "complaint", mask = false }
+"component[1].code.text" = { concat = ["complaint", "sex"] }
+"""
+TEXTS_WITH_NAMES: tuple[tuple[list[str | None], list[str | None], str], ...] = (
+    (["咳嗽", "热"], ["张三", "李四"], "内科"),
+    (["张三咳嗽", "咳嗽"], ["张三", "李四"], "内科"),
+    (["咳嗽", "热"], ["李四", "嗽"], "内科"),
+    (["内科 咳嗽"], ["张三"], "内科"),
+    (["咳嗽，13812345678"], ["张三"], "内科"),
+    ([" 咳嗽"], [None], "内科"),
+    (["-", None], ["张三"], "内科"),
+)
+"""Complaints, names of patients and a department of a day, each complaint beside each name."""
+
+
+def test_what_is_known_of_names_hides_the_same_in_texts(spark: SparkSession, tmp_path: Path) -> None:
+    region = _region(tmp_path / "region", {"notes": NOTES})
+    source = region.sites[0].source("his__visit")
+    mapping = compile_site(region, region.sites[0], KEY)["his__visit"]
+    table = bronze.table(new_zone(tmp_path / "zone"), source)
+    days = [f"2024-03-{number + 1:02d}" for number in range(len(TEXTS_WITH_NAMES))]
+    for day, (texts, names, dept) in zip(days, TEXTS_WITH_NAMES, strict=True):
+        pairs = [(text, name) for text in texts for name in names]
+        own = dict.fromkeys(table.schema.names, pa.nulls(len(pairs), pa.string()).dictionary_encode())
+        own |= {"_delivery_date": pa.array([day] * len(pairs)), "_record_no": pa.array(range(len(pairs)))}
+        own |= {name: pa.array(["1"] * len(pairs)).dictionary_encode() for name in ("_file_id", "_raw", "visit_no")}
+        told = {
+            "complaint": [text for text, _ in pairs],
+            "name": [name for _, name in pairs],
+            "dept": [dept] * len(pairs),
+        }
+        own |= {name: pa.array(values, pa.string()).dictionary_encode() for name, values in told.items()}
+        facts = partial(facts_of_group, source.null_values, source.identifying)
+        write_arrow(pa.table(own), table, {"_delivery_date": [day]}, facts)
+    without = _mapped(spark, mapping, table, None)
+    shown = []
+    for day, of_day in zip(days, TEXTS_WITH_NAMES, strict=True):
+        places = [place for place, other in enumerate(without["_delivery_date"]) if other == day]
+        known = read_texts(table.path, "_delivery_date", [day])
+        found = _mapped(spark, mapping, table, known, day)
+        assert found == {name: [values[place] for place in places] for name, values in without.items()}, of_day
+        shown.append(unmasked(source.identifying) in known["complaint"].facts)
+    assert shown == [True, False, True, True, False, True, True]
+    every = {text for values in without.values() for text in values if isinstance(text, str)}
+    assert {"***咳嗽", "*** 咳嗽", "咳嗽，***", "咳嗽", "热"} <= every
 
 
 def _mapped(

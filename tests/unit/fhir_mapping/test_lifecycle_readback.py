@@ -26,7 +26,7 @@ def test_a_trace_in_a_column_of_any_kind_of_text_is_found(tmp_path: Path, kind: 
 
 @pytest.mark.parametrize("name", ["张三", 'P"1\\x'])
 def test_a_trace_in_the_footer_of_a_parquet_file_is_found(tmp_path: Path, name: str) -> None:
-    told = TextsOfFile(lambda _: [])
+    told = TextsOfFile(lambda _: {})
     told.see(pa.table({"a": pa.array([name]).dictionary_encode()}))
     with pq.ParquetWriter(tmp_path / "rows.parquet", pa.schema([("a", pa.string())])) as writer:
         writer.write_table(pa.table({"a": ["nobody"]}))

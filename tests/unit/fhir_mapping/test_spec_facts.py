@@ -9,16 +9,27 @@ import re
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from fhir_mapping.identity.ids import ID_DIGITS, resource_id
 from fhir_mapping.rules import conditions
 from fhir_mapping.spec import text as text_module
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.dates import USUAL
-from fhir_mapping.spec.facts import EMPTY, ONE_WORD, UNESCAPED, USUAL_DATE, conditions_of, facts_of, prepared
+from fhir_mapping.spec.facts import (
+    EMPTY,
+    ONE_WORD,
+    UNESCAPED,
+    USUAL_DATE,
+    conditions_of,
+    facts_of,
+    facts_of_group,
+    prepared,
+    unmasked,
+)
 from fhir_mapping.spec.plan import Plan
 from fhir_mapping.spec.satisfy import Context
-from fhir_mapping.spec.text import fold
+from fhir_mapping.spec.text import bare, bare_value, fold, fold_column, mask_values
 from lake import texts as texts_module
 from lake.hashing import hmac_sha256
 from lake.texts import Texts
@@ -148,3 +159,97 @@ def test_what_facts_mean_stands_still_for_the_footers_that_were_written() -> Non
     """Where this fails, facts have come to mean something else: then ``lake.texts`` needs another key too."""
     meant = "\n".join([USUAL, text_module.SPACE, text_module._FULL, text_module._HALF, ONE_WORD, UNESCAPED, EMPTY])
     assert (texts_module._KEY, hashlib.sha256(meant.encode()).hexdigest()[:12]) == (b"cloister.texts.1", "8f32720d42f1")
+
+
+MASKED = ("name", "phone")
+UNMASKED = unmasked(MASKED)
+NAMES = [
+    "张三",
+    "李 四",
+    "Ｏ'Neil",
+    "ΑΣΒ",
+    "ΑΣ",
+    "LI",
+    "Li Na",
+    "x",
+    "-",
+    "()",
+    "\ufeff王五",
+    " 赵六 ",
+    "J.R.",
+    "İz",
+    "白",
+]
+PHONES = ["13812345678", "(010) 6552-1234", "１３８", "42", "7", "+86 138 1234 5678", "110105194912310021"]
+NOTES = [
+    *(
+        "张三丰",
+        "李、四",
+        "o neil",
+        "ασβ",
+        "ασ",
+        "Lithium",
+        "LI NA",
+        "王五来诊",
+        "赵",
+        "jr",
+        "i̇z",
+        "白细胞 White cells",
+    ),
+    *("150-450", "4.2", "(3) 42", "20240301083000", "138 1234 5678", "010-65521234", "11010519491231002X", "ａ", "，"),
+    *("a\x00b", "a\uffffb", "\x0042", "mmol/L", "血红蛋白", "Δ 1", "x"),
+]
+
+
+def _unmasked_in(columns: dict[str, list[str]]) -> set[str]:
+    found = facts_of_group(NULL_VALUES, MASKED, {name: pa.array(texts, pa.string()) for name, texts in columns.items()})
+    return {name for name, told in found.items() if UNMASKED in told}
+
+
+def test_masking_changes_no_text_that_is_told_to_be_unmasked(spark: SparkSession) -> None:
+    random_ = random.Random(3)
+    told: set[tuple[str, str]] = set()
+    others: set[tuple[str, str]] = set()
+    groups = [{"name": [value], "phone": [], "note": [note]} for value in (*NAMES, *PHONES) for note in NOTES]
+    pools = {"name": NAMES, "phone": PHONES, "note": NOTES}
+    for _ in range(200):
+        groups.append({name: random_.sample(pool, random_.randint(0, 3)) for name, pool in pools.items()})
+    for columns in groups:
+        pairs = {(note, value) for note in columns["note"] for value in (*columns["name"], *columns["phone"])}
+        (told if "note" in _unmasked_in(columns) else others).update(pairs)
+    # Of a pair that is not told nothing is said: another of its group may be the reason.
+    others -= told
+    rows = spark.createDataFrame([*told, *others], "text string, value string")
+    rows = rows.select("text", "value", bare(F.col("text")).alias("bare"), fold_column(F.col("value")).alias("folded"))
+    rows = rows.withColumn("short", bare_value(F.col("folded")))
+    shown = mask_values(F.col("text"), F.col("bare"), [F.col("folded")], [F.col("short")])
+    changed = {
+        (row["text"], row["value"]) for row in rows.select("*", shown.alias("shown")).where("shown <> text").collect()
+    }
+    assert not changed & told
+    assert len(told) > 150
+    assert len(changed) > 40
+
+
+def test_usual_texts_are_told_to_be_unmasked() -> None:
+    usual = {
+        "name": ["张三", "LI NA"],
+        "phone": ["13812345678", "(010) 6552-1234"],
+        "note": ["血红蛋白", "150-450", "LDL"],
+    }
+    assert "note" in _unmasked_in(usual)
+    assert "note" in _unmasked_in(usual | {"name": [], "phone": [], "note": []})
+    assert "name" not in _unmasked_in(usual), "nothing is told of the masked columns themselves"
+    many = [f"王{chr(0x4E00 + number)}{chr(0x5000 + number // 7)}" for number in range(9000)]
+    assert "note" in _unmasked_in(usual | {"name": many})
+    assert "note" in _unmasked_in(usual | {"name": many[:1500]})
+    assert "note" not in _unmasked_in(usual | {"name": [*many, "ldl"]})
+
+
+def test_nothing_is_told_of_texts_that_are_not_looked_through() -> None:
+    assert "note" not in _unmasked_in({"name": ["张三"], "note": ["a"]}), (
+        "no word of the telephones: they are not known"
+    )
+    assert "note" not in _unmasked_in({"name": ["张三"], "phone": [], "note": [f"word {n:06d}" for n in range(9000)]})
+    names = [chr(0x4E00 + number) + "一" for number in range(3000)]
+    assert "note" not in _unmasked_in({"name": names, "phone": [], "note": ["血红蛋白"]})

@@ -21,9 +21,10 @@ from lake.texts import _of_file as of_file
 CODED = pa.dictionary(pa.int32(), pa.string())
 
 
-def shorter(texts: pa.StringArray) -> Collection[str]:
-    """``shorter than n`` for every n that holds of all texts, up to 9."""
-    return [f"shorter than {n}" for n in range(10) if all(len(text) < n for text in texts.to_pylist())]
+def shorter(columns: Mapping[str, pa.StringArray]) -> Mapping[str, Collection[str]]:
+    """``shorter than n`` for every n that holds of all texts, up to 9; nothing of a column ``untold``."""
+    lengths = {name: max(map(len, texts.to_pylist()), default=-1) for name, texts in columns.items()}
+    return {name: below(length + 1) for name, length in lengths.items() if name != "untold"}
 
 
 def below(number: int) -> frozenset[str]:
@@ -70,7 +71,8 @@ def test_texts_that_stand_in_eight_rows_each_are_repeated() -> None:
     assert REPEATED not in told_of(coded(*[0] * 8, *[1] * 7, of=["a", "b"])).facts
     assert REPEATED not in told_of(coded(*[0] * 8, *[1] * 7, None, of=["a", "b"])).facts
     assert REPEATED in told_of(pa.array(often).dictionary_encode(), coded(None, of=[])).facts
-    assert REPEATED not in told_of(pa.array(often).dictionary_encode(), coded(0, of=["a"])).facts
+    assert REPEATED not in told_of(coded(*[0] * 8, of=["a"]), coded(*[0] * 7, of=["b"])).facts
+    assert REPEATED in told_of(coded(*[0] * 8, of=["a"]), coded(*[0] * 4, of=["b"]), coded(*[0] * 4, of=["b"])).facts
 
 
 def test_a_slice_says_what_its_own_rows_have() -> None:
@@ -87,6 +89,27 @@ def test_chunks_and_groups_are_joined() -> None:
     both = Texts(below(4), True, ("a", "ccc"))
     assert told_of(one, other) == both
     assert told(pa.table({"a": one}), pa.table({"a": other})) == {"a": both}
+
+
+def test_the_columns_of_a_group_are_asked_of_together() -> None:
+    asked: list[dict[str, list[str]]] = []
+
+    def asked_of(columns: Mapping[str, pa.StringArray]) -> Mapping[str, Collection[str]]:
+        asked.append({name: texts.to_pylist() for name, texts in columns.items()})
+        return shorter(columns)
+
+    chunks = pa.chunked_array([coded(0, None, of=["a"]), coded(0, of=["bb"])])
+    columns = {
+        "a": chunks,
+        "untold": coded(0, 0, 0, of=["c"]),
+        "none": coded(None, None, None, of=["d"]),
+        "x": [1, 2, 3],
+    }
+    found = TextsOfFile(asked_of)
+    found.see(pa.table(columns))
+    found.see(pa.table({"a": coded(0, of=["e"]), "untold": coded(0, of=["c"])}))
+    assert asked == [{"a": ["a", "bb"], "untold": ["c"], "none": []}, {"a": ["e"], "untold": ["c"]}]
+    assert told(pa.table(columns))["untold"] == Texts(frozenset(), False, ("c",))
 
 
 def test_a_column_that_is_no_dictionary_of_strings_everywhere_says_nothing() -> None:
@@ -125,7 +148,7 @@ def test_more_texts_than_few_stay_unnamed_whatever_is_joined() -> None:
 def test_any_text_comes_back_from_a_footer(tmp_path: Path, text: str) -> None:
     table = _table(tmp_path)
     _write(table, "1", [text, text, text, None])
-    assert read_texts(table.path, "day", ["1"])["a"] == Texts(frozenset(shorter(pa.array([text]))), True, (text,))
+    assert read_texts(table.path, "day", ["1"])["a"] == Texts(below(len(text) + 1), True, (text,))
 
 
 def _table(folder: Path) -> Table:
