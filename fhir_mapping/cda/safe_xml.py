@@ -104,7 +104,18 @@ def _decode(data: bytes) -> str:
             if not _CHINESE.search(data):
                 raise RecordError("bad_encoding", "/") from None
             name = "gb18030"
+    elif name == "gb18030" and _is_wide_utf8(data):
+        name = "utf-8"
     return _text(data, name)
+
+
+def _is_wide_utf8(data: bytes) -> bool:
+    """Whether bytes said to be GB18030 were brought to UTF-8 since: valid, with characters of three bytes or more."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not text.isascii() and max(text) >= "\u0800"
 
 
 def _encoding(declared: str) -> str:

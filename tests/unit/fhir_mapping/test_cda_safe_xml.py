@@ -81,3 +81,9 @@ def test_thousands_of_acts_of_one_number_cost_no_square():
     converted = convert_document(text.encode())
     assert len(converted.problems) == 4_000
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("words", ["检验报告", "检验报告单"])
+def test_utf_8_under_the_name_of_a_chinese_encoding_is_read(words):
+    text = f'<?xml version="1.0" encoding="GB2312"?><section><title>{words}</title></section>'
+    assert "".join(parse_document(text.encode()).itertext()) == words
