@@ -30,6 +30,7 @@ _ELEMENT_FIRST = re.compile(rb"(?:\s+|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!-
 _GB = {"gb18030", "gbk", "gb2312", "cp936", "hz"}
 _ALLOWED = _GB | {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp950", "latin-1", "iso8859-1"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CHINESE = re.compile(rb"realmCode[^>]{0,40}[\"']CN[\"']|2\.16\.156\.10011|languageCode[^>]{0,40}[\"']zh")
 _local = threading.local()
 
@@ -71,7 +72,8 @@ def _parse_plain(data: bytes) -> etree._Element | None:
 
 
 def _parse_closely(data: bytes) -> etree._Element:
-    text = _decode(data)
+    # Control characters, and the zeros that fill up a record, stand for nothing and may not be in XML.
+    text = _CONTROL.sub("", _decode(data))
     prolog = _PROLOG.match(text)
     rest = text[prolog.end() if prolog else 0 :]
     if rest.startswith("<!--"):

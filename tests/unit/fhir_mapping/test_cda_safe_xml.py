@@ -87,3 +87,10 @@ def test_thousands_of_acts_of_one_number_cost_no_square():
 def test_utf_8_under_the_name_of_a_chinese_encoding_is_read(words):
     text = f'<?xml version="1.0" encoding="GB2312"?><section><title>{words}</title></section>'
     assert "".join(parse_document(text.encode()).itertext()) == words
+
+
+def test_control_characters_do_not_cost_a_document():
+    text = "<section><title>咳嗽\x0b三天\x01</title></section>\x00\x00"
+    assert "".join(parse_document(text.encode()).itertext()) == "咳嗽三天"
+    with pytest.raises(RecordError, match="unsafe_xml"):
+        parse_document(b"<\x01!DOCTYPE a><section/>")
