@@ -151,19 +151,24 @@ def collected(context: Context, raw: str) -> Fragment | None:
 def reference_range(context: Context, raw: str) -> Fragment | None:
     """OBX-7: always the text; the limits too where they can be read."""
     text = context.text(raw)
+    segment = context.scope.get("OBX")
+    ends = segment.repetitions(7) if segment else []
+    if text and len(ends) == 2 and ends[0] != ends[1] and _RANGE.fullmatch("~".join(ends)):
+        # ``4.0~5.5``: one range, whose tilde happens to be a delimiter.
+        text = "~".join(ends) if raw == ends[0] else None
     if text is None:
         return None
     found: Fragment = {"text": text}
-    segment = context.scope.get("OBX")
     unit = numbers.unit(context, segment.raw(6)) if segment and segment.raw(6) else {}
-    if both_ends := _RANGE.fullmatch(text):
+    bare = text.removesuffix(str(unit.get("unit", "")))
+    if both_ends := _RANGE.fullmatch(bare):
         low, high = numbers.decimal(both_ends[1]), numbers.decimal(both_ends[2])
         if low is not None and high is not None and float(high) < 0 <= float(low):
             # ``3.50--9.50``: two hyphens are one dash.
             high = numbers.decimal(both_ends[2][1:])
         if low is not None and high is not None and float(low) <= float(high):
             found |= {"low": {"value": low, **unit}, "high": {"value": high, **unit}}
-    elif bound := _BOUND.fullmatch(text):
+    elif bound := _BOUND.fullmatch(bare):
         end = "high" if bound[1] in ("<", "<=", "≤") else "low"
         found[end] = {"value": numbers.decimal(bound[2]), **unit}
     return found

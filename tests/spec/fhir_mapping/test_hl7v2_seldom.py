@@ -334,3 +334,11 @@ def test_an_interpreter_of_results_keeps_the_name_however_it_is_cut(person):
 def test_further_names_of_code_systems_are_known(name, system):
     found = convert("ORU^R01", PID, "OBR|1|||R^Report^L", f"OBX|1|NM|147842^Heart rate^{name}||80||||||F")
     assert one(found, "Observation")["code"]["coding"][0]["system"] == system
+
+
+@pytest.mark.parametrize("written", ["4.0~5.5", "4.0-5.5mmol/L", "4.0-5.5 mmol/L"])
+def test_a_reference_range_with_a_tilde_or_a_unit_is_one_range_with_both_limits(written):
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L", f"OBX|1|NM|1^Glucose^L||5.1|mmol/L|{written}||||F")
+    (limits,) = one(found, "Observation")["referenceRange"]
+    assert limits["text"] == written
+    assert (limits["low"]["value"], limits["high"]["value"], limits["low"]["code"]) == ("4.0", "5.5", "mmol/L")
