@@ -16,6 +16,8 @@ from fhir_mapping.hl7v2.datatypes.contacts import address, contact_points
 from fhir_mapping.hl7v2.datatypes.places import organization
 from fhir_mapping.hl7v2.message import NULL, Segment
 
+_TIMES_POWER = re.compile(r"(\d+(?:\.\d+)?)\s*[×xX*]\s*10\^([+-]?\d{1,2})(?!\d)")
+"""``2.5×10^5``, whose ``^`` its sender did not escape."""
 _DECIMAL_COMMA = re.compile(r"[<>=\s+-]*\d+,\d{1,2}\s*")
 _ATTACHMENT = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
 
@@ -60,6 +62,8 @@ def _as_text(context: Context, kind: str, raw: str) -> str | None:
     if kind in ("ST", "TX", "FT", "GTS", "SI", ""):
         # Senders forget to escape: what looks like a component separator is part of the text.
         return context.text(raw)
+    if _TIMES_POWER.search(raw):
+        return context.text(raw)
     words: list[str | None] = [context.text(part) for part in context.split(raw)]
     if kind == "XTN":
         words = [point["value"] for point in contact_points(context, raw)]
@@ -84,6 +88,8 @@ def _number(context: Context, segment: Segment, raw: str) -> Fragment | None:
     if text and _DECIMAL_COMMA.fullmatch(text):
         # A number has no thousands' commas in HL7: one before one or two digits is a decimal one.
         text = text.replace(",", ".")
+    if text and "^" in text:
+        text = _TIMES_POWER.sub(r"\1e\2", text)
     value = numbers.compared(text)
     if value is not None:
         return {"valueQuantity": {**value, **_unit(context, segment)}}

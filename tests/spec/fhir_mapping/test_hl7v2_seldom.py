@@ -342,3 +342,14 @@ def test_a_reference_range_with_a_tilde_or_a_unit_is_one_range_with_both_limits(
     (limits,) = one(found, "Observation")["referenceRange"]
     assert limits["text"] == written
     assert (limits["low"]["value"], limits["high"]["value"], limits["low"]["code"]) == ("4.0", "5.5", "mmol/L")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("2.5×10^5", {"value": "2.5e5"}), ("<1*10^3", {"value": "1e3", "comparator": "<"}), ("约2×10^5", None)],
+)
+def test_a_number_times_a_power_of_ten_is_read_or_kept_as_written(written, value):
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L", f"OBX|1|NM|1^RNA^L||{written}|[IU]/mL^^UCUM|||||F")
+    kept = one(found, "Observation")
+    assert {k: v for k, v in kept.get("valueQuantity", {}).items() if k in ("value", "comparator")} == (value or {})
+    assert value or kept["valueString"].startswith(written)
