@@ -144,6 +144,8 @@ def numbered(context: Context, raw: str) -> Fragment | None:
     value = context.at(parts, 1)
     if name is None and value is None:
         return None
+    if name is None and _CHINESE.fullmatch(value or ""):
+        return {"resourceType": "Practitioner", "name": [{"text": value}]}
     found: Fragment = {"resourceType": "Practitioner"}
     if value:
         system = system_of(context, parts[8:11])

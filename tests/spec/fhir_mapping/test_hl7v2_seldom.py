@@ -353,3 +353,8 @@ def test_a_number_times_a_power_of_ten_is_read_or_kept_as_written(written, value
     kept = one(found, "Observation")
     assert {k: v for k, v in kept.get("valueQuantity", {}).items() if k in ("value", "comparator")} == (value or {})
     assert value or kept["valueString"].startswith(written)
+
+
+def test_a_bare_chinese_name_of_an_interpreter_is_no_number():
+    found = convert("ORU^R01", PID, "OBR|1|||R^Report^L" + "|" * 28 + "李技师")
+    assert one(found, "Practitioner")["name"] == [{"text": "李技师"}] and "identifier" not in one(found, "Practitioner")
