@@ -92,7 +92,9 @@ def insurance_more(walk: Walk, segment: Segment) -> None:
 def charge(walk: Walk, segment: Segment) -> None:
     """A ChargeItem; with a procedure code of its own also the Procedure."""
     patient = walk.ensure_patient()
-    found = walk.draft("ChargeItem", str(patient.root["id"]), key_of(segment, 2, 4, 7), text=without_number(segment))
+    # Without a number of the transaction only the set id tells two equal charges from one that is said twice.
+    text = without_number(segment) if segment.raw(2) else segment.text
+    found = walk.draft("ChargeItem", str(patient.root["id"]), key_of(segment, 2, 4, 7), text=text)
     kind = segment.raw(6).split(segment.delimiters.component)[0].upper()
     found.root["status"] = {"CD": "aborted", "CG": "billable", "PY": "billed"}.get(kind, "unknown")
     walk.apply("FT1[ChargeItem]", segment, found)

@@ -358,3 +358,10 @@ def test_a_number_times_a_power_of_ten_is_read_or_kept_as_written(written, value
 def test_a_bare_chinese_name_of_an_interpreter_is_no_number():
     found = convert("ORU^R01", PID, "OBR|1|||R^Report^L" + "|" * 28 + "李技师")
     assert one(found, "Practitioner")["name"] == [{"text": "李技师"}] and "identifier" not in one(found, "Practitioner")
+
+
+def test_equal_charges_without_a_transaction_number_are_two_unless_one_is_said_twice():
+    line = "FT1|{}|{}||20240304||CG|96372^Injection^C4|||1"
+    two = convert("DFT^P03", PID, line.format(1, ""), line.format(2, ""), line.format(2, ""))
+    assert len(all_of(two, "ChargeItem")) == 2
+    assert len(all_of(convert("DFT^P03", PID, line.format(1, "T1"), line.format(2, "T1")), "ChargeItem")) == 1
