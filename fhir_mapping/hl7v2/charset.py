@@ -41,8 +41,8 @@ _NAMES = {
 }
 _NOT_ONE_TO_ONE = frozenset({"big5", "euc_kr"})
 _DECLARED = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t]*MSH([^\w\s])([^\r\n]*)")
-_MOSTLY = {UTF_8: 0.5, GB18030: 0.9}
-"""From which share of whole characters on text is in an encoding; bytes of other text are often whole in GB18030."""
+_SURE = 8
+"""So many whole characters of UTF-8 are no coincidence in other text."""
 _BAD = re.compile("[\ud800-\udfff\x00]")
 _WIDE = re.compile("[\u0800-\uffff\U00010000-\U0010ffff]")
 
@@ -164,19 +164,23 @@ def _likeliest(data: bytes, declared: str | None) -> str:
     if 2 * utf8 >= len(lines):
         return UTF_8
     # One broken character spoils its line, not what the others are: read as Windows-1252 they all would be wrong.
-    for codec in (UTF_8, GB18030):
-        if codec in (UTF_8, declared) and _share_of_text(data, codec) > _MOSTLY[codec]:
-            return codec
+    whole, beyond = _count(data, UTF_8)
+    if whole >= _SURE and whole > 0.8 * beyond:
+        return UTF_8
     chinese = sum(_is_chinese(line) for line in lines)
     if 2 * chinese >= len(lines):
         return GB18030
-    return WINDOWS
+    if declared == GB18030:
+        chinese, characters = _count(data, GB18030)
+        if chinese > 0.9 * characters:
+            return GB18030
+    return UTF_8 if whole > 0.3 * beyond else WINDOWS
 
 
-def _share_of_text(data: bytes, codec: str) -> float:
-    """Of the characters beyond ASCII those that are no broken bytes."""
+def _count(data: bytes, codec: str) -> tuple[int, int]:
+    """Characters beyond ASCII: those that are no broken bytes, and all."""
     beyond = [character for character in data.decode(codec, "surrogateescape") if character > "\x7f"]
-    return sum(not "\ud800" <= character <= "\udfff" for character in beyond) / len(beyond)
+    return sum(not "\ud800" <= character <= "\udfff" for character in beyond), len(beyond)
 
 
 def _is_valid(data: bytes, codec: str) -> bool:
