@@ -21,8 +21,9 @@ $(SITE_STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv 2>/dev/null || { echo "Python's venv module is missing: install it (Debian: python3-venv), then run this again."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-uv.lock
 	@echo "Installing the locked packages into .venv ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip check --quiet --python $(BIN)/python || { $(BIN)/uv pip check --python $(BIN)/python; exit 1; }
 	@touch $@
 
 setup: $(SITE_STAMP) ## make .venv and install the locked packages
