@@ -190,15 +190,31 @@ def race(context: Context, raw: str) -> Fragment | None:
     if not words:
         return None
     if not inner and not all(word.isascii() for word in words):
-        return _chinese(context, context.scope["PID"].repetitions(10)[0])
+        group = context.scope["PID"].repetitions(10)[0]
+        again = [codes.concept(context, raw) or {} for raw in context.scope["PID"].repetitions(22)]
+        told = _words(codes.concept(context, group) or {})
+        return None if told and any(_words(one) == told for one in again) else _chinese(context, group)
     inner = inner[:5] if len({str(item) for item in inner}) > 1 else inner[:1]
     return {"extension": [{"url": f"{_US_CORE}race", "extension": [*inner, _text(words)]}]}
 
 
 def _chinese(context: Context, raw: str) -> Fragment | None:
-    """An ethnic group of GB/T 3304."""
+    """An ethnic group of GB/T 3304; told in PID-10 and in PID-22 it is one, with the codes of both."""
     found = codes.concept(context, raw)
-    return {"extension": [{"url": _CHINA_ETHNIC, "valueCodeableConcept": found}]} if found else None
+    if found is None:
+        return None
+    group = context.scope["PID"].repetitions(10)[:1]
+    first = codes.concept(context, group[0]) if group and group[0] != raw else None
+    if first and _words(found) and _words(first) == _words(found):
+        found = {**found, "coding": [*first.get("coding", []), *found.get("coding", [])]}
+        if not found["coding"]:
+            del found["coding"]
+    return {"extension": [{"url": _CHINA_ETHNIC, "valueCodeableConcept": found}]}
+
+
+def _words(concept: Fragment) -> str:
+    """What a group is called."""
+    return concept.get("text") or next((one.get("display", "") for one in concept.get("coding", [])), "")
 
 
 def ethnicity(context: Context, raw: str) -> Fragment | None:

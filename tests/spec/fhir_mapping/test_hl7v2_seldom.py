@@ -365,3 +365,13 @@ def test_equal_charges_without_a_transaction_number_are_two_unless_one_is_said_t
     two = convert("DFT^P03", PID, line.format(1, ""), line.format(2, ""), line.format(2, ""))
     assert len(all_of(two, "ChargeItem")) == 2
     assert len(all_of(convert("DFT^P03", PID, line.format(1, "T1"), line.format(2, "T1")), "ChargeItem")) == 1
+
+
+@pytest.mark.parametrize(
+    ("race", "ethnic", "groups"),
+    [("01^汉族", "HA^汉族^GB3304", [["01", "HA"]]), ("汉族", "汉族", [[]]), ("01^汉族", "02^蒙古族", [["01"], ["02"]])],
+)
+def test_an_ethnic_group_told_twice_is_one_with_the_codes_of_both(race, ethnic, groups):
+    patient = one(convert("ADT^A04", f"PID|1||P1||张三|||M||{race}" + "|" * 12 + ethnic), "Patient")
+    found = [e["valueCodeableConcept"] for e in patient["extension"] if e["url"].endswith("ethnicGroup")]
+    assert [[coding["code"] for coding in group.get("coding", [])] for group in found] == groups
