@@ -200,7 +200,11 @@ def _lint_data(every: Sequence[_SiteLint], data: Sequence[Path]) -> Iterator[Fin
     for path in _files(data):
         owners = [(looked, *owner) for looked in every if (owner := _claim(looked, path))]
         if not owners:
-            raise UsageError(f"{path}: no source has a pattern for this file; correct 'files' or leave it out")
+            words = "no source has a pattern for this file; correct 'files' or leave it out"
+            if path in data:
+                raise UsageError(f"{path}: {words}")
+            yield Finding(name_text(str(path)), 1, "warning", "no_source", words)
+            continue
         content = _read(path)
         for looked, file, source in owners:
             columns = sorted({u.column for _, u in looked.usages if u.source == source.name})

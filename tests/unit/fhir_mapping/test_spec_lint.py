@@ -193,6 +193,10 @@ def test_a_sample_that_no_source_claims_is_wrong_use(tmp_path: Path) -> None:
     (tmp_path / "odd.txt").write_text("x")
     with pytest.raises(UsageError, match="no source"):
         lint_folder(tmp_path, data=[tmp_path / "odd.txt"])
+    (tmp_path / "sample").mkdir()
+    (tmp_path / "sample" / "odd.txt").write_text("x")
+    found = only(lint_folder(tmp_path, data=[tmp_path / "sample"]), "no_source")
+    assert found.level == "warning" and found.file.endswith("odd.txt"), "the others of the folder are looked at"
 
 
 def test_a_region_file_that_is_wrong_is_named_and_a_region_without_sites_too(tmp_path: Path) -> None:
