@@ -22,6 +22,7 @@ _EQUIPMENT = {
     "TDD": "other",
     "TTY": "other",
 }
+_URL = re.compile(r"(?:https?|ftp)://|www\.", re.IGNORECASE)
 _MAIL = re.compile(r"\S+@\S+\.\S+")
 _NUMBER = re.compile(r"\+?[\d() ./-]{5,}")
 _CHINESE_MOBILE = re.compile(r"(?:\+?86[- ]?)?1[3-9]\d{9}")
@@ -43,12 +44,15 @@ def contact_points(context: Context, raw: str) -> list[Fragment]:
         is_mail = "@" in mail or equipment in ("INTERNET", "X.400")
         is_number = not is_mail and _NUMBER.fullmatch(mail) is not None
         system = "email" if is_mail else _EQUIPMENT.get(equipment, "phone") if is_number else "other"
+        system = "url" if _URL.match(mail) else system
         found.append(cleaned({"system": system, "value": mail, **shared}))
     for value in [n for n in (number, _other(context, parts, number)) if n]:
         system = _EQUIPMENT.get(equipment, "phone")
         if system == "email":
             # Internet as equipment, but a number.
             system = "phone" if re.search(r"\d{3}", value) else "other"
+        if _URL.match(value):
+            system = "url"
         found.append(cleaned({"system": system, "value": value, **shared}))
     return found
 

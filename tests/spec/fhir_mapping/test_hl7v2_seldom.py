@@ -375,3 +375,9 @@ def test_an_ethnic_group_told_twice_is_one_with_the_codes_of_both(race, ethnic, 
     patient = one(convert("ADT^A04", f"PID|1||P1||张三|||M||{race}" + "|" * 12 + ethnic), "Patient")
     found = [e["valueCodeableConcept"] for e in patient["extension"] if e["url"].endswith("ethnicGroup")]
     assert [[coding["code"] for coding in group.get("coding", [])] for group in found] == groups
+
+
+@pytest.mark.parametrize("written", ["http://x.y/z^WPN^Internet", "^NET^Internet^https://x.y", "www.x.y"])
+def test_a_web_address_is_no_telephone_number(written):
+    (contact,) = one(convert("ADT^A04", f"PID|1||P1||DOE^J||||||||{written}"), "Patient")["telecom"]
+    assert contact["system"] == "url" and "x.y" in contact["value"]
