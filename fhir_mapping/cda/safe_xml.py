@@ -30,6 +30,8 @@ _ELEMENT_FIRST = re.compile(rb"(?:\s+|<\?(?:[^?]|\?(?!>))*+\?>|<!--(?:[^-]|-(?!-
 _GB = {"gb18030", "gbk", "gb2312", "cp936", "hz"}
 _ALLOWED = _GB | {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "big5", "cp950", "latin-1", "iso8859-1"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_UNESCAPED = re.compile(r"&(?!(?:#[0-9]+|#x[0-9A-Fa-f]+|[^\W\d][\w.:-]*);)|<(?=[\s\d.=-])")
+"""Marks of a text that its program did not escape: what follows cannot be an entity or a tag."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CHINESE = re.compile(rb"realmCode[^>]{0,40}[\"']CN[\"']|2\.16\.156\.10011|languageCode[^>]{0,40}[\"']zh")
 _local = threading.local()
@@ -83,7 +85,13 @@ def _parse_closely(data: bytes) -> etree._Element:
     if not rest.startswith("<"):
         raise RecordError("not_a_clinical_document", "/")
     body = _DECLARATION.sub("", text, count=1).lstrip()
-    return _parse(body.encode("utf-8", "surrogatepass"))
+    try:
+        return _parse(body.encode("utf-8", "surrogatepass"))
+    except RecordError:
+        if "<![CDATA[" in body or not _UNESCAPED.search(body):
+            raise
+    escaped = _UNESCAPED.sub(lambda match: "&amp;" if match[0] == "&" else "&lt;", body)
+    return _parse(escaped.encode("utf-8", "surrogatepass"))
 
 
 def _decode(data: bytes) -> str:

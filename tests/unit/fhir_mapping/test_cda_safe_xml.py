@@ -94,3 +94,20 @@ def test_control_characters_do_not_cost_a_document():
     assert "".join(parse_document(text.encode()).itertext()) == "咳嗽三天"
     with pytest.raises(RecordError, match="unsafe_xml"):
         parse_document(b"<\x01!DOCTYPE a><section/>")
+
+
+@pytest.mark.parametrize("words", ["呼吸&内科", "CRP <0.5 mg/L", "A & B; C", "x < y &amp; z"])
+def test_marks_that_were_not_escaped_are_text(words):
+    text = f"<section><title>{words}</title></section>"
+    assert "".join(parse_document(text.encode()).itertext()) == words.replace("&amp;", "&")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("<section>&x; a & b</section>", "unsafe_xml"), ("<section><![CDATA[a&b]]> & </section>", "bad_xml"),
+     ("<section>a & <b></section>", "bad_xml")],
+)  # fmt: skip
+def test_what_else_is_wrong_beside_such_marks_is_refused(text, rule):
+    with pytest.raises(RecordError) as refused:
+        parse_document(text.encode())
+    assert refused.value.rule == rule
