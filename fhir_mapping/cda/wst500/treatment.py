@@ -112,7 +112,8 @@ def procedure(node: Node, ctx: Context) -> list[str]:
     element = node.one("code")
     one = procedure_coding(element) if element is not None else {}
     name = next((fact.words(ctx) for fact in own if fact.part == "procedure_name"), "")
-    code = with_name(one, name or ("" if one.get("display") else all_text(child(element, "originalText"))))
+    shown = concept(element, ctx).get("text", "")
+    code = with_name(one, name or ("" if one.get("display") else shown))
     if not code:
         ctx.problem("no_code", node.element)
         return []

@@ -302,3 +302,8 @@ def test_an_examination_keeps_its_method_and_the_number_of_its_specimen():
     (specimen,) = found["Specimen"]
     assert specimen["identifier"][0]["value"] == "B1"
     assert found["DiagnosticReport"][0]["specimen"] == [{"reference": f"Specimen/{specimen['id']}"}]
+
+
+def test_a_procedure_whose_code_is_only_a_name_is_kept():
+    act = '<procedure><code displayName="清创缝合术"/><statusCode/></procedure>'
+    assert [one["code"] for one in document("C0002", entry(act))["Procedure"]] == [{"text": "清创缝合术"}]
