@@ -71,7 +71,10 @@ def plain_act(node: Node, ctx: Context, section: Section) -> list[str]:
     code = node.one("code")
     if code is not None and code.get("codeSystem") in _DONE and not any(True for _ in nested(node)):
         return procedures.procedure(node, ctx, section)
-    return [*external_documents(node, ctx), *walk_rest(node, ctx, section)]
+    found = [*external_documents(node, ctx), *walk_rest(node, ctx, section)]
+    if not found and not any(True for _ in nested(node)) and code_or_words(node, ctx):
+        ctx.problem("unmapped_act", node.element)
+    return found
 
 
 def problem(node: Node, ctx: Context, section: Section) -> list[str]:

@@ -307,3 +307,12 @@ def test_an_examination_keeps_its_method_and_the_number_of_its_specimen():
 def test_a_procedure_whose_code_is_only_a_name_is_kept():
     act = '<procedure><code displayName="清创缝合术"/><statusCode/></procedure>'
     assert [one["code"] for one in document("C0002", entry(act))["Procedure"]] == [{"text": "清创缝合术"}]
+
+
+def test_an_act_that_nothing_maps_is_reported():
+    act = '<act classCode="ACT" moodCode="EVN"><code displayName="健康教育"/></act>'
+    text = (
+        '<ClinicalDocument xmlns="urn:hl7-org:v3"><realmCode code="CN"/><code code="C0002"/>'
+        f"<component><section><code displayName='其他'/>{entry(act)}</section></component></ClinicalDocument>"
+    )
+    assert "unmapped_act" in [problem.rule for problem in convert_document(text.encode()).problems]
