@@ -22,6 +22,9 @@ def serve(memory_bytes: int) -> Iterator[str]:
         "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE": str(memory_bytes),
         # Footers tell how many nulls a column has; nothing here asks for the least and greatest values of each page.
         "SAIL_PARQUET__STATISTICS_ENABLED": "chunk",
+        # By default its allocator keeps most of what was freed for good.
+        "MIMALLOC_PURGE_DELAY": "100",
+        "MIMALLOC_ARENA_PURGE_MULT": "1",
     }
     with environment(**limits):
         from pysail.spark import SparkConnectServer
