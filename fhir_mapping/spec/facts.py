@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from fhir_mapping.spec.conditions import Condition
 from fhir_mapping.spec.dates import USUAL
-from fhir_mapping.spec.text import SPACE, bare_form, fold, mask_numbers
+from fhir_mapping.spec.text import RULES, SPACE, bare_form, fold, mask_numbers
 from lake.texts import Texts
 
 EMPTY = "empty"
@@ -52,8 +52,8 @@ def prepared(null_values: Sequence[str]) -> str:
 
 def unmasked(masked: Iterable[str]) -> str:
     """Name of the fact that ``text.mask_values`` leaves the texts as they are, whatever values their records have in
-    these columns."""
-    return f"unmasked {hashlib.sha256(repr(sorted(masked)).encode()).hexdigest()[:16]}"
+    these columns. Another one where the rules of masking change."""
+    return f"unmasked {hashlib.sha256(repr((sorted(masked), RULES)).encode()).hexdigest()[:16]}"
 
 
 def facts_of_group(

@@ -75,6 +75,10 @@ _NO_NUMBER = f"{_BEFORE}(?:[0-9]{{0,5}}[Xx]?|[0-9]*[^0-9{_BETWEEN}][^{_BETWEEN}]
 """A value that is looked for in no groups: a number of less than six digits would be found in dates."""
 
 
+RULES = (GROUPED_CARD, IDENTIFYING, SIX_DIGITS, _SUSPECT, _BETWEEN_WORDS, _FULL, _VALUES, _LEAST_OCTETS)
+"""What decides whether a text is masked: what was told of texts under other rules does not hold under these."""
+
+
 def half_width(text: str) -> str:
     """Full-width ASCII made half-width, character by character: places stay."""
     return text if text.isascii() else text.translate(_TABLE)

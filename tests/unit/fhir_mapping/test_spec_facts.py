@@ -253,3 +253,9 @@ def test_nothing_is_told_of_texts_that_are_not_looked_through() -> None:
     assert "note" not in _unmasked_in({"name": ["张三"], "phone": [], "note": [f"word {n:06d}" for n in range(9000)]})
     names = [chr(0x4E00 + number) + "一" for number in range(3000)]
     assert "note" not in _unmasked_in({"name": names, "phone": [], "note": ["血红蛋白"]})
+
+
+def test_what_was_told_under_other_rules_of_masking_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unmasked(("phone", "name")) == UNMASKED != unmasked(("name",))
+    monkeypatch.setattr("fhir_mapping.spec.facts.RULES", (*text_module.RULES, "one more"))
+    assert unmasked(MASKED) != UNMASKED
