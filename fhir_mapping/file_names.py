@@ -18,9 +18,14 @@ def name_text(path: str) -> str:
     return path
 
 
+def byte_text(path: str) -> str:
+    """A path as text that tells paths of other bytes apart: what is no UTF-8 becomes ``\\xd2``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _part(name: str) -> str:
     raw = os.fsencode(name)
     for encoding in ("utf-8", "gb18030"):
         with contextlib.suppress(UnicodeDecodeError):
             return raw.decode(encoding)
-    return raw.decode("utf-8", "backslashreplace")
+    return byte_text(name)

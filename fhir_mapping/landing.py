@@ -8,6 +8,7 @@ import io
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +21,7 @@ from typing import BinaryIO
 from contracts.errors import UsageError
 from contracts.region import Site, Source
 from contracts.zone import SiteZone
-from fhir_mapping.file_names import name_text
+from fhir_mapping.file_names import byte_text, name_text
 from fhir_mapping.manifest import ACCEPTED, REFUSED, FileEntry
 from fhir_mapping.sources.parallel import in_threads
 from fhir_mapping.sources.reader import inspect
@@ -92,8 +93,14 @@ def listed_files(zone: SiteZone, site: Site, day: str) -> list[Listed]:
             f"There are {len(landing_days(zone))}."
         )
     start = len(str(folder)) + 1
-    found = ((path, name_text(path[start:]), size) for path, size in _files(folder))
-    return sorted((Listed(path, name, size, claim(site, name)) for path, name, size in found), key=attrgetter("name"))
+    found = [(path, name_text(path[start:]), size) for path, size in _files(folder)]
+    alike = Counter(name for _, name, _ in found)
+    # One name may have been delivered in two encodings: a name stands for one file of a day.
+    listed = (
+        Listed(path, name if alike[name] == 1 else byte_text(path[start:]), size, claim(site, name))
+        for path, name, size in found
+    )
+    return sorted(listed, key=attrgetter("name"))
 
 
 def look_at(site: Site, day: str, files: Sequence[Listed]) -> list[Delivered]:

@@ -173,13 +173,17 @@ def _cut_file(
         return False
     gone = set(delivered.erased).union(n for at in numbers for n in numbers_as_delivered(delivered.erased, at, 1))
     target = _target(delivered, site, suppression)
+    is_renamed = target != delivered.path
+    name = (
+        name_text(target.relative_to(zone.landing / entry.delivery_date).as_posix()) if is_renamed else entry.file_name
+    )
     # The table first: until the file is replaced its old digest finds no entry, and the cut is made again.
     record_erasures(
         zone,
         [
             Erasure(
                 delivery_date=entry.delivery_date,
-                file_name=name_text(target.relative_to(zone.landing / entry.delivery_date).as_posix()),
+                file_name=name,
                 source=entry.source,
                 file_id=entry.file_id,
                 sha256_before=entry.sha256,
@@ -190,7 +194,7 @@ def _cut_file(
         ],
     )
     write_durable(target, left, delivered.path.stat().st_mode & 0o777)
-    if target != delivered.path:
+    if is_renamed:
         delivered.path.unlink()
     return True
 

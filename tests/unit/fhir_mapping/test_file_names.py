@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,21 @@ def test_a_name_is_text_whatever_its_bytes(raw: bytes, text: str) -> None:
 
 
 def test_a_delivered_file_is_claimed_by_the_text_of_its_name(tmp_path: Path) -> None:
-    day = tmp_path / "landing" / "2024-03-01"
+    found = _delivered(tmp_path, ["门诊_1.csv".encode("gb18030")])
+    assert found == [("门诊_1.csv", "his__visit")]
+
+
+def test_one_name_in_two_encodings_is_two_files(tmp_path: Path) -> None:
+    found = _delivered(tmp_path, ["门诊_1.csv".encode("gb18030"), "门诊_1.csv".encode()])
+    assert found == [(r"\xc3\xc5\xd5\xef_1.csv", "his__visit"), ("门诊_1.csv", "his__visit")]
+
+
+def _delivered(folder: Path, names: Sequence[bytes]) -> list[tuple[str, str | None]]:
+    """Names and sources that files of a day are told with."""
+    day = folder / "landing" / "2024-03-01"
     day.mkdir(parents=True)
-    Path(os.fsdecode(os.fsencode(day) + "/门诊_1.csv".encode("gb18030"))).write_bytes(b"no\nV1\n")
+    for name in names:
+        Path(os.fsdecode(os.fsencode(day) + b"/" + name)).write_bytes(b"no\nV1\n")
     told = {
         "system": "his",
         "entity": "visit",
@@ -38,6 +51,6 @@ def test_a_delivered_file_is_claimed_by_the_text_of_its_name(tmp_path: Path) -> 
         "column": [{"name": "no"}],
     }
     source = Source.model_validate(told)
-    site = Site(name="north", title="North", folder=tmp_path, sources=(source,))
-    (found,) = delivered_files(SiteZone(tmp_path, "north"), site, "2024-03-01")
-    assert (found.entry.file_name, found.entry.source) == ("门诊_1.csv", "his__visit")
+    site = Site(name="north", title="North", folder=folder, sources=(source,))
+    found = delivered_files(SiteZone(folder, "north"), site, "2024-03-01")
+    return [(one.entry.file_name, one.entry.source) for one in found]
